@@ -1,0 +1,1 @@
+"""atelier: durable jobs for pictures and texts, watched live."""

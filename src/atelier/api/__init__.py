@@ -1,0 +1,1 @@
+"""The dialects: what callers say, translated to the engine and back."""

@@ -1,0 +1,92 @@
+"""What routes are given: the engine and its surroundings, the caller's owner, JSON bodies, the service's address."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pydantic_core
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from atelier.api.origins import Origins
+from atelier.jobs.engine import JobEngine
+from atelier.jobs.ports import Clock
+from atelier.storage.disk import DiskStorage
+
+OWNER = "local"
+"""The one owner of open mode."""
+
+Check = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the app hands to its routes."""
+
+    engine: JobEngine
+    pictures: DiskStorage
+    image_providers: tuple[str, ...]
+    origins: Origins
+    checks: Mapping[str, Check]
+    now: Clock
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def surroundings(request: Request) -> Surroundings:
+    """Return what the app was made with."""
+    found: Surroundings = request.app.state.surroundings
+    return found
+
+
+def owner() -> str:
+    """Return who asks. In open mode everybody is one owner and any Authorization header is ignored."""
+    return OWNER
+
+
+def base_url(request: Request) -> str:
+    """Return the service's address as this caller sees it, without a slash at the end."""
+    configured = surroundings(request).origins.public_url
+    return (configured or str(request.base_url)).rstrip("/")
+
+
+Around = Annotated[Surroundings, Depends(surroundings)]
+Owner = Annotated[str, Depends(owner)]
+BaseUrl = Annotated[str, Depends(base_url)]
+
+
+class JsonRequest(Request):
+    """A request whose body is JSON whatever its Content-Type says: a browser's plain `fetch` sends text/plain."""
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers, with the type the body is read as."""
+        fields = super().headers.mutablecopy()
+        fields["content-type"] = "application/json"
+        return fields
+
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the body's value; strict: no NaN, no lone surrogates, no bottomless nesting."""
+        body = await self.body()
+        try:
+            return pydantic_core.from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+
+
+class JsonRoute(APIRoute):
+    """A route that reads its body through JsonRequest."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap the handler."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(JsonRequest(request.scope, request.receive))
+
+        return handle

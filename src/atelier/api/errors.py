@@ -1,0 +1,140 @@
+"""Errors as callers see them: one problem document, never a stack trace, a key or the caller's own input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from atelier import logs
+from atelier.api.deps import surroundings
+from atelier.errors import AtelierError, Code, InvalidInput
+
+STATUS: dict[Code, HTTPStatus] = {
+    "validation_error": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "provider_not_configured": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
+    "origin_refused": HTTPStatus.FORBIDDEN,
+    "conflict": HTTPStatus.CONFLICT,
+    "already_terminal": HTTPStatus.CONFLICT,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage_full": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+RETRY_AFTER_SECONDS = 2
+
+
+class FieldError(BaseModel):
+    """One wrong value: the path to it, what is wrong, and a short name for that."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Problem(BaseModel):
+    """The body of every error (application/problem+json)."""
+
+    type: str = Field(examples=["urn:atelier:problem:not_found"])
+    title: str = Field(examples=["Not Found"])
+    detail: str = Field(description="One plain sentence.", examples=["There is no such job."])
+    message: str = Field(description="The same sentence.", examples=["There is no such job."])
+    success: bool = False
+    code: str = Field(examples=["not_found"])
+    retryable: bool = False
+    request_id: str | None = None
+    errors: list[FieldError] | None = Field(None, description="With 422: every wrong value.")
+
+
+class ProblemResponse(JSONResponse):
+    """A problem document."""
+
+    media_type = "application/problem+json"
+
+
+def problem(
+    code: Code, detail: str, *, retryable: bool = False, status: HTTPStatus | None = None, **extra: object
+) -> ProblemResponse:
+    """Return the answer for an error; `extra` members ride along."""
+    answer = status or STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    body = Problem(
+        type=f"urn:atelier:problem:{code}",
+        title=answer.phrase,
+        detail=detail,
+        message=detail,
+        code=code,
+        retryable=retryable,
+        request_id=logs.request_id.get(),
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if answer is HTTPStatus.SERVICE_UNAVAILABLE else None
+    return ProblemResponse({**body.model_dump(exclude_none=True), **extra}, answer, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+    app.add_exception_handler(AtelierError, _atelier_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _atelier_error(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, AtelierError)  # noqa: S101 - registered for this class
+    if isinstance(error, InvalidInput):
+        return _invalid([FieldError(loc=list(error.loc), msg=error.message, type="value_error")])
+    response = problem(error.code, error.message, retryable=error.retryable)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
+    return response
+
+
+async def _validation_error(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    return _invalid([_field_error(item) for item in error.errors()])
+
+
+def _field_error(item: dict[str, Any]) -> FieldError:
+    """Keep where and what; drop the input and its context, which may hold a secret."""
+    if item["type"] == "json_invalid":
+        return FieldError(loc=["body"], msg="The body is not valid JSON.", type="json_invalid")
+    return FieldError(loc=list(item["loc"]), msg=item["msg"], type=item["type"])
+
+
+def _invalid(errors: Sequence[FieldError]) -> ProblemResponse:
+    first = errors[0]
+    where = ".".join(str(part) for part in first.loc if part not in {"body", "query", "path", "header"})
+    detail = f"{where}: {first.msg}" if where else first.msg
+    return problem("validation_error", detail, errors=[error.model_dump() for error in errors])
+
+
+async def _http_error(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    status = HTTPStatus(error.status_code)
+    code: Code = "body_too_large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "not_found"
+    sentence = {
+        HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not answer that method.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request's body is too large.",
+    }.get(status, status.phrase)
+    response = problem(code, sentence, status=status)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
+    """Answer 500 from outside every middleware, hence with the CORS header by hand."""
+    logs.error("request_broke", exc=error, path=request.url.path)
+    response = problem("internal", "Something broke inside the service.", retryable=True)
+    origin = request.headers.get("origin")
+    if origin and surroundings(request).origins.allow(origin, request.headers.get("host", "")):
+        response.headers["Access-Control-Allow-Origin"] = origin
+    return response

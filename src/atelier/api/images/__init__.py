@@ -1,0 +1,1 @@
+"""Front door A: pictures, under /api/v1/images."""

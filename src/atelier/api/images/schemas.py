@@ -1,0 +1,188 @@
+"""Front door A's wire: requests as they are checked, answers as they are sent."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Style = Literal[
+    "photographic",
+    "digital-art",
+    "anime",
+    "3d-model",
+    "cinematic",
+    "comic-book",
+    "fantasy-art",
+    "line-art",
+    "neon-punk",
+    "origami",
+    "pixel-art",
+    "tile-texture",
+    "analog-film",
+    "enhance",
+    "isometric",
+    "low-poly",
+    "modeling-compound",
+]
+AspectRatio = Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"]
+Quality = Literal["draft", "standard", "high", "ultra"]
+OutputFormat = Literal["png", "jpeg", "webp"]
+Provider = Literal["stability_ai", "gemini", "stable_horde", "hugging_face", "diffusers", "sandbox"]
+Scenario = Literal[
+    "ok", "noop", "slow", "rate_limited_then_ok", "provider_down_then_ok", "refused", "garbage", "stall", "worker_lost"
+]
+JobStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled"]
+ImageGenerationStage = Literal["queued", "processing", "generating", "uploading", "completed", "error"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text.replace("\r\n", "\n")):
+        raise ValueError("control characters other than tab and newline are not allowed")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+
+
+class SandboxScript(BaseModel):
+    """What the sandbox shall do: a scenario, its length, and when the job may start."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    scenario: Scenario = Field("ok", description="`noop` draws nothing; the others draw, or fail as they are named.")
+    seconds: float = Field(5.0, ge=0, le=600, description="How long `slow` lasts.")
+    hold_until: float = Field(0, ge=0, le=4_102_444_800, description="Unix seconds before which the job is not started.")
+
+
+class GenerateRequest(BaseModel):
+    """A picture to make. Unknown fields are ignored; null means left out."""
+
+    model_config = ConfigDict(
+        strict=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {
+                    "prompt": "A lighthouse above the sea at sunset",
+                    "style": "photographic",
+                    "aspect_ratio": "16:9",
+                    "quality": "standard",
+                }
+            ]
+        },
+    )
+
+    prompt: Annotated[Text, AfterValidator(_not_blank)] = Field(min_length=1, max_length=10_000)
+    provider: Provider | None = Field(None, description="Who draws; left out: the first one configured.")
+    style: Style | None = None
+    aspect_ratio: AspectRatio | None = Field(None, description="Left out: 1:1.")
+    quality: Quality | None = Field(None, description="Left out: standard. `draft` is the fastest.")
+    negative_prompt: Text | None = Field(None, max_length=10_000, description="What shall not be seen.")
+    seed: int | None = Field(None, ge=0, le=4_294_967_294, description="The same request and seed, the same picture.")
+    blog_id: Identifier | None = None
+    blog_job_id: Identifier | None = None
+    blog_topic: Text | None = Field(None, max_length=500)
+    output_format: OutputFormat | None = Field(None, description="Left out: png.")
+    sandbox: SandboxScript | None = Field(None, description="Scripted behaviour of the sandbox provider.")
+
+
+class Accepted(BaseModel):
+    """The job is recorded durably and queued."""
+
+    job_id: str
+    status: JobStatus
+    message: str
+    estimated_completion_time: float = Field(description="Seconds, from a table until durations are measured.")
+    is_draft: bool
+    warnings: list[str]
+    urls: dict[str, str]
+
+
+class ProgressUpdate(BaseModel):
+    """One record of the job's log."""
+
+    seq: int
+    stage: str
+    status: str
+    progress_percentage: float
+    message: str
+    data: dict[str, Any]
+    timestamp: str
+
+
+class Cancellation(BaseModel):
+    """What a cancel achieved."""
+
+    requested_at: str
+    outcome: Literal[
+        "dequeued", "aborted_before_send", "confirmed_by_provider", "provider_cannot_cancel", "too_late", "unknown"
+    ]
+    billed: Literal["no", "yes", "unknown"]
+
+
+class JobView(BaseModel):
+    """A job as it is now. Times are RFC 3339 in UTC, durations are seconds."""
+
+    job_id: str
+    status: JobStatus
+    state_reason: str | None = Field(description="Why it waits or what it is about to do, beside the status.")
+    progress_percentage: float
+    current_stage: str
+    message: str | None
+    result: dict[str, Any] | None = Field(description="Set when completed: `images` and who made them.")
+    error_message: str | None
+    error_code: str | None
+    estimated_time_remaining: float | None
+    is_draft: bool
+    title: str
+    blog_id: str | None
+    blog_job_id: str | None
+    step: int | None
+    total_steps: int | None
+    preview_url: str | None
+    created_at: str
+    started_at: str | None
+    completed_at: str | None
+    resume_at: str | None
+    must_finish_by: str
+    attempt: int
+    max_attempts: int
+    seq: int
+    run: int
+    cost: float
+    warnings: list[str]
+    cancellation: Cancellation | None
+    progress_updates: list[ProgressUpdate]
+    urls: dict[str, str]
+
+
+class JobList(BaseModel):
+    """Jobs, newest first; `next_cursor` leads to the next page, null at the end."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+
+
+class History(BaseModel):
+    """Which jobs to list."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: JobStatus | None = None
+    blog_id: Identifier | None = None
+    blog_job_id: Identifier | None = None
+    created_after: datetime | None = None
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    limit: int = Field(50, ge=1, le=200)

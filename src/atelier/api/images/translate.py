@@ -1,0 +1,306 @@
+"""Front door A's translations: requests to params, jobs and records to answers. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from atelier.api.images.schemas import (
+    Accepted,
+    Cancellation,
+    GenerateRequest,
+    History,
+    JobList,
+    JobView,
+    ProgressUpdate,
+)
+from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.jobs.models import Job, Json, Record, Snapshot, Status, Update
+from atelier.jobs.ports import Find
+from atelier.pipelines.image import KIND, ImageParams, alt_text
+from atelier.pipelines.ports import Script
+
+ROOT = "/api/v1/images"
+SANDBOX = "sandbox"
+DRAFT = "draft"
+EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
+"""How long a sandbox picture takes by quality, until durations are measured."""
+
+PICTURE_EXTRAS = (
+    "provider", "model", "seed", "style", "quality", "size_bytes", "content_hash", "created_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A request, understood."""
+
+    params: ImageParams
+    title: str
+    tags: dict[str, str]
+    not_before: datetime | None
+    warnings: tuple[str, ...]
+
+
+def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:
+    """Return what to submit. Raises InvalidInput and ProviderNotConfigured."""
+    provider, warnings = _choose(request, configured)
+    script = request.sandbox
+    params = ImageParams(
+        prompt=request.prompt,
+        provider=provider,
+        quality=request.quality or "standard",
+        aspect_ratio=request.aspect_ratio or "1:1",
+        output_format=request.output_format or "png",
+        negative_prompt=request.negative_prompt or "",
+        style=request.style,
+        seed=request.seed,
+        script=Script(scenario=script.scenario, seconds=script.seconds) if script else Script(),
+    )
+    tags = {"quality": params.quality, "blog_id": request.blog_id, "blog_job_id": request.blog_job_id}
+    return Order(
+        params=params,
+        title=alt_text(request.prompt),
+        tags={name: value for name, value in tags.items() if value is not None},
+        not_before=datetime.fromtimestamp(script.hold_until, UTC) if script and script.hold_until else None,
+        warnings=warnings,
+    )
+
+
+def _choose(request: GenerateRequest, configured: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return who draws, and what the caller should know about that."""
+    wanted = request.provider or (SANDBOX if request.sandbox else configured[0])
+    if request.sandbox is not None and wanted != SANDBOX:
+        raise InvalidInput("Scripted behaviour needs the provider sandbox.", loc=("body", "sandbox"))
+    if wanted in configured:
+        return wanted, ()
+    if SANDBOX in configured:
+        return SANDBOX, (f"The provider {wanted} is not configured; the sandbox drew instead.",)
+    raise ProviderNotConfigured(f"The provider {wanted} is not configured; configured are: {', '.join(configured)}.")
+
+
+def to_find(history: History, owner: str) -> Find:
+    """Return the query behind a list. Raises InvalidInput for a cursor that is not ours."""
+    tags = {"blog_id": history.blog_id, "blog_job_id": history.blog_job_id}
+    return Find(
+        owner=owner,
+        kinds=(KIND,),
+        statuses=(Status(history.status),) if history.status else (),
+        tags={name: value for name, value in tags.items() if value is not None},
+        created_after=_aware(history.created_after),
+        before=_place(history.cursor) if history.cursor else None,
+        limit=history.limit,
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
+        return datetime.fromisoformat(moment), job_id
+    except (ValueError, binascii.Error) as error:
+        raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
+
+
+def _cursor(job: Job) -> str:
+    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()}|{job.id}".encode()).decode()
+
+
+def to_accepted(job: Job, base: str) -> Accepted:
+    """Return the answer to an accepted request."""
+    return Accepted(
+        job_id=job.id,
+        status=job.status.value,
+        message="Image generation job queued successfully",
+        estimated_completion_time=_expected(job),
+        is_draft=_is_draft(job),
+        warnings=list(job.warnings),
+        urls=urls(job.id, base),
+    )
+
+
+def to_list(found: list[Snapshot], limit: int, base: str, now: datetime) -> JobList:
+    """Return one page of jobs."""
+    more = len(found) == limit
+    return JobList(
+        jobs=[to_status(snapshot, base, now) for snapshot in found],
+        next_cursor=_cursor(found[-1].job) if more else None,
+    )
+
+
+def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
+    """Return a job as it is now."""
+    job, step = snapshot.job, snapshot.job.step
+    ended_badly = job.status in {Status.FAILED, Status.CANCELLED}
+    return JobView(
+        job_id=job.id,
+        status=job.status.value,
+        state_reason=_reason(job, now),
+        progress_percentage=job.progress,
+        current_stage=job.stage,
+        message=step.message if step else (snapshot.records[-1].message if snapshot.records else None),
+        result=_result(snapshot.result, base),
+        error_message=job.fault.message if job.fault and ended_badly else None,
+        error_code=job.fault.code if job.fault and ended_badly else None,
+        estimated_time_remaining=_remaining(job, now),
+        is_draft=_is_draft(job),
+        title=job.title,
+        blog_id=job.tags.get("blog_id"),
+        blog_job_id=job.tags.get("blog_job_id"),
+        step=step.step if step else None,
+        total_steps=step.total if step else None,
+        preview_url=_absolute(step.preview, base) if step else None,
+        created_at=stamp(job.created_at),
+        started_at=_stamp(job.started_at),
+        completed_at=_stamp(job.completed_at),
+        resume_at=_stamp(job.resume_at),
+        must_finish_by=stamp(job.must_finish_by),
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        seq=job.seq,
+        run=job.run,
+        cost=job.cost,
+        warnings=list(job.warnings),
+        cancellation=_cancellation(job),
+        progress_updates=[_progress_update(record) for record in snapshot.records],
+        urls=urls(job.id, base),
+    )
+
+
+def to_message(update: Update, base: str) -> Json:
+    """Return an update as one event: a record as it was, or the present state between two records."""
+    job, record, step = update.job, update.record, update.job.step
+    message: dict[str, Any] = {
+        "stage": record.stage if record else job.stage,
+        "progress": record.progress if record else job.progress,
+        "message": record.message if record else (step.message if step else _waiting(job)),
+        "job_id": job.id,
+        "status": record.status if record else job.status,
+        "data": _data(job, record, update.result, base),
+        "timestamp": stamp(record.at if record else job.updated_at),
+        "urls": urls(job.id, base),
+    }
+    if record is None:
+        message |= _present(job, base)
+    return message
+
+
+def _present(job: Job, base: str) -> Json:
+    """Return what only the present state knows: steps, and why the job waits."""
+    fields: Json = {
+        "state_reason": job.state_reason,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "resume_at": _stamp(job.resume_at),
+    }
+    if job.step is not None:
+        preview = _absolute(job.step.preview, base)
+        fields |= {"step": job.step.step, "total_steps": job.step.total, "preview_url": preview}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _waiting(job: Job) -> str:
+    reason = job.state_reason.replace("_", " ") if job.state_reason else str(job.status)
+    return f"{reason.capitalize()}: {job.fault.message}" if job.fault else reason.capitalize()
+
+
+def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Json:
+    if record is None:
+        return {}
+    if record.status is not Status.COMPLETED:
+        return dict(record.data)
+    tags = {name: job.tags.get(name) for name in ("blog_id", "blog_job_id")}
+    return {"result": _result(result, base), "is_draft": _is_draft(job), **tags}
+
+
+def _result(result: Json | None, base: str) -> Json | None:
+    if result is None:
+        return None
+    return {**result, "images": [_picture(picture, base) for picture in result["images"]]}
+
+
+def _picture(picture: Json, base: str) -> Json:
+    """Return a picture with its six documented fields first, its addresses made absolute."""
+    return {
+        "image_id": picture["image_id"],
+        "image_url": _absolute(picture["location"], base),
+        "width": picture["width"],
+        "height": picture["height"],
+        "format": picture["format"],
+        "alt_text": picture["alt_text"],
+        "thumbnail_url": _absolute(picture["thumbnail"], base),
+        **{name: picture[name] for name in PICTURE_EXTRAS},
+    }
+
+
+def urls(job_id: str, base: str) -> dict[str, str]:
+    """Return where a job can be read, watched, cancelled and retried."""
+    own = f"{base}{ROOT}/jobs/{job_id}"
+    return {"self": own, "stream": f"{own}/stream", "cancel": f"{own}/cancel", "retry": f"{own}/retry"}
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment as RFC 3339 in UTC, to the microsecond."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return stamp(moment) if moment is not None else None
+
+
+def _absolute(location: str | None, base: str) -> str | None:
+    return base + location if location is not None and location.startswith("/") else location
+
+
+def _is_draft(job: Job) -> bool:
+    return job.tags.get("quality") == DRAFT
+
+
+def _expected(job: Job) -> float:
+    return EXPECTED_SECONDS.get(job.tags.get("quality", ""), EXPECTED_SECONDS["standard"])
+
+
+def _remaining(job: Job, now: datetime) -> float | None:
+    """Estimate from the steps done, else from the table; None when it has ended or waits for a moment."""
+    if job.status.terminal:
+        return None
+    if job.resume_at is not None:
+        return round(max((job.resume_at - now).total_seconds(), 0.0) + _expected(job), 1)
+    if job.started_at is None:
+        return _expected(job)
+    elapsed = (now - job.started_at).total_seconds()
+    if job.step is not None and job.progress > 0:
+        return round(elapsed * (100 - job.progress) / job.progress, 1)
+    return round(max(_expected(job) - elapsed, 0.5), 1)
+
+
+def _reason(job: Job, now: datetime) -> str | None:
+    """Return why a job waits; one that is due and not taken waits for a slot."""
+    if job.state_reason is None and job.status is Status.QUEUED and (job.run_at or now) <= now:
+        return "waiting_for_slot"
+    return job.state_reason
+
+
+def _cancellation(job: Job) -> Cancellation | None:
+    receipt = job.cancellation
+    if receipt is None:
+        return None
+    return Cancellation(requested_at=stamp(receipt.requested_at), outcome=receipt.outcome, billed=receipt.billed)
+
+
+def _progress_update(record: Record) -> ProgressUpdate:
+    return ProgressUpdate(
+        seq=record.seq,
+        stage=record.stage,
+        status=record.status.value,
+        progress_percentage=record.progress,
+        message=record.message,
+        data=record.data,
+        timestamp=stamp(record.at),
+    )

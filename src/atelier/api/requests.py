@@ -1,0 +1,55 @@
+"""Around every request: its id, its line in the log, and the refusal of foreign pages that write."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from atelier import logs
+from atelier.api.errors import problem
+from atelier.api.origins import Origins
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class RequestContext:
+    """Middleware: sets `X-Request-Id`, logs method, path and status (never the query), checks `Origin`."""
+
+    def __init__(self, app: ASGIApp, origins: Origins) -> None:
+        self._app, self._origins = app, origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        logs.request_id.set(request_id)
+        began, status = time.monotonic(), 0
+
+        async def with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await (problem(*_REFUSED) if self._foreign(scope) else self._app)(scope, receive, with_id)
+        finally:
+            took = round((time.monotonic() - began) * 1000, 1)
+            logs.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)
+
+    def _foreign(self, scope: Scope) -> bool:
+        """Whether a page we do not know tries to write. A plain-text body needs no preflight, so CORS alone is no guard."""
+        if scope["method"] in READING:
+            return False
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        return origin is not None and not self._origins.allow(origin, headers.get("host", ""))
+
+
+_REFUSED = ("origin_refused", "Pages of this origin may not use the service; add it to ATELIER_CORS_ORIGINS.")

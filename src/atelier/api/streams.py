@@ -1,0 +1,146 @@
+"""Server-sent events: one event, one write, one `data:` line that fits into a network packet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from atelier.jobs.models import Update
+
+LIMIT = 1200
+"""Most bytes of one event, its `id:` line and blank line included."""
+
+PING_SECONDS = 15
+SEND_SECONDS = 20
+"""A client that takes nothing for this long is let go."""
+
+FAREWELL = b": the service is restarting\nretry: 1000\n\n"
+
+SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
+"""Picture fields that every event keeps."""
+
+Message = dict[str, Any]
+ToMessage = Callable[[Update], Message | None]
+
+
+def event_stream(
+    updates: AsyncIterator[Update], to_message: ToMessage, closing: asyncio.Event, headers: dict[str, str]
+) -> EventSourceResponse:
+    """Return the response that sends each update's message until the updates end or the service closes."""
+    return EventSourceResponse(
+        _events(updates, to_message, closing),
+        headers={"Cache-Control": "no-cache, no-transform", **headers},
+        ping=PING_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(comment="ping"),
+        sep="\n",
+        send_timeout=SEND_SECONDS,
+        shutdown_event=anyio.Event(),
+        shutdown_grace_period=3,
+    )
+
+
+async def _events(updates: AsyncIterator[Update], to_message: ToMessage, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    closed = asyncio.ensure_future(closing.wait())
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(updates, None))
+            await asyncio.wait({following, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+                yield FAREWELL
+                return
+            update = following.result()
+            if update is None:
+                return
+            message = to_message(update)
+            if message is not None:
+                yield encode(message, update.record.seq if update.record is not None else update.job.seq)
+    finally:
+        closed.cancel()
+
+
+def encode(message: Message, number: int) -> bytes:
+    """Return the event, shortened by the documented order until it fits."""
+    for shorten in (_same, *_DROPS, *_cuts()):
+        shorten(message)
+        event = f"id: {number}\ndata: {compact(message)}\n\n".encode()
+        if len(event) <= LIMIT:
+            return event
+    raise ValueError("An event's fixed fields alone are over the limit.")
+
+
+def compact(message: Message) -> str:
+    """Return JSON in UTF-8 without blanks; control characters and line separators are escaped, nothing else."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
+
+
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
+def _same(_: Message) -> None:
+    """Change nothing: most events fit."""
+
+
+def _drop_urls(message: Message) -> None:
+    if "urls" in message:
+        message["urls"] = {"self": message["urls"]["self"]}
+
+
+def _drop_eta(message: Message) -> None:
+    message.pop("eta", None)
+
+
+def _drop_queue(message: Message) -> None:
+    message.pop("queue", None)
+
+
+def _drop_picture_fields(message: Message) -> None:
+    result = message["data"].get("result")
+    if result:
+        result["images"] = [{name: picture[name] for name in SIX} for picture in result["images"]]
+
+
+def _drop_pictures(message: Message) -> None:
+    result = message["data"].get("result")
+    if result:
+        result["images"] = result["images"][:1]
+
+
+_DROPS = (_drop_urls, _drop_eta, _drop_queue, _drop_picture_fields, _drop_pictures)
+
+
+def _cuts() -> list[Callable[[Message], None]]:
+    """Halve `alt_text`, then `error`, then `message`, by bytes, as often as it takes."""
+    sizes = (400, 200, 100, 50)
+    return [
+        *(lambda message, size=size: _cut_alt_text(message, size) for size in sizes),
+        *(lambda message, size=size: _cut(message["data"], "error", size) for size in sizes),
+        *(lambda message, size=size: _cut(message, "message", size) for size in sizes),
+    ]
+
+
+def _cut_alt_text(message: Message, size: int) -> None:
+    for picture in message["data"].get("result", {}).get("images", ()):
+        _cut(picture, "alt_text", size)
+
+
+def _cut(holder: Message, name: str, size: int) -> None:
+    """Cut a text to `size` bytes as they are sent, never inside a character."""
+    text = holder.get(name)
+    if not isinstance(text, str):
+        return
+    while len(compact_text(text)) > size:
+        over = len(compact_text(text)) - size
+        text = text[: -max(1, over // 4)]
+        holder[name] = text + "…"
+
+
+def compact_text(text: str) -> bytes:
+    """Return the bytes a text takes inside an event."""
+    return json.dumps(text, ensure_ascii=False).translate(_ESCAPES).encode()

@@ -1,0 +1,169 @@
+"""The app: routers, middleware, error handlers, and the life of everything behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from atelier import logs, settings, wiring
+from atelier.api import errors, health, pictures, worker
+from atelier.api.deps import Surroundings
+from atelier.api.images import routes as images
+from atelier.api.origins import LOCAL, Origins
+from atelier.api.requests import RequestContext
+from atelier.errors import AtelierError
+from atelier.settings import Settings
+from atelier.wiring import Adapters, Services
+
+STUDIO = Path(__file__).parent / "studio"
+HEADERS_IN = ["Content-Type", "Authorization", "Prefer", "If-None-Match", "Idempotency-Key", "Last-Event-ID"]
+HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed"]
+
+
+def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
+    """Build the app. `adapters` replace those the settings name: tests bring failing ones."""
+    settings.check_origins(config)
+    services = wiring.build_services(config, adapters or wiring.build_adapters(config))
+    surroundings = _surroundings(config, services)
+    app = FastAPI(
+        title="atelier",
+        version="0.1.0",
+        description="Pictures as durable jobs, watched live. Every error is a problem document with a published code.",
+        lifespan=_lifespan(config, services, surroundings),
+        max_body_size=config.limits.body_bytes,
+    )
+    app.state.surroundings = surroundings
+    errors.install(app)
+    _add_middleware(app, surroundings.origins)
+    app.include_router(health.router)
+    app.include_router(worker.router)
+    if config.role != "worker":
+        _add_front_doors(app)
+    return app
+
+
+def _surroundings(config: Settings, services: Services) -> Surroundings:
+    store, storage = services.adapters.store, services.adapters.storage
+    checks = {"store": store.ping, "storage": storage.ping}
+    if config.role != "web":
+        checks["queue"] = services.queue.ping
+    return Surroundings(
+        engine=services.engine,
+        pictures=services.adapters.pictures,
+        image_providers=tuple(services.adapters.image_providers),
+        origins=Origins(
+            configured=config.cors_origins, public_url=str(config.public_url) if config.public_url else None
+        ),
+        checks=checks,
+        now=services.now,
+    )
+
+
+def _add_middleware(app: FastAPI, origins: Origins) -> None:
+    app.add_middleware(RequestContext, origins=origins)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins.configured or (),
+        allow_origin_regex=LOCAL if origins.configured is None else None,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=HEADERS_IN,
+        expose_headers=HEADERS_OUT,
+    )
+
+
+def _add_front_doors(app: FastAPI) -> None:
+    app.include_router(images.router)
+    app.include_router(pictures.router)
+    app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STUDIO / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+def _lifespan(config: Settings, services: Services, surroundings: Surroundings) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.adapters.store.open()
+        working = config.role != "web"
+        if working:
+            services.queue.start(services.engine.deliver)
+        sweeping = asyncio.create_task(_sweep(config, services), name="sweeper") if working else None
+        stop = Shutdown(config, services, surroundings)
+        with stop.at_signal():
+            yield
+        await stop.finish()
+        if sweeping is not None:
+            sweeping.cancel()
+        for provider in services.adapters.image_providers.values():
+            await provider.close()
+        await services.adapters.store.close()
+
+    return lifespan
+
+
+async def _sweep(config: Settings, services: Services) -> None:
+    """Sweep for as long as the process works; a failed sweep is only late."""
+    while True:
+        try:
+            await services.engine.sweep()
+            await wiring.forget_pictures(config, services)
+        except AtelierError as error:
+            logs.warning("sweep_failed", reason=error.message)
+        await asyncio.sleep(config.sweep_seconds)
+
+
+class Shutdown:
+    """Begins at the signal, long before the server has closed its connections: streams say goodbye, jobs drain."""
+
+    def __init__(self, config: Settings, services: Services, surroundings: Surroundings) -> None:
+        self._config, self._services, self._surroundings = config, services, surroundings
+        self._draining: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def at_signal(self) -> Iterator[None]:
+        """Begin as soon as SIGTERM or SIGINT arrives, then do what the server does with it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.begin)
+            servers = before[signal.Signals(number)]
+            if callable(servers):
+                servers(number, frame)
+
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, on_signal)
+        yield
+
+    async def finish(self) -> None:
+        """Wait until every job has ended or was given back."""
+        self.begin()
+        if self._draining is not None:
+            await self._draining
+
+    def begin(self) -> None:
+        """Start no more jobs, end the streams, drain. Once."""
+        if self._draining is None:
+            logs.info("stopping", grace_seconds=self._config.grace_seconds)
+            self._surroundings.closing.set()
+            self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        await self._services.queue.stop()
+        await self._services.engine.drain(self._config.grace)

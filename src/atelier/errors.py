@@ -1,0 +1,184 @@
+"""The one small tree of errors; every message is safe to show to a caller.
+
+AtelierError
+├── InvalidInput          the caller's value is wrong; names the field
+├── NotFound              no such thing, or somebody else's
+├── OriginRefused         a browser page we do not serve asked
+├── Unauthorized          no or bad credentials
+├── BodyTooLarge          the request is over the limit
+├── Conflict              the present state does not allow it
+│   ├── AlreadyTerminal   the job has ended
+│   └── JobConflict       a worker's write came after its lease or its run ended
+├── StoreUnavailable      the store did not answer, or not in time
+├── StorageError          the pictures' storage failed
+│   └── StorageFull       no room left
+├── ProviderError         a provider failed; subclasses say how
+│   ├── ProviderRefused, ProviderRateLimited, ProviderUnavailable, ProviderNotConfigured
+├── InvalidImage          what the provider sent is not a complete picture
+├── WorkerLost, DeadlineExceeded
+└── StartRefused          the configuration or the data do not allow a start
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+Code = Literal[
+    "validation_error",
+    "not_found",
+    "unauthorized",
+    "origin_refused",
+    "conflict",
+    "already_terminal",
+    "body_too_large",
+    "provider_not_configured",
+    "provider_refused",
+    "provider_rate_limited",
+    "provider_unavailable",
+    "invalid_image",
+    "storage_full",
+    "storage_unavailable",
+    "store_unavailable",
+    "worker_lost",
+    "deadline_exceeded",
+    "cancelled",
+    "internal",
+]
+
+
+class AtelierError(Exception):
+    """An error with a published `code`, a sentence for people, and whether trying again can help."""
+
+    code: ClassVar[Code] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+
+class InvalidInput(AtelierError):
+    """A value the caller sent is wrong; `loc` is the path to its field."""
+
+    code = "validation_error"
+
+    def __init__(self, message: str, *, loc: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
+class NotFound(AtelierError):
+    """No such thing, or somebody else's: the two look alike."""
+
+    code = "not_found"
+
+
+class OriginRefused(AtelierError):
+    """A page of an origin that is not configured sent a writing request."""
+
+    code = "origin_refused"
+
+
+class Unauthorized(AtelierError):
+    """Credentials are missing or wrong."""
+
+    code = "unauthorized"
+
+
+class BodyTooLarge(AtelierError):
+    """The request's body is over the limit."""
+
+    code = "body_too_large"
+
+
+class Conflict(AtelierError):
+    """The present state does not allow what was asked."""
+
+    code = "conflict"
+
+
+class AlreadyTerminal(Conflict):
+    """The job has ended; there is nothing left to cancel."""
+
+    code = "already_terminal"
+
+
+class JobConflict(Conflict):
+    """A worker's write came after its lease was taken or its run had ended."""
+
+
+class StoreUnavailable(AtelierError):
+    """The store did not answer, or not in time; the outcome of a write is unknown."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class StorageError(AtelierError):
+    """The pictures' storage failed."""
+
+    code = "storage_unavailable"
+    retryable = True
+
+
+class StorageFull(StorageError):
+    """No room is left for pictures or records."""
+
+    code = "storage_full"
+
+
+class ProviderError(AtelierError):
+    """A provider failed."""
+
+    code = "provider_unavailable"
+
+
+class ProviderRefused(ProviderError):
+    """The provider will not make this; asking again changes nothing."""
+
+    code = "provider_refused"
+
+
+class ProviderRateLimited(ProviderError):
+    """Too many requests; `retry_after` says when to come back where it is known."""
+
+    code = "provider_rate_limited"
+    retryable = True
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is down, slow or answers nonsense."""
+
+    code = "provider_unavailable"
+    retryable = True
+
+
+class ProviderNotConfigured(ProviderError):
+    """No such provider is set up here."""
+
+    code = "provider_not_configured"
+
+
+class InvalidImage(AtelierError):
+    """What came back is not a complete, plausible picture."""
+
+    code = "invalid_image"
+
+
+class WorkerLost(AtelierError):
+    """The worker that held the job stopped answering."""
+
+    code = "worker_lost"
+    retryable = True
+
+
+class DeadlineExceeded(AtelierError):
+    """The job was not finished by the time it had to be."""
+
+    code = "deadline_exceeded"
+
+
+class StartRefused(AtelierError):
+    """The service must not start like this; the sentence says what to mend."""

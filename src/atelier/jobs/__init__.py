@@ -1,0 +1,1 @@
+"""The engine: durable jobs with one state machine and one numbered log."""

@@ -1,0 +1,179 @@
+"""The engine: everything that can be asked about jobs, whoever asks and whatever the backend."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel
+
+from atelier import logs
+from atelier.errors import AlreadyTerminal, Conflict, NotFound
+from atelier.jobs.events import CancelRequested, Cancelled, Queued, Reopened
+from atelier.jobs.followers import Followers
+from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
+from atelier.jobs.ports import Clock, Decision, Delivery, Find, Queue, Store
+from atelier.jobs.runner import AnyPipeline, Policy, Runner
+from atelier.jobs.sweeper import Retention, Sweeper
+
+CANCEL_WAIT = timedelta(seconds=5)
+"""How long `cancel` waits for the worker's receipt before it answers without."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What the engine grants a job: attempts, and for each kind the time until it must be finished."""
+
+    max_attempts: int
+    deadlines: Mapping[str, timedelta]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """A job to be: its kind, owner and params, when it may start at the earliest, and what to find it by."""
+
+    kind: str
+    owner: str
+    params: BaseModel
+    title: str = ""
+    not_before: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class JobEngine:
+    """Durable jobs: submit, look, follow, cancel, retry, deliver, sweep."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        pipelines: Mapping[str, AnyPipeline],
+        limits: Limits,
+        policy: Policy,
+        retention: Retention,
+        now: Clock,
+    ) -> None:
+        self._store, self._queue, self._limits, self._now = store, queue, limits, now
+        self._followers = Followers(store)
+        self._runner = Runner(
+            store=store, queue=queue, followers=self._followers, pipelines=pipelines, policy=policy, now=now
+        )
+        self._sweeper = Sweeper(store=store, queue=queue, retention=retention, now=now)
+
+    async def submit(self, new: NewJob) -> Snapshot:
+        """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it is not."""
+        now = self._now()
+        starts = max(now, new.not_before or now)
+        job = Job(
+            id=secrets.token_hex(16),
+            kind=new.kind,
+            owner=new.owner,
+            created_at=now,
+            updated_at=now,
+            must_finish_by=starts + self._limits.deadlines[new.kind],
+            max_attempts=self._limits.max_attempts,
+            title=new.title,
+            tags=new.tags,
+            warnings=new.warnings,
+        )
+        snapshot = await self._store.create(job, (Queued(run_at=starts),), new.params.model_dump(mode="json"))
+        logs.info("job_accepted", job_id=job.id, kind=job.kind)
+        await self._queue.dispatch(snapshot.job)
+        return snapshot
+
+    async def get(self, owner: str, job_id: str, *, after: int = 0) -> Snapshot:
+        """Return the job with its records behind `after`. Raises NotFound, for others' jobs too."""
+        snapshot = await self._store.changes(job_id, after=after, rev=-1, wait=timedelta())
+        if snapshot is None or snapshot.job.owner != owner:
+            raise _not_found()
+        return snapshot
+
+    async def find(self, query: Find) -> list[Snapshot]:
+        """List jobs, newest first."""
+        return await self._store.find(query)
+
+    async def wait(self, job_id: str, timeout: timedelta) -> Job | None:
+        """Return the job when its run has ended; None if it has not within `timeout`."""
+        try:
+            async with asyncio.timeout(timeout.total_seconds()), self._followers.watching(job_id) as follower:
+                return await follower.until(lambda job: job.status.terminal)
+        except TimeoutError:
+            return None
+
+    def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[Update]:
+        """Yield the latest run's records behind `after` and the state between them, until its end. See Followers."""
+        return self._followers.follow(job_id, after)
+
+    async def cancel(self, owner: str, job_id: str) -> Job:
+        """Cancel in two steps: at once where nothing runs, else by request, waiting a while for the receipt.
+
+        Raises AlreadyTerminal when the run has ended. A returned job that is not terminal is still being cancelled.
+        """
+        await self._owned(owner, job_id)
+        snapshot = await self._store.write(job_id, self._cancelling)
+        if snapshot is None:
+            raise _not_found()
+        logs.info("cancel_requested", job_id=job_id)
+        if snapshot.job.status.terminal:
+            return snapshot.job
+        return await self.wait(job_id, CANCEL_WAIT) or snapshot.job
+
+    def _cancelling(self, job: Job) -> Decision:
+        now = self._now()
+        if job.status.terminal:
+            raise AlreadyTerminal(f"The job has already {_PAST[job.status]}.")
+        if job.status is Status.PROCESSING:
+            asked = () if job.cancel_requested_at is not None else (CancelRequested(),)
+            return Decision(events=asked)
+        receipt = Receipt(requested_at=now, outcome="dequeued", billed="no" if job.attempt == 0 else "unknown")
+        return Decision(events=(Cancelled(receipt=receipt),))
+
+    async def retry(self, owner: str, job_id: str) -> Job:
+        """Open the next run of a failed or cancelled job. Raises Conflict in any other state."""
+        await self._owned(owner, job_id)
+        snapshot = await self._store.write(job_id, self._reopening)
+        if snapshot is None:
+            raise _not_found()
+        logs.info("job_reopened", job_id=job_id, run=snapshot.job.run)
+        await self._queue.dispatch(snapshot.job)
+        return snapshot.job
+
+    def _reopening(self, job: Job) -> Decision:
+        if job.status not in {Status.FAILED, Status.CANCELLED}:
+            raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
+        now = self._now()
+        return Decision(events=(Reopened(run_at=now, must_finish_by=now + self._limits.deadlines[job.kind]),))
+
+    async def deliver(self, job_id: str, dispatch: int) -> Delivery:
+        """Handle one delivery of the queue. See Runner."""
+        return await self._runner.deliver(job_id, dispatch)
+
+    async def sweep(self) -> int:
+        """Repair one bounded lot of jobs that nobody attends to; how many there were. See Sweeper."""
+        return await self._sweeper.sweep()
+
+    def close(self) -> None:
+        """Start no more runs."""
+        self._runner.close()
+
+    async def drain(self, grace: timedelta) -> None:
+        """Let running jobs finish within `grace`; give the rest back to the queue."""
+        await self._runner.drain(grace)
+
+    async def _owned(self, owner: str, job_id: str) -> Job:
+        job = await self._store.get(job_id)
+        if job is None or job.owner != owner:
+            raise _not_found()
+        return job
+
+
+_PAST = {Status.COMPLETED: "completed", Status.FAILED: "failed", Status.CANCELLED: "been cancelled"}
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such job.")

@@ -1,0 +1,116 @@
+"""What can happen to a job: a closed union of small facts. `lifecycle.apply` is their only reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from atelier.jobs.models import Fault, Json, Reason, Receipt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queued:
+    """Handed to the queue, due at `run_at`."""
+
+    run_at: datetime
+    message: str = "Queued"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A worker took the job and holds it until `lease_until`; counts an attempt."""
+
+    worker: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageStarted:
+    """The pipeline entered a stage."""
+
+    stage: str
+    progress: float
+    message: str
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advanced:
+    """A milestone inside the present stage was kept."""
+
+    progress: float
+    message: str
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retried:
+    """The attempt failed in a way that another may mend; due again at `run_at`."""
+
+    run_at: datetime
+    fault: Fault
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snoozed:
+    """The worker gave the slot back until `run_at`; the attempt is not counted."""
+
+    run_at: datetime
+    reason: Reason | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """Claimed while its group is paused: back to pending, the attempt is not counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelRequested:
+    """Somebody wants a running job to end; from here every outcome is `cancelled`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """The run succeeded; its result is stored in the same write."""
+
+    message: str = "Completed"
+    cost: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The run failed for good."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancelled:
+    """The run was cancelled, with its receipt."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reopened:
+    """A person asked again: the next run of the same job."""
+
+    run_at: datetime
+    must_finish_by: datetime
+
+
+Event = (
+    Queued
+    | Claimed
+    | StageStarted
+    | Advanced
+    | Retried
+    | Snoozed
+    | Held
+    | CancelRequested
+    | Completed
+    | Failed
+    | Cancelled
+    | Reopened
+)

@@ -1,0 +1,134 @@
+"""Following the log: one reader per job and process, however many clients watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from atelier import logs
+from atelier.errors import StoreUnavailable
+from atelier.jobs.models import Job, Record, Snapshot, Update
+from atelier.jobs.ports import Store
+
+WAIT = timedelta(seconds=15)
+"""How long one look at the store may last; then it looks again."""
+
+RETRY_SECONDS = 1.0
+"""Pause after a look that failed: the store may be down for a while, the watchers stay."""
+
+
+class Follower:
+    """The latest run of one job as this process knows it. Its reader runs while anybody watches."""
+
+    def __init__(self, store: Store, job_id: str) -> None:
+        self.snapshot: Snapshot | None = None
+        self.gone = False
+        self.watchers = 0
+        self._store, self._job_id = store, job_id
+        self._changed = asyncio.Event()
+        self.reader = asyncio.create_task(self._read())
+
+    async def changed(self, seen: Snapshot | None) -> None:
+        """Return when there is something newer than `seen`, or the job is gone."""
+        while self.snapshot is seen and not self.gone:
+            await self._changed.wait()
+
+    async def until(self, condition: Callable[[Job], bool]) -> Job | None:
+        """Return the first header that meets `condition`; None when the job is gone."""
+        seen = None
+        while not self.gone:
+            await self.changed(seen)
+            seen = self.snapshot
+            if seen is not None and condition(seen.job):
+                return seen.job
+        return None
+
+    async def _read(self) -> None:
+        while not self.gone:
+            try:
+                await self._look()
+            except StoreUnavailable as error:
+                logs.warning("follower_waits", job_id=self._job_id, reason=error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _look(self) -> None:
+        known = self.snapshot
+        after, rev = (known.job.seq, known.job.rev) if known is not None else (0, -1)
+        fresh = await self._store.changes(self._job_id, after=after, rev=rev, wait=WAIT)
+        if fresh is None:
+            self.gone = True
+        elif fresh.job.rev == rev:
+            return
+        else:
+            self.snapshot = _merge(known, fresh)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Followers:
+    """The followers of this process, one per watched job."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open: dict[str, Follower] = {}
+
+    @asynccontextmanager
+    async def watching(self, job_id: str) -> AsyncIterator[Follower]:
+        """Share the job's follower for as long as the block lasts."""
+        follower = self._open.get(job_id)
+        if follower is None or follower.gone:
+            follower = self._open[job_id] = Follower(self._store, job_id)
+        follower.watchers += 1
+        try:
+            yield follower
+        finally:
+            follower.watchers -= 1
+            if follower.watchers == 0:
+                follower.reader.cancel()
+                if self._open.get(job_id) is follower:
+                    del self._open[job_id]
+
+    async def follow(self, job_id: str, after: int) -> AsyncIterator[Update]:
+        """Yield every record of the latest run behind `after`, and the present state between records; end with its end.
+
+        A cursor of an earlier run starts at the latest run's first record.
+        """
+        async with self.watching(job_id) as follower:
+            cursor, shown, seen = after, None, None
+            while True:
+                await follower.changed(seen)
+                seen = follower.snapshot
+                if follower.gone or seen is None:
+                    return
+                cursor = cursor if cursor <= seen.job.seq else 0
+                for record in _unseen(seen, cursor):
+                    yield Update(job=seen.job, record=record, result=seen.result)
+                    cursor, shown = record.seq, None
+                if seen.job.status.terminal:
+                    return
+                state = _between_records(seen.job)
+                if state != (shown or _NOTHING):
+                    yield Update(job=seen.job, record=None)
+                shown = state
+
+
+_NOTHING = (None, None, None)
+
+
+def _between_records(job: Job) -> tuple[object, ...]:
+    """What may change without a record and is worth telling."""
+    return (job.state_reason, job.resume_at, job.step)
+
+
+def _unseen(snapshot: Snapshot, cursor: int) -> tuple[Record, ...]:
+    return tuple(record for record in snapshot.records if record.seq > cursor)
+
+
+def _merge(known: Snapshot | None, fresh: Snapshot) -> Snapshot:
+    """Append the fresh records, keeping the latest run only."""
+    old = known.records if known is not None else ()
+    records = tuple(record for record in (*old, *fresh.records) if record.run == fresh.job.run)
+    return replace(fresh, records=records)

@@ -1,0 +1,225 @@
+"""The only state machine: pure functions from a header and an event to the next header and its record.
+
+    pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─▶ completed
+       ▲                  ▲  ◀─ Retried, Snoozed ─┘ │
+       └────── Held ──────┼─────────────────────────┤
+                          │      Failed (any) ─▶ failed ─┐
+                          │   Cancelled (any) ─▶ cancelled
+                          └───────── Reopened ───────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from atelier.errors import JobConflict
+from atelier.jobs.events import (
+    Advanced,
+    CancelRequested,
+    Cancelled,
+    Claimed,
+    Completed,
+    Event,
+    Failed,
+    Held,
+    Queued,
+    Reopened,
+    Retried,
+    Snoozed,
+    StageStarted,
+)
+from atelier.jobs.models import Fault, Job, Json, Reason, Record, Status, Step
+
+ERROR_STAGE = "error"
+FULL = 100.0
+
+
+def play(job: Job, events: Iterable[Event], now: datetime) -> tuple[Job, tuple[Record, ...]]:
+    """Apply `events` in order; the new header and the records they left. Raises JobConflict, changing nothing."""
+    records = []
+    for event in events:
+        job = apply(job, event, now)
+        record = record_of(job, event)
+        if record is not None:
+            records.append(record)
+    return job, tuple(records)
+
+
+def apply(job: Job, event: Event, now: datetime) -> Job:
+    """Return the header after `event`; time never runs backwards in it. Raises JobConflict where it may not happen."""
+    _allow(job, event)
+    after = replace(job, rev=job.rev + 1, updated_at=max(now, job.updated_at), **_changes(job, event, now))
+    return replace(after, seq=after.seq + 1) if _numbered(event) else after
+
+
+def touch(job: Job, *, fence: int, lease_until: datetime, step: Step | None, now: datetime) -> Job:
+    """Renew a worker's lease and, where given, overwrite the step. Progress only rises; a step of a left stage is dropped."""
+    require_fence(job, fence)
+    current = step if step is not None and step.stage == job.stage else job.step
+    progress = max(job.progress, current.progress) if current is not None else job.progress
+    return replace(
+        job,
+        rev=job.rev + 1,
+        updated_at=max(now, job.updated_at),
+        lease_until=lease_until,
+        step=current,
+        progress=progress,
+    )
+
+
+def require_fence(job: Job, fence: int) -> None:
+    """Refuse a worker whose claim is no longer the job's present one."""
+    if job.fence != fence or job.status is not Status.PROCESSING:
+        raise JobConflict("This run of the job has ended or another worker holds it.")
+
+
+def record_of(job: Job, event: Event) -> Record | None:
+    """Return the log line that `event` left in `job` (the header after it); None for events without a number."""
+    if not _numbered(event):
+        return None
+    return Record(
+        seq=job.seq,
+        run=job.run,
+        attempt=job.attempt,
+        stage=job.stage,
+        status=job.status,
+        progress=job.progress,
+        message=_message(event),
+        at=job.updated_at,
+        data=_data(event),
+    )
+
+
+def _numbered(event: Event) -> bool:
+    return not isinstance(event, Claimed | Retried | Snoozed | Held | CancelRequested)
+
+
+_ALLOWED: dict[type[Event], frozenset[Status]] = {
+    Queued: frozenset({Status.PENDING}),
+    Claimed: frozenset({Status.QUEUED}),
+    StageStarted: frozenset({Status.PROCESSING}),
+    Advanced: frozenset({Status.PROCESSING}),
+    Retried: frozenset({Status.PROCESSING}),
+    Snoozed: frozenset({Status.PROCESSING}),
+    Held: frozenset({Status.PROCESSING}),
+    CancelRequested: frozenset({Status.PROCESSING}),
+    Completed: frozenset({Status.PROCESSING}),
+    Failed: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
+    Cancelled: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
+    Reopened: frozenset({Status.FAILED, Status.CANCELLED}),
+}
+
+
+def _allow(job: Job, event: Event) -> None:
+    name = type(event).__name__
+    if job.status not in _ALLOWED[type(event)]:
+        raise JobConflict(f"{name} cannot happen to a job that is {job.status}.")
+    if job.cancel_requested_at is not None and not isinstance(event, StageStarted | Advanced | Cancelled | Reopened):
+        raise JobConflict(f"{name} cannot happen any more: the job is being cancelled.")
+
+
+def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: PLR0911 - one arm per event
+    match event:
+        case Queued(run_at=run_at):
+            waits = Reason.WAITING_UNTIL if run_at > now else None
+            return _due(job, run_at, waits) | {"stage": "queued"}
+        case Claimed(worker=worker, lease_until=lease_until):
+            return _claimed(job, worker, lease_until, now)
+        case StageStarted(stage=stage, progress=progress):
+            return {"stage": stage, "progress": max(job.progress, progress), "step": None}
+        case Advanced(progress=progress):
+            return {"progress": max(job.progress, progress)}
+        case Retried(run_at=run_at, fault=fault):
+            reason = Reason.RATE_LIMITED if fault.code == "provider_rate_limited" else Reason.RETRYING
+            return _due(job, run_at, reason) | {"fault": fault}
+        case Snoozed(run_at=run_at, reason=reason):
+            return _due(job, run_at, reason) | {"attempt": job.attempt - 1}
+        case Held():
+            return _unleased() | {"status": Status.PENDING, "state_reason": Reason.PAUSED, "attempt": job.attempt - 1}
+        case CancelRequested():
+            return {"state_reason": Reason.CANCELLING, "cancel_requested_at": now}
+        case Completed(cost=cost, warnings=warnings):
+            spent = {"cost": job.cost + cost, "warnings": (*job.warnings, *warnings)}
+            return _ended(Status.COMPLETED, "completed", now) | spent | {"progress": FULL, "fault": None}
+        case Failed(fault=fault):
+            return _ended(Status.FAILED, ERROR_STAGE, now) | {"fault": fault}
+        case Cancelled(receipt=receipt):
+            fault = Fault(code="cancelled", message="Cancelled", retryable=False)
+            return _ended(Status.CANCELLED, ERROR_STAGE, now) | {"cancellation": receipt, "fault": fault}
+        case Reopened(run_at=run_at, must_finish_by=must_finish_by):
+            return _due(job, run_at, None) | _fresh_run(job) | {"must_finish_by": must_finish_by}
+        case _:
+            assert_never(event)
+
+
+def _due(job: Job, run_at: datetime, reason: Reason | None) -> dict[str, Any]:
+    """Every decision to queue takes the next dispatch number, so that a stale delivery is recognised."""
+    queued = {"status": Status.QUEUED, "state_reason": reason, "run_at": run_at, "dispatch": job.dispatch + 1}
+    return _unleased() | queued
+
+
+def _claimed(job: Job, worker: str, lease_until: datetime, now: datetime) -> dict[str, Any]:
+    return {
+        "status": Status.PROCESSING,
+        "state_reason": None,
+        "worker": worker,
+        "lease_until": lease_until,
+        "fence": job.fence + 1,
+        "attempt": job.attempt + 1,
+        "started_at": job.started_at or now,
+        "run_at": None,
+    }
+
+
+def _unleased() -> dict[str, Any]:
+    return {"worker": None, "lease_until": None, "step": None}
+
+
+def _ended(status: Status, stage: str, now: datetime) -> dict[str, Any]:
+    ended = {"status": status, "stage": stage, "state_reason": None, "completed_at": now, "run_at": None}
+    return _unleased() | ended
+
+
+def _fresh_run(job: Job) -> dict[str, Any]:
+    return {
+        "run": job.run + 1,
+        "run_seq": job.seq + 1,
+        "stage": "queued",
+        "progress": 0.0,
+        "attempt": 0,
+        "started_at": None,
+        "completed_at": None,
+        "cancel_requested_at": None,
+        "cancellation": None,
+        "fault": None,
+    }
+
+
+def _message(event: Event) -> str:
+    match event:
+        case Queued(message=message) | StageStarted(message=message) | Advanced(message=message):
+            return message
+        case Completed(message=message):
+            return message
+        case Failed(fault=fault):
+            return fault.message
+        case Cancelled():
+            return "Cancelled"
+        case _:
+            return "Queued again"
+
+
+def _data(event: Event) -> Json:
+    match event:
+        case StageStarted(data=data) | Advanced(data=data):
+            return data
+        case Failed(fault=fault):
+            return {"error": fault.message, "code": fault.code, "retryable": fault.retryable}
+        case Cancelled(receipt=receipt):
+            outcome = {"outcome": receipt.outcome, "billed": receipt.billed}
+            return {"error": "Cancelled", "code": "cancelled", "retryable": False, **outcome}
+        case _:
+            return {}

@@ -1,0 +1,171 @@
+"""What a job is: a small hot header, its numbered records, and views of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+Json = dict[str, Any]
+
+SCHEMA = 1
+"""Version written into every header; older ones are read, newer ones are refused."""
+
+CANCEL_GRACE = timedelta(seconds=10)
+"""How long a running worker may take to answer a cancel request before the sweeper ends the job."""
+
+
+class Status(StrEnum):
+    """Where a job is; the last three are terminal for its run."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the run has ended."""
+        return self in {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
+
+
+class Reason(StrEnum):
+    """Why a job waits: the honest answer beside the status."""
+
+    WAITING_FOR_SLOT = "waiting_for_slot"
+    RATE_LIMITED = "rate_limited"
+    RETRYING = "retrying"
+    CANCELLING = "cancelling"
+    PAUSED = "paused"
+    WAITING_UNTIL = "waiting_until"
+
+
+Outcome = Literal[
+    "dequeued", "aborted_before_send", "confirmed_by_provider", "provider_cannot_cancel", "too_late", "unknown"
+]
+Billed = Literal["no", "yes", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """Progress within a stage: latest wins, never logged. `preview` is a storage location."""
+
+    stage: str
+    step: int
+    total: int
+    progress: float
+    message: str
+    at: datetime
+    preview: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """Why a run failed or is tried again: a published code and a sentence for people."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What a cancel achieved and whether it was paid for."""
+
+    requested_at: datetime
+    outcome: Outcome
+    billed: Billed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A job's header. Its params, checkpoints, result and records are stored beside it, not in it."""
+
+    id: str
+    kind: str
+    owner: str
+    created_at: datetime
+    updated_at: datetime
+    must_finish_by: datetime
+    max_attempts: int
+    schema: int = SCHEMA
+    status: Status = Status.PENDING
+    state_reason: Reason | None = None
+    stage: str = "pending"
+    progress: float = 0.0
+    step: Step | None = None
+    seq: int = 0
+    rev: int = 0
+    run: int = 1
+    run_seq: int = 1
+    attempt: int = 0
+    fence: int = 0
+    dispatch: int = 0
+    run_at: datetime | None = None
+    lease_until: datetime | None = None
+    worker: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    cancellation: Receipt | None = None
+    fault: Fault | None = None
+    group: str | None = None
+    title: str = ""
+    cost: float = 0.0
+    warnings: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def attention_at(self) -> datetime | None:
+        """When the sweeper has to look at it; None for ended jobs."""
+        if self.status.terminal:
+            return None
+        moments = [self.must_finish_by]
+        if self.status is Status.PROCESSING and self.lease_until is not None:
+            moments.append(self.lease_until)
+        if self.cancel_requested_at is not None:
+            moments.append(self.cancel_requested_at + CANCEL_GRACE)
+        return min(moments)
+
+    @property
+    def resume_at(self) -> datetime | None:
+        """When a waiting job is due again; None when it does not wait for a time."""
+        waits = self.status is Status.QUEUED and self.state_reason is not None
+        return self.run_at if waits else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One numbered line of a job's log: a stage entered, a milestone kept, or an end."""
+
+    seq: int
+    run: int
+    attempt: int
+    stage: str
+    status: Status
+    progress: float
+    message: str
+    at: datetime
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A header, some of its records in order, and its result once completed: one consistent read."""
+
+    job: Job
+    records: tuple[Record, ...] = ()
+    result: Json | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Update:
+    """What a follower sees: a record of the log, or (record None) the present state between two records."""
+
+    job: Job
+    record: Record | None
+    result: Json | None = None

@@ -1,0 +1,138 @@
+"""What the engine asks of the world: a store that decides atomically, and a queue that only carries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from atelier.jobs.events import Event
+from atelier.jobs.models import Job, Json, Snapshot, Status, Step
+
+Clock = Callable[[], datetime]
+"""The present moment in UTC. Injected, so that tests own time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What to do to a job: events to play and parts to keep, all or nothing. No events: nothing is written."""
+
+    events: tuple[Event, ...] = ()
+    parts: Mapping[str, Json] = field(default_factory=dict)
+
+
+Decide = Callable[[Job], Decision]
+"""Pure: looks at the present header and decides. May run again on a newer header; raises JobConflict to refuse."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Touch:
+    """A worker's sign of life: its fence, its renewed lease and, where there is one, its step."""
+
+    job_id: str
+    fence: int
+    lease_until: datetime
+    step: Step | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Find:
+    """Which jobs to list, newest first. `before` is the (created_at, id) of the last one seen."""
+
+    owner: str
+    kinds: tuple[str, ...]
+    statuses: tuple[Status, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_after: datetime | None = None
+    before: tuple[datetime, str] | None = None
+    limit: int = 50
+
+
+class Store(Protocol):
+    """Durable jobs. Every method raises StoreUnavailable when the store does not answer in time.
+
+    A write that returned is durable: it survives a crash of the process and a loss of power.
+    """
+
+    async def open(self) -> None:
+        """Check integrity and schema version, and be ready. Raises StartRefused in words."""
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go of every resource."""
+
+    async def ping(self) -> None:
+        """Answer if reads and writes work now."""
+
+    async def create(self, job: Job, events: Sequence[Event], params: Json) -> Snapshot:
+        """Write a new job with its first events; the dedupe: an id that exists is returned as it is, unchanged."""
+
+    async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
+        """Load, decide, play and save in one atomic step; the header after it, with the new records.
+
+        None: no such job. Raises JobConflict, having changed nothing.
+        """
+
+    async def touch(self, touch: Touch) -> Job | None:
+        """Renew a lease and overwrite the step, fenced. Raises JobConflict. None: no such job."""
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return the header."""
+
+    async def parts(self, job_id: str) -> dict[str, Json]:
+        """Return what is kept beside the header, by key: `params`, `state`, `once/…`, `result`."""
+
+    async def changes(self, job_id: str, *, after: int, rev: int, wait: timedelta) -> Snapshot | None:
+        """Return the job as soon as its revision exceeds `rev`, at the latest after `wait`, with its records after `after`.
+
+        Records are in order of `seq` without gaps; `result` comes with a completed header. None: no such job.
+        """
+
+    async def find(self, query: Find) -> list[Snapshot]:
+        """Return matching jobs, newest first, each with its result and without records."""
+
+    async def due(self, kind: str, now: datetime, *, limit: int, after: str) -> Due:
+        """Return queued jobs of `kind` whose time has come, one per lane in turn, starting behind lane `after`."""
+
+    async def overdue(self, now: datetime, *, limit: int) -> list[Job]:
+        """Return jobs whose `attention_at` has passed, the longest ago first."""
+
+    async def finished(self, kinds: Sequence[str], before: datetime, *, limit: int) -> list[str]:
+        """Return ids of ungrouped jobs of `kinds` that ended before `before`."""
+
+    async def delete(self, job_id: str) -> None:
+        """Remove a terminal job with its parts and records. Silent when there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """Jobs to start now, the lane the turn stopped at, and when the next one comes due."""
+
+    jobs: list[Job]
+    lane: str
+    next_at: datetime | None
+
+
+class Delivery(StrEnum):
+    """What became of a delivery, for whoever carried it."""
+
+    SETTLED = "settled"
+    BUSY = "busy"
+    AGAIN = "again"
+
+
+Deliver = Callable[[str, int], Awaitable[Delivery]]
+"""The worker's handler: job id and dispatch number in, what became of it out."""
+
+
+class Queue(Protocol):
+    """Carries job ids to a worker. Never decides; losing or repeating one is repaired by the engine."""
+
+    async def dispatch(self, job: Job) -> None:
+        """See that the worker hears of `job`'s present dispatch at its `run_at`, at least once."""
+
+
+def lane_of(job: Job) -> str:
+    """Return whose turn a job waits for: turns go round over owner and group."""
+    return f"{job.owner}\x1f{job.group or ''}"

@@ -1,0 +1,301 @@
+"""One delivery of one job: claim it, run its pipeline under supervision, and settle what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from atelier import logs
+from atelier.errors import AtelierError, DeadlineExceeded, JobConflict, StoreUnavailable, WorkerLost
+from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Retried, Snoozed
+from atelier.jobs.followers import Followers
+from atelier.jobs.lifecycle import require_fence
+from atelier.jobs.models import Fault, Job, Json, Receipt, Status
+from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
+from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch
+
+DEADLINE_MARGIN = timedelta(seconds=3)
+"""A run stops this long before its deadline, so that its own word comes before the sweeper's."""
+
+LONGEST_BACKOFF = timedelta(minutes=5)
+SETTLE_TRIES = 3
+
+RELEASE_WAIT = timedelta(seconds=3)
+"""How long released runs may take to let go and write that they did."""
+
+AnyPipeline = Pipeline[Any, Any]
+AnyRun = Run[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How runs behave: the lease's length and the first pause before another attempt."""
+
+    lease: timedelta
+    retry_base: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: the event to write (None: the cancellation that was asked for) and the parts to keep with it."""
+
+    event: Event | None
+    parts: Mapping[str, Json] = field(default_factory=dict)
+
+
+def backoff(attempt: int, base: timedelta, asked: timedelta | None) -> timedelta:
+    """Return the pause before the attempt after `attempt`: doubling, ±20 %, never sooner than the provider asked."""
+    doubled = min(base * 2 ** (attempt - 1), LONGEST_BACKOFF)
+    spread = doubled * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, keeps no secret
+    return max(spread, asked or timedelta())
+
+
+def fault_of(error: AtelierError) -> Fault:
+    """Return what is kept of an error."""
+    return Fault(code=error.code, message=error.message, retryable=error.retryable)
+
+
+class Runner:
+    """Turns deliveries into runs. Holds nothing a crash could lose."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        followers: Followers,
+        pipelines: Mapping[str, AnyPipeline],
+        policy: Policy,
+        now: Clock,
+    ) -> None:
+        self._store, self._queue, self._followers, self._pipelines = store, queue, followers, pipelines
+        self._policy, self._now = policy, now
+        self._services = Services(store=store, now=now, lease=policy.lease)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        self._releasing = asyncio.Event()
+        self._tokens = (f"{os.getpid()}-{random.getrandbits(32):08x}-{n}" for n in itertools.count())  # noqa: S311
+
+    def close(self) -> None:
+        """Take no more deliveries."""
+        self._closed = True
+
+    async def drain(self, grace: timedelta) -> None:
+        """Let running jobs finish within `grace`, then give the rest back to the queue, attempt and all."""
+        self.close()
+        await _all(self._running, grace)
+        self._releasing.set()
+        await _all(self._running, RELEASE_WAIT)
+
+    async def deliver(self, job_id: str, dispatch: int) -> Delivery:
+        """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing."""
+        if self._closed:
+            return Delivery.AGAIN
+        token = next(self._tokens)
+        snapshot = await self._store.write(job_id, self._claim(token, dispatch))
+        if snapshot is None:
+            return Delivery.SETTLED
+        job = snapshot.job
+        if job.worker != token:
+            return await self._unclaimed(job, dispatch)
+        logs.job_id.set(job_id)
+        logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
+        running = asyncio.create_task(self._run(job), name=f"run {job_id}")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        await asyncio.shield(running)
+        return Delivery.SETTLED
+
+    def _claim(self, token: str, dispatch: int) -> Decide:
+        def decide(job: Job) -> Decision:
+            now = self._now()
+            if not _claimable(job, dispatch, now):
+                return Decision()
+            if job.attempt >= job.max_attempts:
+                return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))
+            taken_over = (Retried(run_at=now, fault=fault_of(worker_lost(job))),) if job.status is Status.PROCESSING else ()
+            return Decision(events=(*taken_over, Claimed(worker=token, lease_until=now + self._policy.lease)))
+
+        return decide
+
+    async def _unclaimed(self, job: Job, dispatch: int) -> Delivery:
+        if dispatch != job.dispatch:
+            await self._hand_over(job)
+            return Delivery.SETTLED
+        if job.status is Status.PROCESSING:
+            return Delivery.BUSY
+        early = job.status is Status.QUEUED and job.run_at is not None and job.run_at > self._now()
+        return Delivery.AGAIN if early else Delivery.SETTLED
+
+    async def _hand_over(self, job: Job) -> None:
+        if job.status is Status.QUEUED:
+            await self._queue.dispatch(job)
+
+    async def _run(self, job: Job) -> None:
+        pipeline = self._pipelines[job.kind]
+        run: AnyRun = Run(job=job, services=self._services)
+        work = asyncio.create_task(perform(pipeline, run), name=f"work {job.id}")
+        try:
+            ending = await self._supervise(run, work)
+        finally:
+            run.close()
+            await _abort(work)
+        if ending is not None:
+            await self._settle(pipeline, run, ending)
+
+    async def _supervise(self, run: AnyRun, work: asyncio.Task[Product]) -> Ending | None:
+        """Wait for the work, racing it against the job's own log, the deadline and a shutdown. None: stop quietly."""
+        async with self._followers.watching(run.job.id) as follower:
+            watch = asyncio.create_task(follower.until(_interrupted(run.job.fence)))
+            release = asyncio.create_task(self._releasing.wait())
+            try:
+                return await self._race(run, work, watch, release)
+            finally:
+                watch.cancel()
+                release.cancel()
+
+    async def _race(
+        self, run: AnyRun, work: asyncio.Task[Product], watch: asyncio.Task[Job | None], release: asyncio.Task[bool]
+    ) -> Ending | None:
+        lease_until = self._now() + self._policy.lease
+        while True:
+            left = run.job.must_finish_by - DEADLINE_MARGIN - self._now()
+            pause = max(0.0, min(self._policy.lease / 3, left).total_seconds())
+            await asyncio.wait({work, watch, release}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return self._ending_of(run, work)
+            if watch.done():
+                return self._interruption(run, watch.result())
+            if release.done():
+                return Ending(Snoozed(run_at=self._now(), reason=None))
+            if self._now() >= run.job.must_finish_by - DEADLINE_MARGIN:
+                return Ending(Failed(fault=fault_of(DeadlineExceeded("The job was not finished by its deadline."))))
+            lease_until = await self._renew(run, lease_until)
+            if self._now() >= lease_until:
+                return None
+
+    async def _renew(self, run: AnyRun, lease_until: datetime) -> datetime:
+        """Renew the lease; while the store is away the old one runs on, and the run stops when it ends."""
+        renewed = self._now() + self._policy.lease
+        try:
+            await self._store.touch(Touch(job_id=run.job.id, fence=run.job.fence, lease_until=renewed))
+        except StoreUnavailable as error:
+            logs.warning("lease_not_renewed", reason=error.message)
+            return lease_until
+        except JobConflict:
+            return self._now()
+        return renewed
+
+    def _interruption(self, run: AnyRun, job: Job | None) -> Ending | None:
+        if job is None or job.fence != run.job.fence or job.cancel_requested_at is None:
+            logs.info("lease_lost", fence=run.job.fence)
+            return None
+        return Ending(None)
+
+    def _ending_of(self, run: AnyRun, work: asyncio.Task[Product]) -> Ending | None:
+        """Translate what the work did into an event. The one place where any exception is caught."""
+        try:
+            product = work.result()
+        except Snooze as snooze:
+            return Ending(self._snoozed(run, snooze))
+        except JobConflict:
+            logs.info("lease_lost", fence=run.job.fence)
+            return None
+        except AtelierError as error:
+            return Ending(self._failed_or_retried(run, fault_of(error), error.retry_after))
+        except Exception as error:  # noqa: BLE001 - the edge of a run: whatever broke must not take the service along
+            logs.error("job_broke", exc=error)
+            fault = Fault(code="internal", message="Something broke inside the service.", retryable=True)
+            return Ending(self._failed_or_retried(run, fault, None))
+        parts: dict[str, Json] = {"result": product.result, "state": run.checkpoint()}
+        return Ending(Completed(cost=product.cost, warnings=product.warnings), parts)
+
+    def _snoozed(self, run: AnyRun, snooze: Snooze) -> Event:
+        if snooze.until < run.job.must_finish_by - DEADLINE_MARGIN:
+            return Snoozed(run_at=snooze.until, reason=snooze.reason)
+        back = snooze.until.isoformat(timespec="seconds")
+        late = DeadlineExceeded(f"The job must be finished before it could go on at {back} ({snooze.reason}).")
+        return Failed(fault=fault_of(late))
+
+    def _failed_or_retried(self, run: AnyRun, fault: Fault, asked: timedelta | None) -> Event:
+        run_at = self._now() + backoff(run.job.attempt, self._policy.retry_base, asked)
+        in_time = run_at < run.job.must_finish_by - DEADLINE_MARGIN
+        if fault.retryable and run.job.attempt < run.job.max_attempts and in_time:
+            return Retried(run_at=run_at, fault=fault)
+        return Failed(fault=fault)
+
+    async def _settle(self, pipeline: AnyPipeline, run: AnyRun, ending: Ending) -> None:
+        """Write the ending; after a cancel request every ending is `cancelled`."""
+
+        def decide(job: Job) -> Decision:
+            require_fence(job, run.job.fence)
+            if job.cancel_requested_at is not None or ending.event is None:
+                return Decision(events=(Cancelled(receipt=_receipt(job, run, self._now())),))
+            return Decision(events=(ending.event,), parts=ending.parts)
+
+        for again in range(SETTLE_TRIES):
+            try:
+                snapshot = await self._store.write(run.job.id, decide)
+            except JobConflict:
+                logs.info("lease_lost", fence=run.job.fence)
+                return
+            except StoreUnavailable as error:
+                logs.warning("ending_not_written", reason=error.message)
+                await asyncio.sleep(2.0**again)
+                continue
+            await self._report(pipeline, run, snapshot.job if snapshot is not None else run.job)
+            return
+
+    async def _report(self, pipeline: AnyPipeline, run: AnyRun, job: Job) -> None:
+        code = job.fault.code if job.fault is not None else None
+        logs.info(f"job_{job.status}", attempt=job.attempt, code=code, resume_at=job.resume_at)
+        await self._hand_over(job)
+        if job.status is Status.COMPLETED:
+            await pipeline.settled(run)
+
+
+def _claimable(job: Job, dispatch: int, now: datetime) -> bool:
+    if dispatch != job.dispatch or job.cancel_requested_at is not None:
+        return False
+    if job.status is Status.QUEUED:
+        return job.run_at is None or job.run_at <= now
+    expired = job.lease_until is not None and job.lease_until <= now
+    return job.status is Status.PROCESSING and expired
+
+
+def worker_lost(job: Job) -> WorkerLost:
+    """Return the error of a job whose lease ran out."""
+    return WorkerLost(f"The worker stopped answering in attempt {job.attempt} of {job.max_attempts}.")
+
+
+def _interrupted(fence: int) -> Callable[[Job], bool]:
+    """Whether a run with `fence` has to stop: its lease was taken, its run has ended, or a cancel was asked for."""
+
+    def condition(job: Job) -> bool:
+        newer = job.fence > fence
+        ended = job.fence == fence and job.status is not Status.PROCESSING
+        return newer or ended or job.cancel_requested_at is not None
+
+    return condition
+
+
+def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
+    asked = job.cancel_requested_at or now
+    return Receipt(requested_at=asked, outcome=run.progress.outcome, billed=run.progress.billed)
+
+
+async def _all(tasks: set[asyncio.Task[Any]], timeout: timedelta) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=timeout.total_seconds())
+
+
+async def _abort(work: asyncio.Task[Product]) -> None:
+    """Cancel the work and wait until it has let go; its own words no longer count."""
+    work.cancel()
+    await asyncio.wait({work}, timeout=5)

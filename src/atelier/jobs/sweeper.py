@@ -1,0 +1,83 @@
+"""The sweeper: ends or hands over what nobody attends to. Every write is decided again on the present header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from atelier import logs
+from atelier.errors import DeadlineExceeded, JobConflict
+from atelier.jobs.events import Cancelled, Event, Failed, Retried
+from atelier.jobs.models import CANCEL_GRACE, Job, Receipt, Status
+from atelier.jobs.ports import Clock, Decision, Queue, Store
+from atelier.jobs.runner import fault_of, worker_lost
+
+LOT = 200
+"""How many jobs one sweep looks at; the next sweep goes on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """How long ended jobs of `kinds` are kept; None: for good."""
+
+    kinds: Sequence[str]
+    keep: timedelta | None
+
+
+class Sweeper:
+    """Guarantees that every accepted job ends: lost workers, passed deadlines, unanswered cancels, old records."""
+
+    def __init__(self, *, store: Store, queue: Queue, retention: Retention, now: Clock) -> None:
+        self._store, self._queue, self._retention, self._now = store, queue, retention, now
+
+    async def sweep(self) -> int:
+        """Repair one lot of jobs and forget one lot of old ones; how many were looked at."""
+        overdue = await self._store.overdue(self._now(), limit=LOT)
+        for job in overdue:
+            await self._attend(job.id)
+        return len(overdue) + await self._forget()
+
+    async def _attend(self, job_id: str) -> None:
+        try:
+            snapshot = await self._store.write(job_id, self._decide)
+        except JobConflict:
+            return
+        if snapshot is None:
+            return
+        logs.info("job_swept", job_id=job_id, status=snapshot.job.status)
+        if snapshot.job.status is Status.QUEUED:
+            await self._queue.dispatch(snapshot.job)
+
+    def _decide(self, job: Job) -> Decision:
+        """Look again inside the write: what was overdue when read may have moved since."""
+        event = self._verdict(job)
+        return Decision(events=(event,) if event is not None else ())
+
+    def _verdict(self, job: Job) -> Event | None:
+        now = self._now()
+        if job.status.terminal:
+            return None
+        lapsed = job.status is Status.PROCESSING and job.lease_until is not None and job.lease_until <= now
+        if job.cancel_requested_at is not None:
+            unanswered = lapsed or job.cancel_requested_at + CANCEL_GRACE <= now or job.must_finish_by <= now
+            receipt = Receipt(requested_at=job.cancel_requested_at, outcome="unknown", billed="unknown")
+            return Cancelled(receipt=receipt) if unanswered else None
+        if job.must_finish_by <= now:
+            return Failed(fault=fault_of(DeadlineExceeded("The job was not finished by its deadline.")))
+        return self._lost(job) if lapsed else None
+
+    def _lost(self, job: Job) -> Event:
+        fault = fault_of(worker_lost(job))
+        if job.attempt >= job.max_attempts:
+            return Failed(fault=fault)
+        return Retried(run_at=self._now(), fault=fault)
+
+    async def _forget(self) -> int:
+        if self._retention.keep is None:
+            return 0
+        before = self._now() - self._retention.keep
+        old = await self._store.finished(self._retention.kinds, before, limit=LOT)
+        for job_id in old:
+            await self._store.delete(job_id)
+        return len(old)

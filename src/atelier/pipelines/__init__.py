@@ -1,0 +1,1 @@
+"""What jobs do: one module per kind, and the ports they work through."""

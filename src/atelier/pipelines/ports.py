@@ -1,0 +1,135 @@
+"""What pipelines ask of the world: providers that make pictures, storage that keeps them, a spool that saves money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from atelier.jobs.models import Billed, Outcome
+from atelier.media import Content, Format
+
+Scenario = Literal[
+    "ok",
+    "noop",
+    "slow",
+    "rate_limited_then_ok",
+    "provider_down_then_ok",
+    "refused",
+    "garbage",
+    "stall",
+    "worker_lost",
+]
+
+
+class Script(BaseModel):
+    """Scripted trouble for the sandbox: what happens, and for `slow` how many seconds it lasts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scenario: Scenario = "ok"
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRequest:
+    """A picture to make. `attempt` counts from 1; `seed` None lets the provider choose."""
+
+    prompt: str
+    negative_prompt: str
+    style: str | None
+    aspect_ratio: str
+    quality: str
+    seed: int | None
+    output_format: Format
+    script: Script
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepReport:
+    """A provider's step: its number of how many, and a small JPEG of the picture so far where there is one."""
+
+    step: int
+    total: int
+    preview: bytes | None
+
+
+Report = Callable[[StepReport], None]
+"""Takes steps as they happen; returns at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GeneratedImage:
+    """What a provider made. `shared`: the same bytes for everybody, stored once. Cost in US dollars."""
+
+    data: bytes
+    model: str
+    seed: int
+    cost: float
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What is true of a provider when a call is cancelled: what then happens, and whether calls cost money."""
+
+    abort: Outcome
+    abort_billed: Billed
+    billed: Billed
+
+
+class ImageProvider(Protocol):
+    """Makes pictures. Errors are ProviderError and its kin; cancelling the call aborts it."""
+
+    name: str
+    terms: Terms
+
+    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+        """Return the picture's bytes as the provider sent them, not yet checked."""
+
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """Where a picture and its thumbnail are: an absolute URL, or a path below the service's own address."""
+
+    location: str
+    thumbnail: str
+
+
+class Storage(Protocol):
+    """Keeps pictures for good under unguessable names. Raises StorageError; saving the same bytes twice is harmless."""
+
+    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+        """Keep a job's picture and make its thumbnail."""
+
+    async def save_preview(self, job_id: str, step: int, data: bytes) -> str:
+        """Keep a small JPEG for as long as the job runs; its location."""
+
+    async def drop_previews(self, job_id: str) -> None:
+        """Forget a job's previews."""
+
+    async def expire(self, before: datetime) -> int:
+        """Remove pictures saved before a moment; how many files that were."""
+
+    async def ping(self) -> None:
+        """Answer if pictures can be saved now."""
+
+
+class Spool(Protocol):
+    """Holds bytes that were made until they are stored, so that nothing is made twice."""
+
+    async def keep(self, job_id: str, data: bytes) -> None:
+        """Keep bytes, over older ones of the job; they survive a crash of the process."""
+
+    async def read(self, job_id: str) -> bytes | None:
+        """Return the bytes; None where this machine does not have them."""
+
+    async def drop(self, job_id: str) -> None:
+        """Forget the bytes."""

@@ -1,0 +1,1 @@
+"""Who makes things: one module per vendor, all behind the ports of `pipelines`."""

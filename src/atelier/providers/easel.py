@@ -1,0 +1,108 @@
+"""The sandbox's drawing process: `python -m atelier.providers.easel`, orders in, steps and pictures out.
+
+Both directions are frames: four bytes of length, that many bytes of JSON, and behind an answer whose JSON names a
+`size`, so many raw bytes. Orders are drawn in turns, a step each, so that several advance together. The process
+ends when its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from atelier import media
+from atelier.providers.painting import Commission, paint, steps_of
+
+LENGTH = struct.Struct(">I")
+PREVIEW_SECONDS = 0.8
+PREVIEW_SIDE = 320
+
+
+class Order:
+    """One picture being drawn."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self.number = order["number"]
+        self._format: media.Format = order["format"]
+        commission = Commission(**order["commission"])
+        self._total = steps_of(commission)
+        self._canvases: Iterator[Image.Image] = paint(commission)
+        self._step = 0
+        self._shown = time.monotonic()
+
+    def advance(self, out: BinaryIO) -> bool:
+        """Draw one step and report it; whether more are to come."""
+        canvas = next(self._canvases)
+        self._step += 1
+        last = self._step == self._total
+        head = {"number": self.number, "step": self._step, "total": self._total}
+        send(out, head, self._preview(canvas))
+        if last:
+            send(out, {"number": self.number, "done": True}, media.encode(canvas, self._format))
+        return not last
+
+    def _preview(self, canvas: Image.Image) -> bytes:
+        """Return a small JPEG where one is due, else nothing."""
+        if time.monotonic() - self._shown < PREVIEW_SECONDS:
+            return b""
+        self._shown = time.monotonic()
+        small = canvas.copy()
+        small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        return media.encode(small, "jpeg", quality=70)
+
+
+def send(out: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
+    """Write one frame."""
+    text = json.dumps({**head, "size": len(body)}).encode()
+    out.write(LENGTH.pack(len(text)) + text + body)
+    out.flush()
+
+
+def receive(source: BinaryIO) -> dict[str, Any] | None:
+    """Read one order; None at the end of input."""
+    prefix = source.read(LENGTH.size)
+    if len(prefix) < LENGTH.size:
+        return None
+    order: dict[str, Any] = json.loads(source.read(LENGTH.unpack(prefix)[0]))
+    return order
+
+
+def main() -> None:
+    """Draw until the input ends."""
+    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    easels: dict[int, Order] = {}
+    while True:
+        _take(inbox, easels)
+        for order in list(easels.values()):
+            if not order.advance(sys.stdout.buffer):
+                del easels[order.number]
+
+
+def _read(source: BinaryIO, inbox: queue.SimpleQueue[dict[str, Any]]) -> None:
+    while (order := receive(source)) is not None:
+        inbox.put(order)
+    os._exit(0)
+
+
+def _take(inbox: queue.SimpleQueue[dict[str, Any]], easels: dict[int, Order]) -> None:
+    """Take new orders and withdrawals; wait for one when there is nothing to draw."""
+    while not easels or not inbox.empty():
+        order = inbox.get()
+        if order.get("withdraw"):
+            easels.pop(order["number"], None)
+        else:
+            easels[order["number"]] = Order(order)
+
+
+if __name__ == "__main__":
+    main()

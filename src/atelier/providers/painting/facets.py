@@ -1,0 +1,183 @@
+# ruff: noqa: PLR2004
+"""Treatments made of pieces: low-poly, origami, mosaic tiles, pixel art. The bare numbers are taste."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from atelier.providers.painting.colour import Field, curve, luma, mix, paint, saturate, smooth
+from atelier.providers.painting.noise import fractal, moved
+from atelier.providers.painting.study import Study, blurred, from_image, softened, steps, to_image, to_pixels
+
+FINER = 2
+
+
+def _corners(study: Study, cells: float, stray: float) -> Field:
+    """A grid of points, each strayed to the strongest edge among a few places tried near it."""
+    frame = study.frame
+    columns, rows = max(round(cells * frame.extent[0]), 3), max(round(cells * frame.extent[1]), 3)
+    wide = (columns * 8, rows * 8)
+    small = from_image(to_image(study.scene).resize(wide, Image.Resampling.BOX))
+    edges = steps(luma(small)) + steps(study.far_thumbnail(*wide)) * 0.7
+    rng = study.stream("corners", str(cells))
+    tries = rng.uniform(-stray, stray, (7, rows + 1, columns + 1, 2)).astype(np.float32)
+    grid = np.stack(np.meshgrid(np.arange(columns + 1), np.arange(rows + 1)), axis=-1).astype(np.float32)
+    spots = np.clip(grid[None] + tries, 0.0, (columns, rows))
+    at = np.minimum((spots * 8).astype(np.int64), (columns * 8 - 1, rows * 8 - 1))
+    best = edges[at[..., 1], at[..., 0]].argmax(axis=0)
+    chosen = np.take_along_axis(spots, best[None, ..., None], axis=0)[0]
+    chosen[:, 0, 0], chosen[:, -1, 0] = 0, columns
+    chosen[0, :, 1], chosen[-1, :, 1] = 0, rows
+    return np.asarray(chosen / np.array((columns, rows), np.float32), np.float32)
+
+
+def _triangles(points: Field) -> Field:
+    """Each cell of the grid of points split along its shorter diagonal."""
+    a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]
+    short = (np.hypot(*np.moveaxis(a - c, -1, 0)) < np.hypot(*np.moveaxis(b - d, -1, 0)))[..., None, None]
+    first = np.where(short, np.stack([a, b, c], axis=-2), np.stack([a, b, d], axis=-2))
+    second = np.where(short, np.stack([a, c, d], axis=-2), np.stack([b, c, d], axis=-2))
+    return np.asarray(np.concatenate([first.reshape(-1, 3, 2), second.reshape(-1, 3, 2)]), np.float32)
+
+
+def _tones(study: Study, triangles: Field) -> Field:
+    """The scene's colour in each triangle, averaged over a few inner points."""
+    small = from_image(to_image(study.scene).resize((240, 240), Image.Resampling.BOX))
+    weights = np.array(((4, 1, 1), (1, 4, 1), (1, 1, 4), (2, 2, 2)), np.float32) / 6
+    spots = np.einsum("kc,ncd->nkd", weights, triangles)
+    at = np.clip((spots * 240).astype(np.int64), 0, 239)
+    return np.asarray(small[at[..., 1], at[..., 0]].mean(axis=1), np.float32)
+
+
+def _filled(study: Study, triangles: Field, tones: Field, crease: tuple[int, int, int] | None = None) -> Field:
+    width, height = study.frame.size
+    image = Image.new("RGB", (width * FINER, height * FINER))
+    pen = ImageDraw.Draw(image)
+    corners = (triangles * np.array((width * FINER, height * FINER), np.float32)).reshape(-1, 6).tolist()
+    for corner, tone in zip(corners, to_pixels(tones).tolist(), strict=True):
+        pen.polygon(corner, fill=tuple(tone), outline=crease)
+    return from_image(image.reduce(FINER))
+
+
+def _tilt(study: Study, name: str, count: int) -> Field:
+    return study.stream(name).uniform(-1.0, 1.0, (count, 1)).astype(np.float32)
+
+
+def triangulate(study: Study) -> None:
+    """Flat-shaded triangles that follow the scene's edges."""
+    triangles = _triangles(_corners(study, 30.0, 0.46))
+    tones = saturate(curve(_tones(study, triangles), 0.45), 1.22)
+    slope = triangles[:, 1] - triangles[:, 0]
+    lit = np.sign(slope[:, :1] * 0.6 - slope[:, 1:] * 0.8) * 0.022 + 0.03 * _tilt(study, "poly", len(triangles))
+    study.rgb = _filled(study, triangles, np.clip(tones + lit, 0.0, 1.0))
+
+
+def fold(study: Study) -> None:
+    """Great paper facets, each face catching the light differently."""
+    triangles = _triangles(_corners(study, 7.5, 0.34))
+    tilt = _tilt(study, "fold", len(triangles))
+    tones = blurred(study.scene, 0.006 * study.frame.unit)
+    base = _filled(study, triangles, np.repeat(0.5 + 0.5 * tilt, 3, axis=1), None)[..., 0] * 2.0 - 1.0
+    lightness = banded_paper(study, tones)
+    study.rgb = np.clip(lightness * (1.0 + 0.15 * base[..., None]), 0.0, 1.0)
+    creases = np.clip(steps(base) * np.float32(1.4), 0.0, 1.0)
+    study.rgb += (1.0 - study.rgb) * (creases * np.float32(0.28))[..., None]
+    study.rgb *= 1.0 - (moved(creases, 1, 1) * np.float32(0.22))[..., None]
+
+
+def banded_paper(study: Study, tones: Field) -> Field:
+    """The scene cut from a handful of coloured papers."""
+    image = to_image(saturate(curve(tones, 0.3), 1.1))
+    palette = image.resize((160, 160)).quantize(9, Image.Quantize.MEDIANCUT, kmeans=2)
+    flat = from_image(image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB"))
+    smoothed = blurred(flat, 0.0012 * study.frame.unit)
+    return smoothed * np.float32(0.72) + np.float32(0.26) * np.array((1.0, 0.975, 0.93), np.float32)
+
+
+def layer_paper(study: Study) -> None:
+    """Each sheet casts a shadow on what lies behind it."""
+    unit = study.frame.unit
+    for shift, strength in ((0.016, 0.5), (0.006, 0.35)):
+        step = max(round(shift * unit), 1)
+        nearer = np.maximum(study.depth - moved(study.depth, -step // 2, step), 0.0)
+        shadow = np.clip(softened(np.minimum(nearer * 3.5, 1.0), shift * unit * 0.8), 0.0, 1.0)
+        study.rgb *= 1.0 - (shadow * np.float32(strength))[..., None]
+    lip = np.clip((moved(study.depth, 1, 0) - study.depth) * 6.0, 0.0, 1.0)
+    study.rgb += (1.0 - study.rgb) * (lip * np.float32(0.55))[..., None]
+
+
+def paper_tooth(study: Study) -> None:
+    """The fibres of washi paper and a pale margin."""
+    frame = study.frame
+    fibres = fractal(study.stream("fibre"), frame.size, frame.extent, cells=(18, 42), octaves=4, gain=0.75) - 0.5
+    study.rgb = study.rgb + (fibres * np.float32(0.075))[..., None]
+    across = np.float32(frame.extent[0] / 2) - np.abs(frame.x[None])
+    down = np.float32(frame.extent[1] / 2) - np.abs(frame.y - np.float32(frame.extent[1] / 2))
+    inset = np.minimum(across, down)
+    study.rgb *= 1.0 - (np.exp(-np.square((inset - 0.05) / 0.02)) * (inset > 0.046) * np.float32(0.28))[..., None]
+    margin = np.clip((0.046 - inset) * frame.unit + 0.5, 0.0, 1.0)[..., None]
+    study.rgb += (paint("f7f1e6") + (fibres * 0.03)[..., None] - study.rgb) * margin
+
+
+def _hexagons(study: Study, across: float) -> tuple[Field, Field, Field]:
+    """For each pixel the centre of its hexagon (two unit fields) and its distance to the rim."""
+    frame = study.frame
+    wide, tall = np.float32(across), np.float32(across * np.sqrt(3.0))
+    x, y = np.broadcast_arrays(frame.x[None], frame.y)
+    ax, ay = np.round(x / wide) * wide, np.round(y / tall) * tall
+    bx, by = (np.floor(x / wide) + np.float32(0.5)) * wide, (np.floor(y / tall) + np.float32(0.5)) * tall
+    nearer = np.hypot(x - ax, y - ay) < np.hypot(x - bx, y - by)
+    cx, cy = np.where(nearer, ax, bx), np.where(nearer, ay, by)
+    u, v = np.abs(x - cx), np.abs(y - cy)
+    rim = wide / 2 - np.maximum(u, u * np.float32(0.5) + v * np.float32(0.8660254))
+    return cx, cy, rim
+
+
+def lay_tiles(study: Study) -> None:
+    """Glazed hexagonal tiles set in grout."""
+    frame = study.frame
+    size = 0.034
+    cx, cy, rim = _hexagons(study, size)
+    soft = blurred(study.scene, size * 0.3 * frame.unit)
+    column = np.clip((cx / frame.extent[0] + 0.5) * frame.width, 0, frame.width - 1).astype(np.int32)
+    row = np.clip(cy / frame.extent[1] * frame.height, 0, frame.height - 1).astype(np.int32)
+    luck = np.modf(np.abs(np.sin(cx * 127.1 + cy * 311.7)) * 43.5453)[0]
+    tiles = saturate(curve(soft[row, column], 0.4), 1.3) * (0.9 + 0.2 * luck)[..., None]
+    lean = ((frame.x[None] - cx) * -0.6 + (frame.y - cy) * -0.8) / np.float32(size)
+    bevel = smooth(0.0045, 0.0012, rim) * np.sign(lean) * np.abs(lean) * 1.1
+    glaze = smooth(0.2, 0.28, lean) * smooth(0.0055, 0.007, rim) * np.float32(0.16)
+    study.rgb = np.clip(tiles + (bevel * 0.35 + glaze + 0.10 * lean)[..., None], 0.0, 1.0)
+    grout = np.clip((0.0017 - rim) * frame.unit + 0.5, 0.0, 1.0)
+    study.rgb += (mix(paint("d8d0c2"), study.motif.palette.near, 0.55) - study.rgb) * grout[..., None]
+
+
+def glaze(study: Study) -> None:
+    """The unevenness of a tiled wall in raking light."""
+    frame = study.frame
+    sheen = fractal(study.stream("sheen"), frame.size, frame.extent, cells=(2, 2), octaves=3) - 0.5
+    study.rgb *= (1.0 + 0.22 * sheen)[..., None]
+    far = frame.x[None] / np.float32(frame.extent[0]) + frame.y / np.float32(frame.extent[1]) - 0.5
+    study.rgb += (np.exp(-np.square((far + 0.25) / 0.12)) * 0.10)[..., None] * np.float32(1.0)
+
+
+def pixelate(study: Study) -> None:
+    """A coarse grid of a few colours, dithered in a checked pattern."""
+    frame = study.frame
+    columns, rows = round(112 * frame.extent[0]), round(112 * frame.extent[1])
+    small = saturate(curve(study.thumbnail(columns, rows), 0.6), 1.35)
+    check = np.array(((0, 8, 2, 10), (12, 4, 14, 6), (3, 11, 1, 9), (15, 7, 13, 5)), np.float32) / 16 - 0.47
+    pattern = np.tile(check, (rows // 4 + 1, columns // 4 + 1))[:rows, :columns, None]
+    chosen = to_image(small).quantize(22, Image.Quantize.MEDIANCUT, kmeans=3)
+    dithered = to_image(small + pattern * np.float32(0.055))
+    flat = dithered.quantize(palette=chosen, dither=Image.Dither.NONE).convert("RGB")
+    study.rgb = from_image(flat.resize(frame.size, Image.Resampling.NEAREST))
+
+
+def outline_pixels(study: Study) -> None:
+    """Dark single-pixel outlines where near shapes end."""
+    frame = study.frame
+    columns, rows = round(112 * frame.extent[0]), round(112 * frame.extent[1])
+    far = study.far_thumbnail(columns, rows)
+    edge = np.clip((np.maximum(moved(far, 1, 0), moved(far, 0, 1)) - far - 0.12) * 9.0, 0.0, 1.0) > 0.5
+    mask = Image.fromarray((edge * np.uint8(255)).astype(np.uint8)).resize(frame.size, Image.Resampling.NEAREST)
+    dark = study.rgb * np.float32(0.45)
+    study.rgb += (dark - study.rgb) * from_image(mask)[..., None]

@@ -1,0 +1,129 @@
+# ruff: noqa: PLR2004
+"""Drawn treatments: anime, comic book, line art. The bare numbers are taste."""
+
+import numpy as np
+
+from atelier.providers.painting.colour import Field, curve, luma, paint, saturate, smooth
+from atelier.providers.painting.film import bloom
+from atelier.providers.painting.noise import enlarge, fractal
+from atelier.providers.painting.study import Study, blurred, softened
+
+
+def banded(values: Field, count: int, crisp: float) -> Field:
+    """Values gathered into flat bands with narrow soft edges."""
+    scaled = values * np.float32(count)
+    low = np.floor(scaled)
+    return (low + smooth(0.5 - crisp, 0.5 + crisp, scaled - low)) / np.float32(count)
+
+
+def cel(study: Study) -> None:
+    """Flat, bright, clean cel paint."""
+    rgb = blurred(study.rgb, 0.003 * study.frame.unit)
+    light = np.maximum(luma(rgb), 0.02)
+    bands = banded(light, 7, 0.06)
+    bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(0.72)) + np.float32(0.04)
+    study.rgb = np.clip(saturate(rgb * (bright / light)[..., None], 1.55), 0.0, 1.0)
+
+
+def cumulus(study: Study) -> None:
+    """Towering white clouds with crisp rims and a flat blue shade, only where the sky is."""
+    frame = study.frame
+    horizon = 0.56 * frame.extent[1]
+    puffs = fractal(study.stream("cumulus"), frame.size, frame.extent, cells=(2.6, 3.4), octaves=5, gain=0.5)
+    rise = (frame.y - np.float32(horizon * 0.5)) / np.float32(horizon * 0.5)
+    body = puffs - 0.14 - 0.42 * np.abs(rise - 0.35)
+    far = smooth(0.985, 1.0, study.depth)
+    edge = smooth(0.26, 0.285, body) * far * np.float32(0.94)
+    shade = smooth(0.36, 0.34, body + 0.25 * (puffs - softened(puffs, 0.05 * frame.unit)))
+    sky = study.motif.palette.sky
+    white = np.clip(sky[-1] * 0.35 + 0.66, 0.0, 1.0)
+    dim = saturate(np.clip(sky[1] * 0.45 + sky[2] * 0.35 + 0.2, 0.0, 1.0)[None], 1.2)[0]
+    if study.motif.palette.dark:
+        white, dim = sky[-1] * 0.75 + 0.15, sky[1] * 0.6 + sky[2] * 0.4
+    tone = white + (dim - white) * shade[..., None]
+    study.rgb += (tone - study.rgb) * edge[..., None]
+
+
+def cel_finish(study: Study) -> None:
+    """Thin coloured contours, a bloom and sparkling light."""
+    contour = smooth(0.25, 0.75, study.outlines)[..., None]
+    study.rgb *= 1.0 - contour * np.array((0.62, 0.66, 0.5), np.float32)
+    bloom(study, 0.035, 0.5, 0.7)
+    frame = study.frame
+    x, y = frame.x[None] - np.float32(study.light[0]), frame.y - np.float32(study.light[1])
+    for angle, length in ((0.5, 0.42), (2.07, 0.26)):
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        spike = np.exp(-np.abs(across) * 130.0) * np.exp(-np.abs(along) / np.float32(length * 0.4))
+        study.rgb += (1.0 - np.clip(study.rgb, 0, 1)) * np.asarray(spike, np.float32)[..., None] * np.float32(0.8)
+
+
+def poster(study: Study) -> None:
+    """A few loud flat inks on warm paper."""
+    rgb = saturate(curve(blurred(study.rgb, 0.004 * study.frame.unit), 0.7), 1.5)
+    study.rgb = banded(np.clip(rgb, 0.0, 1.0), 4, 0.05) * np.array((1.0, 0.97, 0.88), np.float32)
+
+
+def dots(frame_x: Field, frame_y: Field, pitch: float, angle: float) -> Field:
+    """A screen of dots: nought at their centres, one between them."""
+    u, v = frame_x * np.cos(angle) + frame_y * np.sin(angle), frame_y * np.cos(angle) - frame_x * np.sin(angle)
+    scale = np.float32(2 * np.pi / pitch)
+    return np.asarray(0.5 - 0.25 * (np.cos(u * scale) + np.cos(v * scale)), np.float32)
+
+
+def halftone(study: Study) -> None:
+    """Ben-Day dots: dark in the half-shadows, light in the half-lights."""
+    frame = study.frame
+    light = softened(luma(study.scene), 0.008 * frame.unit)
+    screen = dots(frame.x[None], frame.y, 0.0135, 0.62)
+    soft = 0.9 / (0.0135 * frame.unit)
+    ink = smooth(soft, -soft, screen - np.clip((0.62 - light) * 1.25, 0.0, 0.72)) * np.float32(0.62)
+    study.rgb += (paint("1a1230") - study.rgb) * ink[..., None]
+    pale = smooth(soft, -soft, screen - np.clip((light - 0.62) * 1.3, 0.0, 0.5)) * np.float32(0.55)
+    study.rgb += (paint("fff6d8") - study.rgb) * pale[..., None]
+
+
+def contours(study: Study) -> None:
+    """Thick black outlines and the panel's frame."""
+    frame = study.frame
+    line = smooth(0.22, 0.5, softened(study.outlines, 0.004 * frame.unit) * 2.4)
+    study.rgb += (paint("0d0a14") - study.rgb) * line[..., None]
+    across = np.float32(frame.extent[0] / 2) - np.abs(frame.x[None])
+    down = np.float32(frame.extent[1] / 2) - np.abs(frame.y - np.float32(frame.extent[1] / 2))
+    inset = np.minimum(across, down)
+    border = smooth(0.036, 0.035, inset) * 1.0
+    study.rgb += (paint("0d0a14") - study.rgb) * border[..., None]
+    gutter = smooth(0.029, 0.028, inset)
+    study.rgb += (paint("fbf5e4") - study.rgb) * gutter[..., None]
+
+
+def paper(study: Study) -> None:
+    """Bare drawing paper with a breath of wash."""
+    frame = study.frame
+    tooth = fractal(study.stream("paper"), frame.size, frame.extent, cells=(40, 40), octaves=3, gain=0.7) - 0.5
+    wash = np.clip(1.0 - luma(blurred(study.scene, 0.02 * frame.unit)), 0.0, 1.0)
+    study.rgb = paint("f6efe0") - (0.045 * tooth + 0.10 * wash)[..., None] * np.array((0.8, 0.95, 1.2), np.float32)
+
+
+def hatch(study: Study) -> None:
+    """Hatching in four directions, one more for each darker tone."""
+    frame = study.frame
+    light = softened(luma(study.scene), 0.006 * frame.unit)
+    low, high = np.percentile(light, (2, 97))
+    light = np.clip((light - low) / max(float(high - low), 0.2), 0.0, 1.0)
+    wobble = fractal(study.stream("hand"), (256, 256), frame.extent, cells=(5, 5), octaves=3) - 0.5
+    hand = enlarge(wobble, frame.size) * np.float32(0.022)
+    ink = np.zeros_like(light)
+    for angle, below, pitch in ((0.75, 0.80, 0.0115), (0.62, 0.55, 0.0115), (-0.7, 0.36, 0.0105), (1.5, 0.2, 0.010)):
+        across = frame.y * np.float32(np.cos(angle)) - frame.x[None] * np.float32(np.sin(angle)) + hand
+        wave = 0.5 - 0.5 * np.cos(across * np.float32(2 * np.pi / pitch))
+        weight = np.clip((below - light) / 0.3, 0.0, 1.0) * np.float32(0.36)
+        ink = np.maximum(ink, smooth(0.0, 1.6 / (pitch * frame.unit), weight - wave) * np.float32(0.78))
+    study.rgb += (paint("26263a") - study.rgb) * ink[..., None]
+
+
+def pen(study: Study) -> None:
+    """The outlines in ink, their pressure a little uneven."""
+    frame = study.frame
+    press = 0.75 + 0.5 * fractal(study.stream("press"), (128, 128), (1.0, 1.0), cells=(6, 6), octaves=2)
+    line = smooth(0.16, 0.5, study.outlines * enlarge(press, frame.size) * 1.4)
+    study.rgb += (paint("15152a") - study.rgb) * (line * np.float32(0.95))[..., None]

@@ -1,0 +1,197 @@
+"""The sandbox: deterministic pictures without network, key or model, and scripted trouble for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import itertools
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from atelier import logs
+from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport, Terms
+from atelier.providers.easel import LENGTH
+
+MODEL = "sandbox-painter-1"
+DRAW_SECONDS = 120.0
+LARGEST_SEED = 4294967294
+
+NOOP_PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAPElEQVR42u3SsQ0AIAzEQCNR/C4MwZKsmw8FPYqokdxe5zbmEilcKER2lOBaCe"
+    "7IZeAPPriCOFcVCh5u3Y7I/zPV5VF8AAAAAElFTkSuQmCC"
+)
+"""The one picture of the scenario `noop`."""
+
+
+class Sandbox:
+    """`pipelines.ports.ImageProvider` that draws in a process of its own."""
+
+    name = "sandbox"
+    terms = Terms(abort="confirmed_by_provider", abort_billed="no", billed="no")
+
+    def __init__(self) -> None:
+        self._easel = Easel()
+
+    async def close(self) -> None:
+        """End the drawing process."""
+        await self._easel.close()
+
+    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+        """Do what the script says: draw, or fail as a provider would."""
+        match request.script.scenario:
+            case "noop":
+                return GeneratedImage(data=NOOP_PICTURE, model=MODEL, seed=0, cost=0.0, shared=True)
+            case "garbage":
+                return GeneratedImage(data=b"This is not a picture.", model=MODEL, seed=0, cost=0.0)
+            case "slow":
+                return await self._draw_slowly(request, report)
+            case "stall":
+                await asyncio.Event().wait()
+            case _:
+                _trouble(request)
+        return await self._draw(request, report)
+
+    async def _draw(self, request: ImageRequest, report: Report) -> GeneratedImage:
+        seed = request.seed if request.seed is not None else _seed_of(request)
+        data = await self._easel.draw(_order(request, seed), report)
+        return GeneratedImage(data=data, model=MODEL, seed=seed, cost=0.0)
+
+    async def _draw_slowly(self, request: ImageRequest, report: Report) -> GeneratedImage:
+        """Draw at the usual pace, then tell the steps over the seconds that were asked for."""
+        steps: list[StepReport] = []
+        image = await self._draw(request, steps.append)
+        for step in steps:
+            report(step)
+            await asyncio.sleep(request.script.seconds / len(steps))
+        return image
+
+
+def _trouble(request: ImageRequest) -> None:
+    """Fail as the script says; a script without trouble for this attempt does nothing."""
+    scenario, first = request.script.scenario, request.attempt == 1
+    if scenario == "refused":
+        raise ProviderRefused("The sandbox refuses this request, as it was asked to.")
+    if scenario == "rate_limited_then_ok" and first:
+        raise ProviderRateLimited("The sandbox allows no more requests at the moment, as it was asked to.")
+    if scenario == "provider_down_then_ok" and first:
+        raise ProviderUnavailable("The sandbox is down, as it was asked to be.")
+    if scenario == "worker_lost" and first:
+        _lose_worker()
+
+
+def _lose_worker() -> NoReturn:
+    """Walk away as a worker does that lost its lease: nothing more is written until the lease runs out."""
+    raise JobConflict("The sandbox lost its worker, as it was asked to.")
+
+
+def _seed_of(request: ImageRequest) -> int:
+    """The same request gives the same picture: without a seed, the prompt is the seed."""
+    digest = hashlib.sha256(request.prompt.encode()).digest()
+    return int.from_bytes(digest[:4], "big") % (LARGEST_SEED + 1)
+
+
+def _order(request: ImageRequest, seed: int) -> dict[str, Any]:
+    commission = {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "style": request.style,
+        "aspect_ratio": request.aspect_ratio,
+        "quality": request.quality,
+        "seed": seed,
+    }
+    return {"commission": commission, "format": request.output_format}
+
+
+@dataclass(kw_only=True, slots=True)
+class Pending:
+    """An order that is being drawn: where its steps go and where its picture is awaited."""
+
+    report: Report
+    picture: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Easel:
+    """The drawing process, started when first needed and again when it died."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._pending: dict[int, Pending] = {}
+        self._numbers = itertools.count(1)
+
+    async def draw(self, order: dict[str, Any], report: Report) -> bytes:
+        """Return the picture's bytes. Cancelling withdraws the order. Raises ProviderUnavailable."""
+        process = await self._running()
+        number, pending = next(self._numbers), Pending(report=report)
+        self._pending[number] = pending
+        try:
+            self._send(process, {**order, "number": number})
+            async with asyncio.timeout(DRAW_SECONDS):
+                return await pending.picture
+        except TimeoutError as error:
+            raise ProviderUnavailable("The sandbox did not finish drawing in time.") from error
+        finally:
+            del self._pending[number]
+            if not pending.picture.done() or pending.picture.cancelled():
+                self._send(process, {"number": number, "withdraw": True})
+
+    async def close(self) -> None:
+        """End the process: it stops when its input ends."""
+        if self._process is None or self._reader is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await asyncio.wait({self._reader}, timeout=5)
+        self._process = self._reader = None
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        async with self._starting:
+            if self._process is None:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "atelier.providers.easel",
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    start_new_session=True,  # a terminal's Ctrl-C is for the service, which then ends this
+                )
+                self._reader = asyncio.create_task(self._read(self._process))
+            return self._process
+
+    def _send(self, process: asyncio.subprocess.Process, message: dict[str, Any]) -> None:
+        text = json.dumps(message).encode()
+        if process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(LENGTH.pack(len(text)) + text)
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Hand out what the process sends; when it dies, whoever waits is told and the next order starts another."""
+        assert process.stdout is not None, "the process was started with a pipe"  # noqa: S101 - narrows the type
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = json.loads(await _exactly(process.stdout, LENGTH.unpack(await _exactly(process.stdout, 4))[0]))
+                self._hand_out(head, await _exactly(process.stdout, head["size"]))
+        await process.wait()
+        self._process = None
+        logs.info("easel_ended", returncode=process.returncode)
+        for pending in self._pending.values():
+            if not pending.picture.done():
+                pending.picture.set_exception(ProviderUnavailable("The sandbox's drawing process ended."))
+
+    def _hand_out(self, head: dict[str, Any], body: bytes) -> None:
+        pending = self._pending.get(head["number"])
+        if pending is None or pending.picture.done():
+            return
+        if head.get("done"):
+            pending.picture.set_result(body)
+        else:
+            pending.report(StepReport(step=head["step"], total=head["total"], preview=body or None))
+
+
+async def _exactly(source: asyncio.StreamReader, size: int) -> bytes:
+    return await source.readexactly(size)

@@ -1,0 +1,104 @@
+"""The embedded queue: a dispatcher over the store's due jobs that calls the worker in this process.
+
+The store is the queue. A wake-up makes new work start at once; a look a few times a second finds what another
+process queued and what has come due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from atelier import logs
+from atelier.errors import StoreUnavailable
+from atelier.jobs.models import Job
+from atelier.jobs.ports import Clock, Deliver, Store
+
+LOOK_SECONDS = 0.25
+"""Longest time between two looks at the store."""
+
+PAUSE_SECONDS = 1.0
+"""Pause after a look that failed."""
+
+
+class EmbeddedQueue:
+    """`jobs.ports.Queue` for one process: so many slots for each kind, turns going round over owner and group."""
+
+    def __init__(self, *, store: Store, slots: Mapping[str, int], now: Clock) -> None:
+        self._store, self._slots, self._now = store, slots, now
+        self._wake = asyncio.Event()
+        self._running: dict[str, dict[str, asyncio.Task[None]]] = {kind: {} for kind in slots}
+        self._lanes = dict.fromkeys(slots, "")
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    async def dispatch(self, job: Job) -> None:  # noqa: ARG002 - the store knows which job; this is the wake-up
+        """Look at the store soon."""
+        self._wake.set()
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin to hand due jobs to `deliver`."""
+        self._dispatcher = asyncio.create_task(self._serve(deliver), name="dispatcher")
+
+    async def stop(self) -> None:
+        """Hand over no more; running jobs are the engine's to drain."""
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            await asyncio.wait({self._dispatcher})
+            self._dispatcher = None
+
+    async def ping(self) -> None:
+        """Answer if jobs are being handed over. Raises StoreUnavailable when not."""
+        if self._dispatcher is None or self._dispatcher.done():
+            raise StoreUnavailable("The queue's dispatcher is not running.")
+
+    async def _serve(self, deliver: Deliver) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                pause = await self._look(deliver)
+            except StoreUnavailable as error:
+                logs.warning("dispatcher_waits", reason=error.message)
+                pause = PAUSE_SECONDS
+            await self._sleep(pause)
+
+    async def _look(self, deliver: Deliver) -> float:
+        """Start what is due and has a slot; how long nothing new comes due."""
+        pause = LOOK_SECONDS
+        for kind, running in self._running.items():
+            free = self._slots[kind] - len(running)
+            if free <= 0:
+                continue
+            due = await self._store.due(kind, self._now(), limit=free + len(running), after=self._lanes[kind])
+            fresh = [job for job in due.jobs if job.id not in running][:free]
+            for job in fresh:
+                self._start(kind, job, deliver)
+            self._lanes[kind] = due.lane
+            pause = min(pause, self._until(due.next_at))
+        return pause
+
+    def _until(self, moment: datetime | None) -> float:
+        return max(0.0, ((moment or datetime.max.replace(tzinfo=UTC)) - self._now()).total_seconds())
+
+    def _start(self, kind: str, job: Job, deliver: Deliver) -> None:
+        task = asyncio.create_task(self._deliver(job, deliver), name=f"deliver {job.id}")
+        self._running[kind][job.id] = task
+        task.add_done_callback(lambda _: self._ended(kind, job.id))
+
+    async def _deliver(self, job: Job, deliver: Deliver) -> None:
+        try:
+            await deliver(job.id, job.dispatch)
+        except StoreUnavailable as error:
+            logs.warning("delivery_failed", job_id=job.id, reason=error.message)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _ended(self, kind: str, job_id: str) -> None:
+        del self._running[kind][job_id]
+        self._wake.set()
+
+    async def _sleep(self, pause: float) -> None:
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            return

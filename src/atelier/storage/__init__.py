@@ -1,0 +1,1 @@
+"""Where pictures live: one module per backend, all behind `pipelines.ports.Storage`; and the spool."""

@@ -1,0 +1,96 @@
+"""Pictures as files below the data directory, served by the app itself.
+
+    {HMAC(job)}/{n}-{content hash}.png          a picture: unguessable, and the same bytes always get the same name
+    {HMAC(job)}/{n}-{content hash}.thumb.webp   its thumbnail
+    {HMAC(job)}/preview-{step}.jpg              a preview, gone when the job has ended
+    shared/{content hash}.png                   a picture that is the same for everybody
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from atelier import media
+from atelier.errors import StorageError
+from atelier.media import Content
+from atelier.pipelines.ports import Stored
+from atelier.storage.files import write_whole
+
+ROUTE = "/pictures"
+SHARED = "shared"
+HASH_LENGTH = 32
+_NAME = re.compile(r"(?:[0-9a-f]{32}/(?:\d+-[0-9a-f]{32}|preview-\d+)|shared/[0-9a-f]{32})(?:\.thumb)?\.(png|jpg|webp)")
+
+
+class DiskStorage:
+    """`pipelines.ports.Storage` in one folder."""
+
+    def __init__(self, folder: Path, secret: bytes) -> None:
+        self._folder, self._secret = folder, secret
+
+    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+        """Write picture and thumbnail, each whole or not at all."""
+        return await asyncio.to_thread(self._save, job_id, number, content, shared=shared)
+
+    async def save_preview(self, job_id: str, step: int, data: bytes) -> str:
+        """Write the preview beside the picture's place."""
+        name = f"{self._place(job_id)}/preview-{step}.jpg"
+        await asyncio.to_thread(write_whole, self._folder / name, data)
+        return f"{ROUTE}/{name}"
+
+    async def drop_previews(self, job_id: str) -> None:
+        """Remove the job's previews."""
+        await asyncio.to_thread(self._drop_previews, job_id)
+
+    async def expire(self, before: datetime) -> int:
+        """Remove files written before a moment, and folders left empty."""
+        return await asyncio.to_thread(self._expire, before.timestamp())
+
+    async def ping(self) -> None:
+        """Write and remove a small file."""
+        await asyncio.to_thread(self._ping)
+
+    def find(self, name: str) -> tuple[Path, str] | None:
+        """Return the file behind a public name and its content type; None for any name this storage does not make."""
+        match = _NAME.fullmatch(name)
+        return (self._folder / name, media.CONTENT_TYPES[match.group(1)]) if match else None
+
+    def _save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+        digest = content.facts.content_hash[:HASH_LENGTH]
+        stem = f"{SHARED}/{digest}" if shared else f"{self._place(job_id)}/{number}-{digest}"
+        picture, small = f"{stem}.{media.EXTENSIONS[content.facts.format]}", f"{stem}.thumb.webp"
+        if not (self._folder / small).exists():
+            write_whole(self._folder / small, media.thumbnail(content))
+        write_whole(self._folder / picture, content.data)
+        return Stored(location=f"{ROUTE}/{picture}", thumbnail=f"{ROUTE}/{small}")
+
+    def _place(self, job_id: str) -> str:
+        return hmac.new(self._secret, job_id.encode(), hashlib.sha256).hexdigest()[:HASH_LENGTH]
+
+    def _drop_previews(self, job_id: str) -> None:
+        for preview in (self._folder / self._place(job_id)).glob("preview-*.jpg"):
+            preview.unlink(missing_ok=True)
+
+    def _expire(self, before: float) -> int:
+        old = [path for path in self._folder.glob("*/*") if path.stat().st_mtime < before]
+        for path in old:
+            path.unlink(missing_ok=True)
+        for folder in {path.parent for path in old}:
+            if not any(folder.iterdir()):
+                shutil.rmtree(folder, ignore_errors=True)
+        return len(old)
+
+    def _ping(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                file.write(b"ready")
+        except OSError as error:
+            raise StorageError(f"The folder for pictures cannot be written: {error.strerror}.") from error

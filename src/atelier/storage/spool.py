@@ -1,0 +1,40 @@
+"""Bytes that were made and not yet stored, as files in the data directory."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from atelier.storage.files import write_whole
+
+
+class DiskSpool:
+    """`pipelines.ports.Spool` in one folder; job ids are the service's own, so they are safe as names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def keep(self, job_id: str, data: bytes) -> None:
+        """Write the bytes durably."""
+        await asyncio.to_thread(self._replace, job_id, data)
+
+    async def read(self, job_id: str) -> bytes | None:
+        """Read them, if they are here."""
+        return await asyncio.to_thread(self._read, job_id)
+
+    async def drop(self, job_id: str) -> None:
+        """Remove them."""
+        await asyncio.to_thread(self._path(job_id).unlink, missing_ok=True)
+
+    def _replace(self, job_id: str, data: bytes) -> None:
+        self._path(job_id).unlink(missing_ok=True)
+        write_whole(self._path(job_id), data)
+
+    def _read(self, job_id: str) -> bytes | None:
+        try:
+            return self._path(job_id).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.bytes"

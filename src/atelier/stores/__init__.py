@@ -1,0 +1,1 @@
+"""Where jobs live: one package per backend, all behind `jobs.ports.Store`."""

@@ -1,0 +1,47 @@
+"""Headers and records as JSON. Reads older schemas; refuses newer ones."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import TypeAdapter
+
+from atelier.errors import StoreUnavailable
+from atelier.jobs.models import SCHEMA, Job, Json, Record
+
+_job = TypeAdapter(Job)
+_record = TypeAdapter(Record)
+
+
+def dump_job(job: Job) -> str:
+    """Return the header as JSON."""
+    return _job.dump_json(job).decode()
+
+
+def load_job(text: str) -> Job:
+    """Return the header. Raises StoreUnavailable for one written by a newer atelier."""
+    job = _job.validate_json(text)
+    if job.schema > SCHEMA:
+        raise StoreUnavailable("This job was written by a newer version of the service; ask again after the update.")
+    return job
+
+
+def dump_record(record: Record) -> str:
+    """Return the record as JSON."""
+    return _record.dump_json(record).decode()
+
+
+def load_record(text: str) -> Record:
+    """Return the record."""
+    return _record.validate_json(text)
+
+
+def dump_part(part: Json) -> str:
+    """Return a part as JSON."""
+    return json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+
+
+def load_part(text: str) -> Json:
+    """Return the part."""
+    part: Json = json.loads(text)
+    return part

@@ -1,0 +1,88 @@
+"""The file: its tables, how it is opened, and when it is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from atelier.errors import StartRefused
+
+VERSION = 1
+BUSY_SECONDS = 5.0
+
+TABLES = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, lane TEXT NOT NULL, grouped INTEGER NOT NULL,
+    status TEXT NOT NULL, run_at REAL, attention_at REAL, created_at REAL NOT NULL, completed_at REAL,
+    changed INTEGER NOT NULL, header TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX jobs_due ON jobs (kind, lane, run_at) WHERE status = 'queued';
+CREATE INDEX jobs_next ON jobs (kind, run_at) WHERE status = 'queued';
+CREATE INDEX jobs_attention ON jobs (attention_at) WHERE attention_at IS NOT NULL;
+CREATE INDEX jobs_newest ON jobs (owner, created_at, id);
+CREATE INDEX jobs_finished ON jobs (kind, completed_at) WHERE completed_at IS NOT NULL;
+CREATE INDEX jobs_changed ON jobs (changed);
+CREATE TABLE tags (
+    job_id TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (job_id, name)
+) WITHOUT ROWID;
+CREATE INDEX tags_value ON tags (name, value, job_id);
+CREATE TABLE parts (
+    job_id TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (job_id, key)
+) WITHOUT ROWID;
+CREATE TABLE records (
+    job_id TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (job_id, seq)
+) WITHOUT ROWID;
+CREATE TABLE counter (changed INTEGER NOT NULL);
+INSERT INTO counter VALUES (0);
+"""
+
+
+def prepare(path: Path) -> int:
+    """Create the file or check the one there; the number of its last change.
+
+    Raises StartRefused; never repairs, never recreates.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = connect(path)
+    except (OSError, sqlite3.Error) as error:
+        raise StartRefused(f"The store {path} cannot be opened: {error}.") from error
+    try:
+        _check(connection, path)
+        _migrate(connection, path)
+        return int(connection.execute("SELECT changed FROM counter").fetchone()[0])
+    except sqlite3.Error as error:
+        raise StartRefused(_damaged(path, str(error))) from error
+    finally:
+        connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection as every thread of the store uses it: explicit transactions, full durability."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise StartRefused(_damaged(path, verdict))
+
+
+def _damaged(path: Path, why: str) -> str:
+    return f"The store {path} is damaged or not writable ({why}). Restore a backup or move the file away; it was not changed."
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables to VERSION in one transaction, so that two processes may start at once."""
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StartRefused(f"The store {path} was written by a newer atelier (schema {version}); this one knows {VERSION}.")
+    if version == 0:
+        for statement in TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,141 @@
+"""Which adapter is behind which port: the only module that knows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from atelier.errors import StartRefused
+from atelier.jobs.engine import JobEngine, Limits
+from atelier.jobs.ports import Clock, Store
+from atelier.jobs.runner import Policy
+from atelier.jobs.sweeper import Retention
+from atelier.pipelines import image
+from atelier.pipelines.ports import ImageProvider, Spool, Storage
+from atelier.providers.sandbox import Sandbox
+from atelier.queues.embedded import EmbeddedQueue
+from atelier.settings import PREFIX, Settings
+from atelier.storage.disk import DiskStorage
+from atelier.storage.spool import DiskSpool
+from atelier.stores.sqlite import SqliteStore
+
+IMAGE_PROVIDERS = {"sandbox": Sandbox}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapters:
+    """What stands behind the ports. Tests replace some of them."""
+
+    store: Store
+    storage: Storage
+    spool: Spool
+    pictures: DiskStorage
+    image_providers: Mapping[str, ImageProvider]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything the app runs on."""
+
+    adapters: Adapters
+    queue: EmbeddedQueue
+    engine: JobEngine
+    now: Clock
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+def build_adapters(settings: Settings) -> Adapters:
+    """Make the adapters the settings name. Touches only the data directory."""
+    secret = _secret(settings)
+    storage = DiskStorage(settings.data_dir / "pictures", secret)
+    return Adapters(
+        store=SqliteStore(settings.data_dir / "atelier.db", utc_now),
+        storage=storage,
+        spool=DiskSpool(settings.data_dir / "spool"),
+        pictures=storage,
+        image_providers={name: _image_provider(name, settings) for name in settings.image_providers},
+    )
+
+
+def build_services(settings: Settings, adapters: Adapters) -> Services:
+    """Put engine and queue on top of the adapters."""
+    queue = EmbeddedQueue(store=adapters.store, slots={image.KIND: settings.slots.image}, now=utc_now)
+    pipeline = image.ImagePipeline(
+        providers=adapters.image_providers, storage=adapters.storage, spool=adapters.spool
+    )
+    engine = JobEngine(
+        store=adapters.store,
+        queue=queue,
+        pipelines={image.KIND: pipeline},
+        limits=Limits(
+            max_attempts=settings.max_attempts,
+            deadlines={image.KIND: timedelta(seconds=settings.deadlines.image_seconds)},
+        ),
+        policy=Policy(lease=settings.lease, retry_base=timedelta(seconds=settings.retry_base_seconds)),
+        retention=Retention(kinds=(image.KIND,), keep=_days(settings.retention.jobs_days)),
+        now=utc_now,
+    )
+    return Services(adapters=adapters, queue=queue, engine=engine, now=utc_now)
+
+
+async def forget_pictures(settings: Settings, services: Services) -> None:
+    """Remove pictures past their retention; none has one unless it is configured."""
+    keep = _days(settings.retention.pictures_days)
+    if keep is not None:
+        await services.adapters.storage.expire(services.now() - keep)
+
+
+def _image_provider(name: str, settings: Settings) -> ImageProvider:
+    if name not in IMAGE_PROVIDERS:
+        known = ", ".join(IMAGE_PROVIDERS)
+        raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS: {name!r} is not a provider; known are {known}.")
+    if name == Sandbox.name and settings.sandbox == "off":
+        raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off.")
+    return IMAGE_PROVIDERS[name]()
+
+
+def _days(days: float) -> timedelta | None:
+    return timedelta(days=days) if days else None
+
+
+def _secret(settings: Settings) -> bytes:
+    """Return the configured secret, or the one made once in the data directory."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value().encode()
+    path = settings.data_dir / "secret.key"
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        _make_secret(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise StartRefused(f"The data directory {settings.data_dir} cannot be used: {error.strerror}.") from error
+
+
+def _make_secret(path: Path) -> None:
+    """Create the file whole or not at all, so that two processes starting together agree on it."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".{secrets.token_hex(8)}.key")
+    temporary.touch(mode=0o600)
+    temporary.write_text(secrets.token_hex(32))
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    finally:
+        temporary.unlink()
+
+
+async def check_store(settings: Settings) -> None:
+    """Open and close the store, so that a refusal is a sentence and not a failed start-up of the server."""
+    store = build_adapters(settings).store
+    await store.open()
+    await store.close()
