@@ -45,7 +45,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     )
     app.state.surroundings = surroundings
     errors.install(app)
-    _add_middleware(app, surroundings.origins)
+    _add_middleware(app, surroundings.origins, config.limits.body_bytes)
     app.include_router(health.router)
     app.include_router(worker.router)
     if config.role != "worker":
@@ -70,8 +70,8 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
     )
 
 
-def _add_middleware(app: FastAPI, origins: Origins) -> None:
-    app.add_middleware(RequestContext, origins=origins)
+def _add_middleware(app: FastAPI, origins: Origins, body_bytes: int) -> None:
+    app.add_middleware(RequestContext, origins=origins, body_bytes=body_bytes)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins.configured or (),
@@ -95,6 +95,7 @@ def _add_front_doors(app: FastAPI) -> None:
 def _lifespan(config: Settings, services: Services, surroundings: Surroundings) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        logs.info("starting", environment=config.environment, role=config.role, auth=config.auth)
         await services.adapters.store.open()
         working = config.role != "web"
         if working:

@@ -3,9 +3,7 @@
 AtelierError
 ├── InvalidInput          the caller's value is wrong; names the field
 ├── NotFound              no such thing, or somebody else's
-├── OriginRefused         a browser page we do not serve asked
 ├── Unauthorized          no or bad credentials
-├── BodyTooLarge          the request is over the limit
 ├── Conflict              the present state does not allow it
 │   ├── AlreadyTerminal   the job has ended
 │   └── JobConflict       a worker's write came after its lease or its run ended
@@ -75,28 +73,16 @@ class NotFound(AtelierError):
     code = "not_found"
 
 
-class OriginRefused(AtelierError):
-    """A page of an origin that is not configured sent a writing request."""
-
-    code = "origin_refused"
-
-
 class Unauthorized(AtelierError):
     """Credentials are missing or wrong."""
 
     code = "unauthorized"
 
 
-class BodyTooLarge(AtelierError):
-    """The request's body is over the limit."""
-
-    code = "body_too_large"
-
-
 class Conflict(AtelierError):
     """The present state does not allow what was asked."""
 
-    code = "conflict"
+    code: ClassVar[Code] = "conflict"
 
 
 class AlreadyTerminal(Conflict):
@@ -119,7 +105,7 @@ class StoreUnavailable(AtelierError):
 class StorageError(AtelierError):
     """The pictures' storage failed."""
 
-    code = "storage_unavailable"
+    code: ClassVar[Code] = "storage_unavailable"
     retryable = True
 
 
@@ -132,7 +118,7 @@ class StorageFull(StorageError):
 class ProviderError(AtelierError):
     """A provider failed."""
 
-    code = "provider_unavailable"
+    code: ClassVar[Code] = "provider_unavailable"
 
 
 class ProviderRefused(ProviderError):

@@ -111,7 +111,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8000, description="Port to listen on; also read from PORT.", validation_alias=AliasChoices("ATELIER_PORT", "PORT")
+        8000,
+        description="Port to listen on; also read from PORT.",
+        validation_alias=AliasChoices("ATELIER_PORT", "PORT"),
     )
     data_dir: Path = Field(Path("data"), description="Directory for the store, pictures, spool and the made secret.")
     public_url: AnyHttpUrl | None = Field(
@@ -205,6 +207,8 @@ def check_origins(settings: Settings) -> None:
         try:
             url = TypeAdapter(AnyHttpUrl).validate_python(origin)
         except ValidationError as error:
-            raise StartRefused(f"{PREFIX}CORS_ORIGINS: {origin!r} is not an origin like https://example.org.") from error
+            raise StartRefused(
+                f"{PREFIX}CORS_ORIGINS: {origin!r} is not an origin like https://example.org."
+            ) from error
         if (url.path or "/") != "/" or origin.endswith("/"):
             raise StartRefused(f"{PREFIX}CORS_ORIGINS: {origin!r} must be scheme, host and port only.")

@@ -68,9 +68,7 @@ def build_adapters(settings: Settings) -> Adapters:
 def build_services(settings: Settings, adapters: Adapters) -> Services:
     """Put engine and queue on top of the adapters."""
     queue = EmbeddedQueue(store=adapters.store, slots={image.KIND: settings.slots.image}, now=utc_now)
-    pipeline = image.ImagePipeline(
-        providers=adapters.image_providers, storage=adapters.storage, spool=adapters.spool
-    )
+    pipeline = image.ImagePipeline(providers=adapters.image_providers, storage=adapters.storage, spool=adapters.spool)
     engine = JobEngine(
         store=adapters.store,
         queue=queue,

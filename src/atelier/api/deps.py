@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 import pydantic_core
 from fastapi import Depends, Request
@@ -17,7 +18,6 @@ from starlette.responses import Response
 from atelier.api.origins import Origins
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
-from atelier.storage.disk import DiskStorage
 
 OWNER = "local"
 """The one owner of open mode."""
@@ -25,12 +25,19 @@ OWNER = "local"
 Check = Callable[[], Awaitable[None]]
 
 
+class PictureFiles(Protocol):
+    """Pictures that are files of this machine."""
+
+    def find(self, name: str) -> tuple[Path, str] | None:
+        """Return the file behind a public name and its content type; None for a name that cannot be one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What the app hands to its routes."""
 
     engine: JobEngine
-    pictures: DiskStorage
+    pictures: PictureFiles
     image_providers: tuple[str, ...]
     origins: Origins
     checks: Mapping[str, Check]
@@ -44,20 +51,24 @@ def surroundings(request: Request) -> Surroundings:
     return found
 
 
-def owner() -> str:
-    """Return who asks. In open mode everybody is one owner and any Authorization header is ignored."""
-    return OWNER
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One request's answers to: what is there, who asks, and at which address (without a slash at the end)."""
+
+    around: Surroundings
+    owner: str
+    base: str
 
 
-def base_url(request: Request) -> str:
-    """Return the service's address as this caller sees it, without a slash at the end."""
-    configured = surroundings(request).origins.public_url
-    return (configured or str(request.base_url)).rstrip("/")
+def call(request: Request) -> Call:
+    """Look at the request. In open mode everybody is one owner and any Authorization header is ignored."""
+    around = surroundings(request)
+    base = around.origins.public_url or str(request.base_url)
+    return Call(around=around, owner=OWNER, base=base.rstrip("/"))
 
 
 Around = Annotated[Surroundings, Depends(surroundings)]
-Owner = Annotated[str, Depends(owner)]
-BaseUrl = Annotated[str, Depends(base_url)]
+Caller = Annotated[Call, Depends(call)]
 
 
 class JsonRequest(Request):
@@ -82,7 +93,7 @@ class JsonRequest(Request):
 class JsonRoute(APIRoute):
     """A route that reads its body through JsonRequest."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
         handler = super().get_route_handler()
 

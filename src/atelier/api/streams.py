@@ -44,7 +44,9 @@ def event_stream(
     )
 
 
-async def _events(updates: AsyncIterator[Update], to_message: ToMessage, closing: asyncio.Event) -> AsyncIterator[bytes]:
+async def _events(
+    updates: AsyncIterator[Update], to_message: ToMessage, closing: asyncio.Event
+) -> AsyncIterator[bytes]:
     closed = asyncio.ensure_future(closing.wait())
     try:
         while True:

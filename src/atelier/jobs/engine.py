@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from atelier import logs
 from atelier.errors import AlreadyTerminal, Conflict, NotFound
-from atelier.jobs.events import CancelRequested, Cancelled, Queued, Reopened
+from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Decision, Delivery, Find, Queue, Store
@@ -97,10 +97,10 @@ class JobEngine:
         """List jobs, newest first."""
         return await self._store.find(query)
 
-    async def wait(self, job_id: str, timeout: timedelta) -> Job | None:
-        """Return the job when its run has ended; None if it has not within `timeout`."""
+    async def wait(self, job_id: str, longest: timedelta) -> Job | None:
+        """Return the job when its run has ended; None if it has not within `longest`."""
         try:
-            async with asyncio.timeout(timeout.total_seconds()), self._followers.watching(job_id) as follower:
+            async with asyncio.timeout(longest.total_seconds()), self._followers.watching(job_id) as follower:
                 return await follower.until(lambda job: job.status.terminal)
         except TimeoutError:
             return None

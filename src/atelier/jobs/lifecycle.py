@@ -1,11 +1,11 @@
 """The only state machine: pure functions from a header and an event to the next header and its record.
 
-    pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─▶ completed
-       ▲                  ▲  ◀─ Retried, Snoozed ─┘ │
-       └────── Held ──────┼─────────────────────────┤
-                          │      Failed (any) ─▶ failed ─┐
-                          │   Cancelled (any) ─▶ cancelled
-                          └───────── Reopened ───────────┘
+pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─▶ completed
+   ▲                  ▲  ◀─ Retried, Snoozed ─┘ │
+   └────── Held ──────┼─────────────────────────┤
+                      │      Failed (any) ─▶ failed ─┐
+                      │   Cancelled (any) ─▶ cancelled
+                      └───────── Reopened ───────────┘
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any, assert_never
 from atelier.errors import JobConflict
 from atelier.jobs.events import (
     Advanced,
-    CancelRequested,
     Cancelled,
+    CancelRequested,
     Claimed,
     Completed,
     Event,
@@ -121,7 +121,7 @@ def _allow(job: Job, event: Event) -> None:
         raise JobConflict(f"{name} cannot happen any more: the job is being cancelled.")
 
 
-def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: PLR0911 - one arm per event
+def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one arm per event
     match event:
         case Queued(run_at=run_at):
             waits = Reason.WAITING_UNTIL if run_at > now else None
@@ -186,7 +186,6 @@ def _ended(status: Status, stage: str, now: datetime) -> dict[str, Any]:
 def _fresh_run(job: Job) -> dict[str, Any]:
     return {
         "run": job.run + 1,
-        "run_seq": job.seq + 1,
         "stage": "queued",
         "progress": 0.0,
         "attempt": 0,

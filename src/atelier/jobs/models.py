@@ -101,7 +101,6 @@ class Job:
     seq: int = 0
     rev: int = 0
     run: int = 1
-    run_seq: int = 1
     attempt: int = 0
     fence: int = 0
     dispatch: int = 0

@@ -25,7 +25,7 @@ STEP_INTERVAL = timedelta(seconds=1)
 """Steps are written at most this often; the latest wins."""
 
 
-class Snooze(Exception):  # noqa: N818 - not an error: it gives the slot back
+class Snooze(Exception):
     """Raised through a stage to end the attempt until a moment, without counting it."""
 
     def __init__(self, until: datetime, reason: Reason) -> None:

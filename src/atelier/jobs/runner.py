@@ -51,7 +51,7 @@ class Ending:
 
 def backoff(attempt: int, base: timedelta, asked: timedelta | None) -> timedelta:
     """Return the pause before the attempt after `attempt`: doubling, ±20 %, never sooner than the provider asked."""
-    doubled = min(base * 2 ** (attempt - 1), LONGEST_BACKOFF)
+    doubled: timedelta = min(base * 2 ** (attempt - 1), LONGEST_BACKOFF)
     spread = doubled * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, keeps no secret
     return max(spread, asked or timedelta())
 
@@ -80,7 +80,7 @@ class Runner:
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._releasing = asyncio.Event()
-        self._tokens = (f"{os.getpid()}-{random.getrandbits(32):08x}-{n}" for n in itertools.count())  # noqa: S311
+        self._tokens = (f"{os.getpid()}-{random.getrandbits(32):08x}-{n}" for n in itertools.count())
 
     def close(self) -> None:
         """Take no more deliveries."""
@@ -119,7 +119,9 @@ class Runner:
                 return Decision()
             if job.attempt >= job.max_attempts:
                 return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))
-            taken_over = (Retried(run_at=now, fault=fault_of(worker_lost(job))),) if job.status is Status.PROCESSING else ()
+            taken_over = (
+                (Retried(run_at=now, fault=fault_of(worker_lost(job))),) if job.status is Status.PROCESSING else ()
+            )
             return Decision(events=(*taken_over, Claimed(worker=token, lease_until=now + self._policy.lease)))
 
         return decide
@@ -290,9 +292,9 @@ def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
     return Receipt(requested_at=asked, outcome=run.progress.outcome, billed=run.progress.billed)
 
 
-async def _all(tasks: set[asyncio.Task[Any]], timeout: timedelta) -> None:
+async def _all(tasks: set[asyncio.Task[Any]], longest: timedelta) -> None:
     if tasks:
-        await asyncio.wait(tasks, timeout=timeout.total_seconds())
+        await asyncio.wait(tasks, timeout=longest.total_seconds())
 
 
 async def _abort(work: asyncio.Task[Product]) -> None:

@@ -1,9 +1,9 @@
 """Pictures as files below the data directory, served by the app itself.
 
-    {HMAC(job)}/{n}-{content hash}.png          a picture: unguessable, and the same bytes always get the same name
-    {HMAC(job)}/{n}-{content hash}.thumb.webp   its thumbnail
-    {HMAC(job)}/preview-{step}.jpg              a preview, gone when the job has ended
-    shared/{content hash}.png                   a picture that is the same for everybody
+{HMAC(job)}/{n}-{content hash}.png          a picture: unguessable, and the same bytes always get the same name
+{HMAC(job)}/{n}-{content hash}.thumb.webp   its thumbnail
+{HMAC(job)}/preview-{step}.jpg              a preview, gone when the job has ended
+shared/{content hash}.png                   a picture that is the same for everybody
 """
 
 from __future__ import annotations

@@ -63,7 +63,9 @@ class SandboxScript(BaseModel):
 
     scenario: Scenario = Field("ok", description="`noop` draws nothing; the others draw, or fail as they are named.")
     seconds: float = Field(5.0, ge=0, le=600, description="How long `slow` lasts.")
-    hold_until: float = Field(0, ge=0, le=4_102_444_800, description="Unix seconds before which the job is not started.")
+    hold_until: float = Field(
+        0, ge=0, le=4_102_444_800, description="Unix seconds before which the job is not started."
+    )
 
 
 class GenerateRequest(BaseModel):

@@ -18,7 +18,7 @@ from atelier.api.images.schemas import (
     ProgressUpdate,
 )
 from atelier.errors import InvalidInput, ProviderNotConfigured
-from atelier.jobs.models import Job, Json, Record, Snapshot, Status, Update
+from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Update
 from atelier.jobs.ports import Find
 from atelier.pipelines.image import KIND, ImageParams, alt_text
 from atelier.pipelines.ports import Script
@@ -283,7 +283,7 @@ def _remaining(job: Job, now: datetime) -> float | None:
 def _reason(job: Job, now: datetime) -> str | None:
     """Return why a job waits; one that is due and not taken waits for a slot."""
     if job.state_reason is None and job.status is Status.QUEUED and (job.run_at or now) <= now:
-        return "waiting_for_slot"
+        return Reason.WAITING_FOR_SLOT
     return job.state_reason
 
 

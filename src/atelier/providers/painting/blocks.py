@@ -34,8 +34,9 @@ class Board:
         """Where a point of the board falls in pixels."""
         return self.centre + (x - y) * self.half, self.top + (x + y) * self.half * 0.5 - z * self.half
 
-    def block(self, x: float, y: float, low: float, high: float, colour: Field, size: float = 1.0) -> None:
+    def block(self, x: float, y: float, span: tuple[float, float], colour: Field, size: float = 1.0) -> None:
         """A block with a lit top, a half-lit and a shaded side."""
+        low, high = span
         a, b, c, d = ((x, y), (x + size, y), (x + size, y + size), (x, y + size))
         top = [self.at(*corner, high) for corner in (a, b, c, d)]
         foot = [self.at(*corner, low) for corner in (b, c, d)]
@@ -68,27 +69,28 @@ def build(study: Study) -> None:
     pale = float(luma(tones).mean())
     for y in range(CELLS):
         for x in range(CELLS):
-            _cell(study, board, x, y, float(land[y, x]), tones[y, x] * (1.0 if pale > 0.3 else 1.25), trees.get((x, y)))
+            tone = tones[y, x] * np.float32(1.0 if pale > 0.3 else 1.25)
+            _cell(study, board, (x, y), float(land[y, x]), tone=tone, tree=trees.get((x, y)))
     _float(study, board)
 
 
-def _cell(study: Study, board: Board, x: int, y: int, land: float, tone: Field, tree: float | None) -> None:
-    motif = study.motif
+def _cell(study: Study, board: Board, at: tuple[int, int], land: float, *, tone: Field, tree: float | None) -> None:
+    motif, (x, y) = study.motif, at
     rng = motif.stream("cell", str(x), str(y))
     tone = tone * np.float32(rng.uniform(0.95, 1.05))
     soil = mix(mix(paint("8a6246"), motif.palette.near, 0.3), motif.palette.far, 0.15)
     if x == CELLS - 1 or y == CELLS - 1:
-        board.block(x, y, -2.4 - rng.uniform(0, 1.2), 0.4, soil)
+        board.block(x, y, (-2.4 - rng.uniform(0, 1.2), 0.4), soil)
     if terrain.wet(motif) and land < terrain.SEA_LEVEL:
         water = mix(
             mix(paint("3fa3cf"), motif.palette.sky[1], 0.45),
             paint("ffffff"),
             0.25 * land / terrain.SEA_LEVEL + 0.06 * rng.random(),
         )
-        board.block(x, y, 0.0, 1.0, water)
+        board.block(x, y, (0.0, 1.0), water)
         return
     high = max(round((land - 0.1) * 26) / 2, 1.0) + 0.3
-    board.block(x, y, 0.0, high, tone)
+    board.block(x, y, (0.0, high), tone)
     if tree is not None:
         _tree(study, board, (x, y, high), tree)
     elif motif.family == "city" and high > 2.2:
@@ -103,14 +105,13 @@ def _tree(study: Study, board: Board, foot: tuple[float, float, float], size: fl
         if study.motif.hour in {"autumn", "spring"}
         else mix(paint("2f7d55"), palette.near, 0.3)
     )
-    board.block(x + 0.38, y + 0.38, z, z + 0.6, paint("6b4a34"), 0.24)
+    board.block(x + 0.38, y + 0.38, (z, z + 0.6), paint("6b4a34"), 0.24)
     for step, wide in enumerate((0.84, 0.6, 0.34)):
         low = z + 0.5 + step * (0.5 + 0.35 * size)
         board.block(
             x + (1 - wide) / 2,
             y + (1 - wide) / 2,
-            low,
-            low + 0.5 + 0.35 * size,
+            (low, low + 0.5 + 0.35 * size),
             leaf * np.float32(1.0 + 0.08 * step),
             wide,
         )
@@ -136,12 +137,11 @@ def _float(study: Study, board: Board) -> None:
     frame = study.frame
     whole = from_image(board.image.reduce(FINER))
     alpha = whole[..., 3]
-    solid = whole[..., :3] / np.maximum(alpha, np.float32(1 / 255))[..., None] if False else whole[..., :3]
     drop = max(round(0.06 * frame.unit), 1)
     shadow = np.zeros_like(alpha)
     shadow[drop:] = alpha[:-drop]
     study.rgb *= (1.0 - 0.38 * np.clip(softened(shadow, 0.06 * frame.unit), 0.0, 1.0))[..., None]
-    study.rgb += (solid - study.rgb) * alpha[..., None]
+    study.rgb += (whole[..., :3] - study.rgb) * alpha[..., None]
 
 
 def daylight(study: Study) -> None:

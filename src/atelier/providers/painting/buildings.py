@@ -10,7 +10,8 @@ from atelier.providers.painting.motif import Motif
 GLASS = 255
 
 
-def _tower(stencil: Stencil, left: float, right: float, roof: float, ground: float, kind: int) -> None:
+def _tower(stencil: Stencil, walls: tuple[float, float, float, float], kind: int) -> None:
+    left, right, roof, ground = walls
     stencil.box(left, roof, right, ground)
     wide, middle = right - left, (left + right) / 2
     if kind == 0:
@@ -52,7 +53,7 @@ def paint_skyline(
         kind = int(rng.integers(7))
         windows = motif.stream("windows", name, f"{x:.3f}")
         if abs(x) < frame.extent[0] / 2 + 0.15:
-            _tower(walls, x, x + wide, roof, ground, kind)
+            _tower(walls, (x, x + wide, roof, ground), kind)
             _windows(
                 lamps,
                 (x + 0.005, x + wide - 0.005, roof + 0.01, ground),

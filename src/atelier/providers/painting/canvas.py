@@ -52,7 +52,7 @@ class Frame:
 
     def distance(self, centre: Point) -> Field:
         """Each pixel's distance in units from a point."""
-        return np.hypot(self.x[None, :] - np.float32(centre[0]), self.y - np.float32(centre[1]))
+        return np.asarray(np.hypot(self.x[None, :] - np.float32(centre[0]), self.y - np.float32(centre[1])), np.float32)
 
 
 @dataclass
@@ -71,7 +71,9 @@ class Canvas:
         """Paint a colour or a strip of colours over the rows from `top` where alpha says so."""
         bottom = top + alpha.shape[0]
         strip = self.rgb[top:bottom]
-        strip += (colour - strip) * alpha[..., None]
+        change = colour - strip
+        change *= alpha[..., None]
+        strip += change
         if depth is not None:
             here = self.depth[top:bottom]
             here += (np.float32(depth) - here) * alpha
@@ -79,7 +81,11 @@ class Canvas:
     def shine(self, light: Field, colour: Field, *, top: int = 0) -> None:
         """Add light the way a screen does: never past white."""
         strip = self.rgb[top : top + light.shape[0]]
-        strip += (1.0 - np.minimum(strip, 1.0)) * (light[..., None] * colour)
+        room = np.minimum(strip, np.float32(1.0))
+        np.subtract(np.float32(1.0), room, out=room)
+        room *= colour
+        room *= light[..., None]
+        strip += room
 
 
 class Stencil:

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
+# Finer than a screen tells apart, so that nobody sees the steps.
+SHADES = 2048
+
 _TO_LMS = np.array(
     ((0.4122, 0.5363, 0.0514), (0.2119, 0.6807, 0.1074), (0.0883, 0.2817, 0.63)),
     np.float64,
@@ -29,14 +32,14 @@ def to_lab(rgb: Field) -> Field:
     """Display colours as OKLab, where mixing two colours stays clean."""
     linear = np.power(np.clip(rgb, 0.0, 1.0).astype(np.float64), 2.2)
     lab = np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
-    return lab.astype(np.float32)
+    return np.asarray(lab, np.float32)
 
 
 def from_lab(lab: Field) -> Field:
     """OKLab back to display colours, clipped to what a screen shows."""
     lms = (lab.astype(np.float64) @ _FROM_LAB.T) ** 3
     linear = np.clip(lms @ _FROM_LMS.T, 0.0, 1.0)
-    return np.power(linear, 1 / 2.2).astype(np.float32)
+    return np.asarray(np.power(linear, 1 / 2.2), np.float32)
 
 
 def mix(one: Field, other: Field, share: float) -> Field:
@@ -58,41 +61,43 @@ def gradient(stops: Sequence[Field], at: Field, places: Sequence[float] | None =
     """The colour at each position of `at` along the stops, which are spread evenly unless placed."""
     lab = to_lab(np.stack(stops))
     where = np.linspace(0.0, 1.0, len(stops)) if places is None else places
-    ramp = np.linspace(0.0, 1.0, 512)
+    ramp = np.linspace(0.0, 1.0, SHADES)
     table = from_lab(np.stack([np.interp(ramp, where, lab[:, i]) for i in range(3)], axis=-1).astype(np.float32))
-    spot = np.clip(at, 0.0, 1.0) * 510.99
-    low = spot.astype(np.int32)
-    share = (spot - low)[..., None]
-    blended: Field = table[low] * (1.0 - share) + table[low + 1] * share
-    return blended
+    spot = np.clip(at * np.float32(SHADES - 1) + np.float32(0.5), 0, SHADES - 1).astype(np.int32)
+    return np.asarray(table.take(spot, axis=0), np.float32)
 
 
 def luma(rgb: Field) -> Field:
     """Perceived brightness of each pixel."""
-    bright: Field = rgb @ _LUMA
-    return bright
+    return np.asarray(rgb @ _LUMA, np.float32)
 
 
 def saturate(rgb: Field, amount: float) -> Field:
     """The picture with its colourfulness multiplied."""
-    grey = luma(rgb)[..., None]
-    return grey + (rgb - grey) * amount
+    vivid = rgb * np.float32(amount)
+    vivid += (luma(rgb) * np.float32(1.0 - amount))[..., None]
+    return vivid
 
 
 def curve(rgb: Field, strength: float) -> Field:
     """An S-curve: deeper shadows and brighter lights around the middle."""
     level = np.clip(rgb, 0.0, 1.0)
-    return level + (level * level * (3.0 - 2.0 * level) - level) * strength
+    bent = level * np.float32(-2.0 * strength)
+    bent += np.float32(3.0 * strength)
+    bent *= level
+    bent += np.float32(1.0 - strength)
+    bent *= level
+    return bent
 
 
 def smooth(edge: float, other: float, value: Field) -> Field:
     """A soft step from nought at `edge` to one at `other`."""
     t = np.clip((value - edge) / (other - edge), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def split_tone(rgb: Field, shadows: str, lights: str, amount: float) -> Field:
     """The picture leaning towards one colour in its shadows and another in its lights."""
     level = np.clip(luma(rgb), 0.0, 1.0)[..., None]
     lean = paint(shadows) * (1.0 - level) + paint(lights) * level
-    return rgb + (lean - 0.5) * amount
+    return np.asarray(rgb + (lean - 0.5) * amount, np.float32)

@@ -9,7 +9,7 @@ from atelier.providers.painting.motif import Motif
 from atelier.providers.painting.noise import fractal, moved
 
 
-def paint_planet(canvas: Canvas, motif: Motif, name: str, at: Point, radius: float, *, ring: bool) -> None:
+def paint_planet(canvas: Canvas, motif: Motif, name: str, *, at: Point, radius: float, ring: bool) -> None:
     """A world lit from one side, with banded or clouded weather, an atmosphere and perhaps a ring."""
     frame = canvas.frame
     x, y = (frame.x[None] - np.float32(at[0])) / np.float32(radius), (frame.y - np.float32(at[1])) / np.float32(radius)
@@ -17,7 +17,7 @@ def paint_planet(canvas: Canvas, motif: Motif, name: str, at: Point, radius: flo
     edge = np.float32(1.5 / (frame.unit * radius))
     disc = smooth(1.0 + float(edge), 1.0 - float(edge), far)
     tones = _world(motif, name)
-    ground = gradient(tones, _weather(canvas, motif, name, x, y, radius))
+    ground = gradient(tones, _weather(canvas, motif, name, x=x, y=y, radius=radius))
     deep = np.sqrt(np.maximum(1.0 - far * far, 0.0))
     sun = np.array((-0.62, -0.48, 0.62), np.float32)
     day = smooth(-0.12, 0.95, x * sun[0] + y * sun[1] + deep * sun[2])
@@ -41,17 +41,17 @@ def _world(motif: Motif, name: str) -> tuple[Field, ...]:
     return mix(base, palette.near, 0.6), base, mix(base, palette.light, 0.55), mix(turn(base, 40), palette.light, 0.3)
 
 
-def _weather(canvas: Canvas, motif: Motif, name: str, x: Field, y: Field, radius: float) -> Field:
+def _weather(canvas: Canvas, motif: Motif, name: str, *, x: Field, y: Field, radius: float) -> Field:
     frame = canvas.frame
     rng = motif.stream("weather", name)
     banded = rng.random() < 0.6
     storm = fractal(rng, frame.size, frame.extent, cells=(1.1 / radius, 1.1 / radius), octaves=6, gain=0.55)
     if not banded:
-        return np.clip((storm - 0.15) * 1.4, 0.0, 1.0)
+        return np.asarray(np.clip((storm - 0.15) * 1.4, 0.0, 1.0), np.float32)
     tilt = float(rng.uniform(-0.5, 0.5))
     latitude = y + tilt * x + 0.22 * (storm - 0.5)
     bands = 0.5 + 0.32 * np.sin(latitude * 9.0) + 0.2 * np.sin(latitude * 23.0 + 1.0) + 0.35 * (storm - 0.5)
-    return np.clip(bands, 0.0, 1.0)
+    return np.asarray(np.clip(bands, 0.0, 1.0), np.float32)
 
 
 def _paint_ring(canvas: Canvas, motif: Motif, name: str, x: Field, y: Field, *, front: bool) -> None:

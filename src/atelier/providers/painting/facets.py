@@ -1,14 +1,17 @@
 # ruff: noqa: PLR2004
 """Treatments made of pieces: low-poly, origami, mosaic tiles, pixel art. The bare numbers are taste."""
 
+import itertools
+
 import numpy as np
 from PIL import Image, ImageDraw
 
 from atelier.providers.painting.colour import Field, curve, luma, mix, paint, saturate, smooth
-from atelier.providers.painting.noise import fractal, moved
+from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, from_image, softened, steps, to_image, to_pixels
 
 FINER = 2
+Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool]]
 
 
 def _corners(study: Study, cells: float, stray: float) -> Field:
@@ -19,7 +22,7 @@ def _corners(study: Study, cells: float, stray: float) -> Field:
     small = from_image(to_image(study.scene).resize(wide, Image.Resampling.BOX))
     edges = steps(luma(small)) + steps(study.far_thumbnail(*wide)) * 0.7
     rng = study.stream("corners", str(cells))
-    tries = rng.uniform(-stray, stray, (7, rows + 1, columns + 1, 2)).astype(np.float32)
+    tries = rng.uniform(-stray, stray, (14, rows + 1, columns + 1, 2)).astype(np.float32)
     grid = np.stack(np.meshgrid(np.arange(columns + 1), np.arange(rows + 1)), axis=-1).astype(np.float32)
     spots = np.clip(grid[None] + tries, 0.0, (columns, rows))
     at = np.minimum((spots * 8).astype(np.int64), (columns * 8 - 1, rows * 8 - 1))
@@ -41,20 +44,21 @@ def _triangles(points: Field) -> Field:
 
 def _tones(study: Study, triangles: Field) -> Field:
     """The scene's colour in each triangle, averaged over a few inner points."""
-    small = from_image(to_image(study.scene).resize((240, 240), Image.Resampling.BOX))
+    small = from_image(to_image(study.scene).resize((360, 360), Image.Resampling.BOX))
     weights = np.array(((4, 1, 1), (1, 4, 1), (1, 1, 4), (2, 2, 2)), np.float32) / 6
     spots = np.einsum("kc,ncd->nkd", weights, triangles)
-    at = np.clip((spots * 240).astype(np.int64), 0, 239)
+    at = np.clip((spots * 360).astype(np.int64), 0, 359)
     return np.asarray(small[at[..., 1], at[..., 0]].mean(axis=1), np.float32)
 
 
-def _filled(study: Study, triangles: Field, tones: Field, crease: tuple[int, int, int] | None = None) -> Field:
+def _filled(study: Study, triangles: Field, tones: Field, top: int = 0) -> Field:
+    """The triangles filled with flat colours, from a row of the picture on downwards."""
     width, height = study.frame.size
-    image = Image.new("RGB", (width * FINER, height * FINER))
+    image = Image.new("RGB", (width * FINER, (height - top) * FINER))
     pen = ImageDraw.Draw(image)
-    corners = (triangles * np.array((width * FINER, height * FINER), np.float32)).reshape(-1, 6).tolist()
-    for corner, tone in zip(corners, to_pixels(tones).tolist(), strict=True):
-        pen.polygon(corner, fill=tuple(tone), outline=crease)
+    corners = triangles * np.array((width * FINER, height * FINER), np.float32) - np.array((0, top * FINER), np.float32)
+    for corner, tone in zip(corners.reshape(-1, 6).tolist(), to_pixels(tones).tolist(), strict=True):
+        pen.polygon(corner, fill=tuple(tone))
     return from_image(image.reduce(FINER))
 
 
@@ -64,45 +68,82 @@ def _tilt(study: Study, name: str, count: int) -> Field:
 
 def triangulate(study: Study) -> None:
     """Flat-shaded triangles that follow the scene's edges."""
-    triangles = _triangles(_corners(study, 30.0, 0.46))
+    triangles = _triangles(_corners(study, 40.0, 0.48))
     tones = saturate(curve(_tones(study, triangles), 0.45), 1.22)
     slope = triangles[:, 1] - triangles[:, 0]
-    lit = np.sign(slope[:, :1] * 0.6 - slope[:, 1:] * 0.8) * 0.022 + 0.03 * _tilt(study, "poly", len(triangles))
+    lit = np.sign(slope[:, :1] * 0.6 - slope[:, 1:] * 0.8) * 0.016 + 0.018 * _tilt(study, "poly", len(triangles))
     study.rgb = _filled(study, triangles, np.clip(tones + lit, 0.0, 1.0))
 
 
+SHEETS = (1.01, 0.97, 0.8, 0.6, 0.42, 0.26, 0.14, -0.01)
+SMALL = 150
+
+
 def fold(study: Study) -> None:
-    """Great paper facets, each face catching the light differently."""
-    triangles = _triangles(_corners(study, 7.5, 0.34))
-    tilt = _tilt(study, "fold", len(triangles))
-    tones = blurred(study.scene, 0.006 * study.frame.unit)
-    base = _filled(study, triangles, np.repeat(0.5 + 0.5 * tilt, 3, axis=1), None)[..., 0] * 2.0 - 1.0
-    lightness = banded_paper(study, tones)
-    study.rgb = np.clip(lightness * (1.0 + 0.15 * base[..., None]), 0.0, 1.0)
-    creases = np.clip(steps(base) * np.float32(1.4), 0.0, 1.0)
-    study.rgb += (1.0 - study.rgb) * (creases * np.float32(0.28))[..., None]
-    study.rgb *= 1.0 - (moved(creases, 1, 1) * np.float32(0.22))[..., None]
+    """Sheets of folded paper from far to near, each casting its shadow on the ones behind."""
+    study.rgb = np.zeros_like(study.scene)
+    for index, (far, near) in enumerate(itertools.pairwise(SHEETS)):
+        here = (study.depth <= far) & (study.depth > near)
+        if here.mean() > 0.002:
+            _lay_sheet(study, index, here, study.depth <= far)
 
 
-def banded_paper(study: Study, tones: Field) -> Field:
-    """The scene cut from a handful of coloured papers."""
-    image = to_image(saturate(curve(tones, 0.3), 1.1))
-    palette = image.resize((160, 160)).quantize(9, Image.Quantize.MEDIANCUT, kmeans=2)
-    flat = from_image(image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB"))
-    smoothed = blurred(flat, 0.0012 * study.frame.unit)
-    return smoothed * np.float32(0.72) + np.float32(0.26) * np.array((1.0, 0.975, 0.93), np.float32)
+def _lay_sheet(study: Study, index: int, here: Mask, nearer: Mask) -> None:
+    frame = study.frame
+    top = max(int(nearer.any(axis=1).argmax()) - round(0.05 * frame.unit), 0)
+    whole = nearer[top:].astype(np.float32)
+    below = study.rgb[top:]
+    if index:
+        below *= _cast(frame.unit, whole)[..., None]
+    triangles = _triangles(_corners(study, 5.5 + 0.6 * index, 0.36))
+    tones = _sheet_tones(study, here, triangles) * (1.0 + 0.15 * _tilt(study, f"fold{index}", len(triangles)))
+    sheet = _filled(study, triangles, np.clip(tones, 0.0, 1.0), top)
+    light = np.clip(steps(sheet[..., 1]) * np.float32(1.05), 0.0, 0.35)
+    if index:
+        lip = whole - moved(whole, max(round(0.003 * frame.unit), 1), 0)
+        light += np.maximum(lip, 0.0) * np.float32(0.6)
+    sheet += (1.0 - sheet) * light[..., None]
+    below += (sheet - below) * softened(whole, 1.4)[..., None]
 
 
-def layer_paper(study: Study) -> None:
-    """Each sheet casts a shadow on what lies behind it."""
-    unit = study.frame.unit
-    for shift, strength in ((0.016, 0.5), (0.006, 0.35)):
-        step = max(round(shift * unit), 1)
-        nearer = np.maximum(study.depth - moved(study.depth, -step // 2, step), 0.0)
-        shadow = np.clip(softened(np.minimum(nearer * 3.5, 1.0), shift * unit * 0.8), 0.0, 1.0)
-        study.rgb *= 1.0 - (shadow * np.float32(strength))[..., None]
-    lip = np.clip((moved(study.depth, 1, 0) - study.depth) * 6.0, 0.0, 1.0)
-    study.rgb += (1.0 - study.rgb) * (lip * np.float32(0.55))[..., None]
+def _cast(unit: float, whole: Field) -> Field:
+    """How much light is left behind a sheet: a wide and a narrow shadow, worked out at a quarter's size."""
+    height, width = whole.shape
+    small = Image.fromarray(whole).resize((max(width // 4, 2), max(height // 4, 2)), Image.Resampling.BOX)
+    sheet, left = np.asarray(small, np.float32), np.ones((small.height, small.width), np.float32)
+    for reach, strength in ((0.022, 0.34), (0.007, 0.26)):
+        shift = max(round(reach * unit * 0.15), 1)
+        left *= 1.0 - np.clip(softened(moved(sheet, -shift, shift), reach * unit / 4), 0.0, 1.0) * np.float32(strength)
+    return enlarge(left, (width, height))
+
+
+def _sheet_tones(study: Study, here: Mask, triangles: Field) -> Field:
+    """The scene's colour under each triangle, taken only where the sheet itself is."""
+    size = (SMALL, SMALL)
+    shown = Image.fromarray(here.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    weight = np.asarray(shown, np.float32)
+    scene = study.thumbnail(*size) * weight[..., None]
+    total = np.stack([softened(scene[..., i], 26.0) for i in range(3)], axis=-1) + scene * np.float32(0.6)
+    share = softened(weight, 26.0) + weight * np.float32(0.6)
+    mean = scene.sum(axis=(0, 1)) / max(float(weight.sum()), 1e-3)
+    smooth_ = (total + mean * np.float32(0.02)) / (np.maximum(share, 0.0) + np.float32(0.02))[..., None]
+    at = np.clip((triangles.mean(axis=1) * SMALL).astype(np.int64), 0, SMALL - 1)
+    dyed = saturate(curve(np.asarray(smooth_[at[:, 1], at[:, 0]], np.float32), 0.35), 1.35)
+    return np.asarray(dyed * 0.84 + 0.14 * np.array((1.0, 0.98, 0.94)), np.float32)
+
+
+def paper_sun(study: Study) -> None:
+    """The sun or the moon as a disc of paper pasted to the sky."""
+    if study.motif.family in {"space", "shapes"}:
+        return
+    frame = study.frame
+    sky = (study.depth > SHEETS[1]).astype(np.float32)
+    for radius, share in ((0.15, 0.22), (0.115, 0.3), (0.08, 1.0)):
+        shift = 0.008
+        under = smooth(radius + 0.02, radius - 0.01, frame.distance((study.light[0] + shift, study.light[1] + shift)))
+        disc = np.clip((radius - frame.distance(study.light)) * frame.unit + 0.5, 0.0, 1.0)
+        study.rgb *= 1.0 - (under * (1.0 - disc) * sky * np.float32(0.2 * share + 0.06))[..., None]
+        study.rgb += (study.motif.palette.light - study.rgb) * (disc * sky * np.float32(share))[..., None]
 
 
 def paper_tooth(study: Study) -> None:
@@ -135,16 +176,16 @@ def _hexagons(study: Study, across: float) -> tuple[Field, Field, Field]:
 def lay_tiles(study: Study) -> None:
     """Glazed hexagonal tiles set in grout."""
     frame = study.frame
-    size = 0.034
+    size = 0.026
     cx, cy, rim = _hexagons(study, size)
-    soft = blurred(study.scene, size * 0.3 * frame.unit)
+    soft = blurred(study.scene, size * 0.16 * frame.unit)
     column = np.clip((cx / frame.extent[0] + 0.5) * frame.width, 0, frame.width - 1).astype(np.int32)
     row = np.clip(cy / frame.extent[1] * frame.height, 0, frame.height - 1).astype(np.int32)
     luck = np.modf(np.abs(np.sin(cx * 127.1 + cy * 311.7)) * 43.5453)[0]
-    tiles = saturate(curve(soft[row, column], 0.4), 1.3) * (0.9 + 0.2 * luck)[..., None]
-    lean = ((frame.x[None] - cx) * -0.6 + (frame.y - cy) * -0.8) / np.float32(size)
-    bevel = smooth(0.0045, 0.0012, rim) * np.sign(lean) * np.abs(lean) * 1.1
-    glaze = smooth(0.2, 0.28, lean) * smooth(0.0055, 0.007, rim) * np.float32(0.16)
+    tiles = saturate(curve(soft[row, column], 0.75), 1.4) * (0.9 + 0.2 * luck)[..., None]
+    lean: Field = np.asarray(((frame.x[None] - cx) * -0.6 + (frame.y - cy) * -0.8) / np.float32(size), np.float32)
+    bevel = smooth(0.0045, 0.0012, rim) * np.sign(lean) * np.abs(lean) * 0.8
+    glaze = smooth(0.2, 0.28, lean) * smooth(0.0055, 0.007, rim) * np.float32(0.11)
     study.rgb = np.clip(tiles + (bevel * 0.35 + glaze + 0.10 * lean)[..., None], 0.0, 1.0)
     grout = np.clip((0.0017 - rim) * frame.unit + 0.5, 0.0, 1.0)
     study.rgb += (mix(paint("d8d0c2"), study.motif.palette.near, 0.55) - study.rgb) * grout[..., None]
@@ -167,7 +208,7 @@ def pixelate(study: Study) -> None:
     check = np.array(((0, 8, 2, 10), (12, 4, 14, 6), (3, 11, 1, 9), (15, 7, 13, 5)), np.float32) / 16 - 0.47
     pattern = np.tile(check, (rows // 4 + 1, columns // 4 + 1))[:rows, :columns, None]
     chosen = to_image(small).quantize(22, Image.Quantize.MEDIANCUT, kmeans=3)
-    dithered = to_image(small + pattern * np.float32(0.055))
+    dithered = to_image(np.asarray(small + pattern * np.float32(0.055), np.float32))
     flat = dithered.quantize(palette=chosen, dither=Image.Dither.NONE).convert("RGB")
     study.rgb = from_image(flat.resize(frame.size, Image.Resampling.NEAREST))
 
@@ -177,7 +218,7 @@ def outline_pixels(study: Study) -> None:
     frame = study.frame
     columns, rows = round(112 * frame.extent[0]), round(112 * frame.extent[1])
     far = study.far_thumbnail(columns, rows)
-    edge = np.clip((np.maximum(moved(far, 1, 0), moved(far, 0, 1)) - far - 0.12) * 9.0, 0.0, 1.0) > 0.5
+    edge = np.clip((np.maximum(moved(far, 1, 0), moved(far, 0, 1)) - far) * (far < 0.35), 0.0, 1.0) > 0.3
     mask = Image.fromarray((edge * np.uint8(255)).astype(np.uint8)).resize(frame.size, Image.Resampling.NEAREST)
     dark = study.rgb * np.float32(0.45)
     study.rgb += (dark - study.rgb) * from_image(mask)[..., None]

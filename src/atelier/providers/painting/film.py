@@ -12,7 +12,8 @@ def bloom(study: Study, radius: float, strength: float, threshold: float = 0.6) 
     """Let bright places glow over their surroundings."""
     bright = np.maximum(study.rgb - np.float32(threshold), 0.0) / np.float32(1.0 - threshold)
     glow = blurred(bright, radius * study.frame.unit)
-    study.rgb = 1.0 - (1.0 - np.clip(study.rgb, 0.0, 1.0)) * (1.0 - glow * np.float32(strength))
+    study.rgb = np.clip(study.rgb, 0.0, 1.0)
+    study.rgb += (1.0 - study.rgb) * glow * np.float32(strength)
 
 
 def plain(study: Study) -> None:
@@ -24,7 +25,7 @@ def plain(study: Study) -> None:
 def focus(study: Study) -> None:
     """A shallow depth of field: what is very near falls out of focus."""
     unit = study.frame.unit
-    soft, softer = blurred(study.rgb, 0.0035 * unit), blurred(study.rgb, 0.012 * unit)
+    soft, softer = blurred(study.rgb, 0.004 * unit), blurred(study.rgb, 0.016 * unit)
     near = smooth(0.34, 0.02, study.depth)[..., None]
     far = smooth(0.75, 1.0, study.depth)[..., None] * np.float32(0.6)
     study.rgb = study.rgb + (soft - study.rgb) * np.maximum(far, np.minimum(near * 2, 1.0))
@@ -33,17 +34,20 @@ def focus(study: Study) -> None:
 
 def develop(study: Study) -> None:
     """Soft natural colours, lifted shadows, sunlit haze."""
-    study.rgb = saturate(curve(study.rgb, 0.5), 0.82)
-    study.rgb = split_tone(study.rgb, "70808c", "8d8272", 0.3) * np.float32(0.96) + np.float32(0.035)
-    far = softened(study.depth, 0.02 * study.frame.unit)[..., None]
-    study.rgb += (study.motif.palette.sky[-1] - study.rgb) * far * np.float32(0.10)
+    study.rgb = saturate(curve(study.rgb, 0.4), 0.95)
+    study.rgb = split_tone(study.rgb, "74808c", "8d8676", 0.16) * np.float32(0.98) + np.float32(0.02)
+    frame = study.frame
+    rough = fractal(study.stream("texture"), frame.size, frame.extent, cells=(26, 34), octaves=4, gain=0.8) - 0.5
+    study.rgb *= (1.0 + rough * np.float32(0.3) * (1.0 - study.depth))[..., None]
+    veil = np.exp(-frame.distance(study.light) * 2.2) * np.float32(0.30) * (0.4 + 0.6 * study.depth)
+    study.rgb += (study.motif.palette.light - study.rgb) * veil[..., None]
 
 
 def photo_finish(study: Study) -> None:
     """Fine grain and a lens's falling-off."""
     bloom(study, 0.05, 0.35, 0.62)
     study.rgb += grain(study, "photo", 0.0011)[..., None] * np.float32(0.075)
-    vignette(study, 0.46)
+    vignette(study, 0.36)
 
 
 def grade(study: Study) -> None:
@@ -74,15 +78,15 @@ def letterbox(study: Study) -> None:
     study.rgb += grain(study, "cinema", 0.0016)[..., None] * np.float32(0.06)
     vignette(study, 0.4)
     bar = max(0.085 * frame.extent[1], (frame.extent[1] - frame.extent[0] / 2.39) / 2 * 0.55)
-    edge = np.minimum(frame.y, np.float32(frame.extent[1]) - frame.y) - np.float32(min(bar, 0.16 * frame.extent[1]))
+    edge = np.minimum(frame.y, np.float32(frame.extent[1]) - frame.y) - np.float32(min(bar, 0.125 * frame.extent[1]))
     study.rgb *= np.clip(edge * frame.unit + 0.5, 0.0, 1.0)[..., None]
 
 
 def fade(study: Study) -> None:
     """Faded dyes: lifted blacks, yellowed lights, magenta shadows."""
     study.rgb = saturate(np.clip(blurred(study.rgb, 0.0014 * study.frame.unit), 0.0, 1.0), 0.72)
-    study.rgb = split_tone(study.rgb, "8a5a78", "b09a62", 0.34)
-    study.rgb = np.float32(0.13) + np.clip(study.rgb, 0.0, 1.0) * np.array((0.84, 0.79, 0.70), np.float32)
+    study.rgb = split_tone(study.rgb, "6f6488", "a8a06e", 0.26)
+    study.rgb = np.float32(0.13) + np.clip(study.rgb, 0.0, 1.0) * np.array((0.83, 0.80, 0.73), np.float32)
 
 
 def leak(study: Study) -> None:
@@ -91,7 +95,7 @@ def leak(study: Study) -> None:
     wave = fractal(study.stream("leak"), frame.size, frame.extent, cells=(0.8, 1.4), octaves=3) - 0.5
     side = 1.0 if study.stream("leak side").random() < 0.5 else -1.0
     inward = np.float32(frame.extent[0] / 2) - frame.x[None] * np.float32(side) + 0.35 * wave
-    for width, strength, tone in ((0.30, 0.55, "ff5a2a"), (0.13, 0.6, "ffc25a")):
+    for width, strength, tone in ((0.20, 0.6, "ff5a2a"), (0.08, 0.6, "ffc25a")):
         light = np.exp(-np.square(np.maximum(inward, 0.0) / np.float32(width))) * np.float32(strength)
         study.rgb += (1.0 - np.clip(study.rgb, 0, 1)) * light[..., None] * paint(tone)
 
@@ -99,7 +103,7 @@ def leak(study: Study) -> None:
 def print_paper(study: Study) -> None:
     """Coarse grain, a few scratches and dust, and the paper's warm border."""
     frame = study.frame
-    study.rgb += grain(study, "analog", 0.0024)[..., None] * np.float32(0.15)
+    study.rgb += grain(study, "analog", 0.0024)[..., None] * np.float32(0.13)
     rng = study.stream("dust")
     for x in rng.uniform(-0.5, 0.5, 3) * frame.extent[0]:
         line = np.exp(-np.square((frame.x - np.float32(x)) * np.float32(frame.unit / 0.8))) * np.float32(0.16)
@@ -108,7 +112,7 @@ def print_paper(study: Study) -> None:
     down = np.abs(frame.y - np.float32(frame.extent[1] / 2)) - np.float32(frame.extent[1] / 2 - 0.042)
     round_ = np.hypot(np.maximum(across + 0.03, 0.0), np.maximum(down + 0.03, 0.0)) - 0.03
     burn = smooth(-0.16, 0.0, np.asarray(round_, np.float32))[..., None]
-    study.rgb *= 1.0 - burn * np.array((0.10, 0.22, 0.34), np.float32)
+    study.rgb *= 1.0 - burn * np.array((0.06, 0.15, 0.24), np.float32)
     paper = np.clip(np.asarray(round_, np.float32) * np.float32(frame.unit * 0.5) + 0.5, 0.0, 1.0)[..., None]
     study.rgb += (paint("f3e9d2") - study.rgb) * paper
 

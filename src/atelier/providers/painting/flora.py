@@ -1,4 +1,3 @@
-# ruff: noqa: PLR2004
 """What grows and flies: pines, broad trees, flowers, cacti, birds. The bare numbers are brushwork."""
 
 import numpy as np

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR2004
 """Luminous treatments: neon punk, fantasy art, digital art. The bare numbers are taste."""
 
 import numpy as np
@@ -63,7 +62,7 @@ def brush(study: Study) -> None:
     )
     study.rgb = _dragged(rgb, along, 0.010 * frame.unit)
     tooth = _strokes(study, bristles, along) - 0.5
-    study.rgb += (tooth * np.float32(0.34))[..., None] * (0.35 + 0.65 * study.rgb)
+    study.rgb += (tooth * np.float32(0.24))[..., None] * (0.35 + 0.65 * study.rgb)
 
 
 def _dragged(rgb: Field, along: tuple[Field, Field], reach: float) -> Field:
@@ -95,7 +94,7 @@ def _strokes(study: Study, bristles: Field, along: tuple[Field, Field]) -> Field
     padded = np.pad(
         whole, ((0, max(frame.height - whole.shape[0], 0)), (0, max(frame.width - whole.shape[1], 0))), "edge"
     )
-    return np.clip(padded[: frame.height, : frame.width], 0.0, 1.0)
+    return np.asarray(np.clip(padded[: frame.height, : frame.width], 0.0, 1.0), np.float32)
 
 
 def aurora(study: Study) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 
 from atelier.providers.painting.colour import Field, curve, luma, paint, saturate, smooth
 from atelier.providers.painting.film import bloom
-from atelier.providers.painting.noise import enlarge, fractal
+from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, softened
 
 
@@ -13,7 +13,7 @@ def banded(values: Field, count: int, crisp: float) -> Field:
     """Values gathered into flat bands with narrow soft edges."""
     scaled = values * np.float32(count)
     low = np.floor(scaled)
-    return (low + smooth(0.5 - crisp, 0.5 + crisp, scaled - low)) / np.float32(count)
+    return np.asarray((low + smooth(0.5 - crisp, 0.5 + crisp, scaled - low)) / np.float32(count), np.float32)
 
 
 def cel(study: Study) -> None:
@@ -22,25 +22,25 @@ def cel(study: Study) -> None:
     light = np.maximum(luma(rgb), 0.02)
     bands = banded(light, 7, 0.06)
     bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(0.72)) + np.float32(0.04)
-    study.rgb = np.clip(saturate(rgb * (bright / light)[..., None], 1.55), 0.0, 1.0)
+    painted: Field = np.asarray(rgb * (bright / light)[..., None], np.float32)
+    study.rgb = np.clip(saturate(painted, 1.55), 0.0, 1.0)
 
 
 def cumulus(study: Study) -> None:
-    """Towering white clouds with crisp rims and a flat blue shade, only where the sky is."""
-    frame = study.frame
-    horizon = 0.56 * frame.extent[1]
-    puffs = fractal(study.stream("cumulus"), frame.size, frame.extent, cells=(2.6, 3.4), octaves=5, gain=0.5)
-    rise = (frame.y - np.float32(horizon * 0.5)) / np.float32(horizon * 0.5)
-    body = puffs - 0.14 - 0.42 * np.abs(rise - 0.35)
-    far = smooth(0.985, 1.0, study.depth)
-    edge = smooth(0.26, 0.285, body) * far * np.float32(0.94)
-    shade = smooth(0.36, 0.34, body + 0.25 * (puffs - softened(puffs, 0.05 * frame.unit)))
-    sky = study.motif.palette.sky
-    white = np.clip(sky[-1] * 0.35 + 0.66, 0.0, 1.0)
-    dim = saturate(np.clip(sky[1] * 0.45 + sky[2] * 0.35 + 0.2, 0.0, 1.0)[None], 1.2)[0]
+    """Towering clouds with crisp lit rims and flat blue undersides, only where the sky is."""
+    frame, sky = study.frame, study.motif.palette.sky
+    open_ = study.depth > 0.99
+    horizon = float(open_.sum(axis=0).mean()) / frame.unit
+    puffs = fractal(study.stream("cumulus"), frame.size, frame.extent, cells=(2.6, 3.8), octaves=5, gain=0.55)
+    bank = np.exp(-np.square((frame.y / np.float32(max(horizon, 0.05)) - 0.72) / 0.3)) * np.float32(0.24)
+    body = puffs + bank - np.float32(0.1)
+    step = max(round(0.022 * frame.unit), 1)
+    lit = smooth(-0.045, -0.02, moved(puffs, -step, -step if study.light[0] < 0 else step) - puffs)
+    edge = smooth(0.555, 0.575, body) * open_ * np.float32(0.95)
+    white, dim = np.clip(sky[-1] * 0.25 + 0.76, 0.0, 1.0), np.clip(sky[1] * 0.5 + sky[-1] * 0.5 + 0.03, 0.0, 1.0)
     if study.motif.palette.dark:
-        white, dim = sky[-1] * 0.75 + 0.15, sky[1] * 0.6 + sky[2] * 0.4
-    tone = white + (dim - white) * shade[..., None]
+        white, dim = sky[-1] * 0.8 + 0.1, sky[1] * 0.5 + sky[2] * 0.5
+    tone = white + (dim - white) * (1.0 - lit)[..., None]
     study.rgb += (tone - study.rgb) * edge[..., None]
 
 

@@ -10,6 +10,9 @@ from atelier.providers.painting.colour import Field, gradient, mix, paint, smoot
 from atelier.providers.painting.motif import Motif
 from atelier.providers.painting.noise import fractal, profile
 
+NEAR = 0.4
+HIDDEN = 0.3
+
 
 @dataclass(frozen=True)
 class Ridge:
@@ -30,7 +33,9 @@ class Ridge:
 def crest(ridge: Ridge, motif: Motif, x: Field) -> Field:
     """The heights of a ridge's crest, in units from the top of the picture."""
     octaves = 7 if ridge.sharp > 0.4 else 3
-    line = profile(motif.stream("ridge", ridge.name), x, cells=ridge.cells, octaves=octaves, gain=ridge.sharp, peaked=ridge.peaked)
+    line = profile(
+        motif.stream("ridge", ridge.name), x, cells=ridge.cells, octaves=octaves, gain=ridge.sharp, peaked=ridge.peaked
+    )
     return np.asarray(ridge.base - ridge.rise * (0.5 + 0.5 * line), np.float32)
 
 
@@ -39,12 +44,14 @@ def paint_ridge(canvas: Canvas, motif: Motif, ridge: Ridge, light: Point) -> Non
     frame = canvas.frame
     line = crest(ridge, motif, frame.x)
     top = frame.row(float(line.min()) - 2 / frame.unit)
-    below = frame.y[top:] - line[None, :]
+    # Nearer land hides whatever a distant range would be this far down.
+    bottom = frame.row(ridge.base + HIDDEN) if ridge.depth > NEAR else frame.height
+    below = frame.y[top:bottom] - line[None, :]
     alpha = np.clip(below * frame.unit + 0.5, 0.0, 1.0)
     fall = np.clip(below / np.float32(max(ridge.rise * 1.3, 0.1)), 0.0, 1.0)
     colour = gradient(_tones(motif, ridge), fall)
     if ridge.relief > 0:
-        _carve(colour, below, motif, ridge, frame=frame, top=top, light=light)
+        _carve(colour, below, motif, ridge, frame=frame, rows=slice(top, bottom), light=light)
     canvas.cover(alpha, colour, top=top, depth=ridge.depth)
 
 
@@ -56,13 +63,14 @@ def _tones(motif: Motif, ridge: Ridge) -> tuple[Field, Field, Field]:
     return body, mix(body, foot, 0.45), foot
 
 
-def _carve(colour: Field, below: Field, motif: Motif, ridge: Ridge, *, frame: Frame, top: int, light: Point) -> None:
+def _carve(colour: Field, below: Field, motif: Motif, ridge: Ridge, *, frame: Frame, rows: slice, light: Point) -> None:
     """Rock faces: every summit has a lit and a shadowed flank, and snow above its line."""
     palette = motif.palette
     cells = (4.5, 4.5) if ridge.peaked else (6.0, 6.0)
-    rock = fractal(motif.stream("rock", ridge.name), frame.size, frame.extent, cells=cells, octaves=5, gain=0.58)[top:] - 0.5
+    rng = motif.stream("rock", ridge.name)
+    rock = fractal(rng, frame.size, frame.extent, cells=cells, octaves=5, gain=0.58)[rows] - np.float32(0.5)
     drop = np.maximum(below, 0.0)
-    shade = _flanks(motif, ridge, frame.x[None] + rock * (0.03 + 0.5 * drop), light)
+    shade = _flanks(motif, ridge, np.asarray(frame.x[None] + rock * (0.03 + 0.5 * drop), np.float32), light)
     fade = np.exp(-drop / np.float32(ridge.rise * (1.3 if ridge.peaked else 0.6))) * np.float32(ridge.relief)
     lit = (0.5 - shade + 0.9 * rock) * fade
     if ridge.snow > 0:
@@ -79,14 +87,14 @@ def _flanks(motif: Motif, ridge: Ridge, place: Field, light: Point) -> Field:
     """Nought where a flank faces the light, one where it turns away, by the slope of the crest above."""
     spots = np.linspace(-1.4, 1.4, 600, dtype=np.float32)
     line = crest(ridge, motif, spots)
-    broad = np.convolve(line, np.full(9, 1 / 9), mode="same")
+    broad = np.convolve(line, np.full(19, 1 / 19), mode="same")
     slope = np.gradient(broad) * (600 / 2.8) * (-1.0 if light[0] > 0 else 1.0)
-    turned = np.clip(0.5 + 1.5 * slope, 0.0, 1.0).astype(np.float32)
+    turned = np.clip(0.5 + 1.2 * slope, 0.0, 1.0).astype(np.float32)
     at = np.clip((place + 1.4) / 2.8 * 599, 0, 599).astype(np.int32)
-    return turned[at]
+    return np.asarray(turned[at], np.float32)
 
 
-def paint_mist(canvas: Canvas, motif: Motif, name: str, y: float, thick: float, strength: float) -> None:
+def paint_mist(canvas: Canvas, motif: Motif, name: str, *, y: float, thick: float, strength: float) -> None:
     """A bank of mist lying across the picture."""
     frame = canvas.frame
     top, bottom = frame.row(y - 3 * thick), frame.row(y + 3 * thick)
@@ -121,7 +129,12 @@ def paint_dune(canvas: Canvas, motif: Motif, ridge: Ridge, light: Point) -> None
     top = frame.row(float(line.min()) - 2 / frame.unit)
     below = frame.y[top:] - line[None, :]
     alpha = np.clip(below * frame.unit + 0.5, 0.0, 1.0)
-    sway = fractal(motif.stream("flank", ridge.name), frame.size, frame.extent, cells=(1.5, 2.2), octaves=3, gain=0.35)[top:] - 0.5
+    sway = (
+        fractal(motif.stream("flank", ridge.name), frame.size, frame.extent, cells=(1.5, 2.2), octaves=3, gain=0.35)[
+            top:
+        ]
+        - 0.5
+    )
     drop = np.maximum(below, 0.0)
     lee = smooth(0.42, 0.58, _flanks(motif, ridge, frame.x[None] + 0.5 * drop + 0.55 * sway * drop**0.5, light))
     lee = lee * smooth(ridge.rise * 2.6, ridge.rise * 0.4, drop + 0.1 * sway)
@@ -138,7 +151,7 @@ def _sands(motif: Motif, ridge: Ridge) -> tuple[Field, Field]:
     palette = motif.palette
     gold = mix(paint("e9b572"), mix(palette.sky[-1], palette.accent, 0.35), 0.4)
     sand = mix(gold, palette.far, 0.5 * ridge.depth)
-    dark = mix(mix(palette.near, gold, 0.3), palette.far, 0.65 * ridge.depth)
+    dark = mix(mix(mix(palette.near, paint("9a5a34"), 0.55), gold, 0.15), palette.far, 0.55 * ridge.depth)
     if palette.dark:
-        return mix(sand, palette.sky[1], 0.6), mix(dark, palette.near, 0.5)
+        return mix(sand, palette.sky[1], 0.42), mix(dark, palette.near, 0.55)
     return sand, dark

@@ -11,7 +11,7 @@ SMALLEST = 13
 LONGEST = 400
 ELLIPSIS = "…"
 LETTERS = str.maketrans(
-    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "—": "-", "–": "-"}
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "—": "-", "\N{EN DASH}": "-"}
 )
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

@@ -87,8 +87,11 @@ class Palette:
 
 def _palette(codes: str) -> Palette:
     *sky, light, far, near, accent = (paint(code) for code in codes.split())
-    return Palette(tuple(sky), light, far, near, accent, dark=float(sky[1].mean()) < 0.36)
+    return Palette(tuple(sky), light, far, near, accent, dark=float(sky[1].mean()) < DARK)
 
+
+# A sky darker than this shows stars and lit windows.
+DARK = 0.36
 
 # Sky from the zenith to the horizon, then light, far, near, accent.
 PALETTES = {

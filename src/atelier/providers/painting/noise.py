@@ -41,7 +41,7 @@ def fractal(
         if octave and spread[0] > middle[0] and spread[1] > middle[1]:
             break
         if creased:
-            layer = 0.5 - 2.0 * np.abs(layer)
+            layer = np.asarray(0.5 - 2.0 * np.abs(layer), np.float32)
         total += layer * weight
         power += weight * weight
         weight *= gain

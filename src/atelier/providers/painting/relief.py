@@ -10,6 +10,7 @@ from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, from_image, grain, softened, to_image, vignette
 
 FLAT = 0.52
+Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool]]
 
 
 def studio(study: Study) -> None:
@@ -26,7 +27,7 @@ def _clay(study: Study, count: int) -> tuple[Field, Field]:
     """The land on its round table with trees grown on it, and where water lies."""
     motif = study.motif
     land = terrain.heights(motif, count)
-    pool = np.where(terrain.wet(motif), land < terrain.SEA_LEVEL, False)
+    pool = (land < terrain.SEA_LEVEL) & terrain.wet(motif)
     shaped = np.maximum(land, terrain.SEA_LEVEL) if terrain.wet(motif) else land.copy()
     ground = shaped.copy()
     for x, y, size in terrain.spots(motif, land):
@@ -53,7 +54,7 @@ def _lit(land: Field) -> Field:
         blocked[:, column] = crest - land[:, column]
     shadow = softened(smooth(0.0, 0.03, blocked), count * 0.006)
     hollow = np.clip((softened(land, count * 0.03) - land) * 4.0, 0.0, 0.5)
-    return np.clip(shade, 0.15, 1.6) * (1.0 - 0.52 * shadow) * (1.0 - hollow)
+    return np.asarray(np.clip(shade, 0.15, 1.6) * (1.06 - 0.5 * shadow) * (1.0 - hollow), np.float32)
 
 
 def turntable(study: Study) -> None:
@@ -67,20 +68,19 @@ def turntable(study: Study) -> None:
     side = (np.arange(count, dtype=np.float32) + 0.5) / count * 2 - 1
     table = (np.square(side)[None] + np.square(side)[:, None]) < 0.96
     width = round(across * frame.unit)
-    tall = width
-    picture, alpha = _projected(land, np.clip(tones, 0.0, 1.2), table, tall)
+    picture, alpha = _projected(land, np.clip(tones, 0.0, 1.2), table)
     _stand(study, enlarge_rgb(picture, (width, width)), enlarge(alpha, (width, width)), across)
 
 
 def _materials(study: Study, land: Field, pool: Field) -> Field:
     motif = study.motif
-    clay = gradient([paint(code) for code in ("61738a", "8498ae", "a9b9c9", "e2e9ef")], land * 1.15)
+    clay = gradient([paint(code) for code in ("6d8099", "90a5bb", "b9c8d6", "eef3f7")], land * 1.15)
     tinted = clay * 0.72 + terrain.colours(motif, land) * 0.28
     water = mix(paint("4b7391"), motif.palette.sky[1], 0.3)
-    return tinted + (water - tinted) * pool[..., None]
+    return np.asarray(tinted + (water - tinted) * pool[..., None], np.float32)
 
 
-def _projected(land: Field, tones: Field, table: Field, tall: int) -> tuple[Field, Field]:
+def _projected(land: Field, tones: Field, table: Mask) -> tuple[Field, Field]:
     """Seen from above at a slant: each pixel shows the nearest row of land that rises above it."""
     count = land.shape[0]
     rows = np.arange(count, dtype=np.float32)[:, None]
@@ -143,14 +143,14 @@ def showroom(study: Study) -> None:
 def knead(study: Study) -> None:
     """The scene pressed from a few sheets of plasticine with thumb-rounded borders."""
     unit = study.frame.unit
-    base = saturate(curve(blurred(study.scene, 0.009 * unit), 0.55), 1.35)
+    base = saturate(curve(blurred(study.scene, 0.009 * unit), 0.75), 1.7)
     image = to_image(base)
     palette = image.resize((160, 160)).quantize(11, Image.Quantize.MEDIANCUT, kmeans=2)
     flat = from_image(image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB"))
     round_ = blurred(flat, 0.0045 * unit)
     chosen = to_image(round_).quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB")
     study.rgb = blurred(from_image(chosen), 0.0016 * unit)
-    study.rgb = study.rgb * np.array((0.86, 0.82, 0.78), np.float32) + np.array((0.12, 0.085, 0.06), np.float32)
+    study.rgb = study.rgb * np.array((0.9, 0.88, 0.86), np.float32) + np.array((0.085, 0.06, 0.045), np.float32)
 
 
 def press(study: Study) -> None:
@@ -160,7 +160,7 @@ def press(study: Study) -> None:
     tone = study.rgb @ np.array((0.5, 0.3, 0.2), np.float32)
     lumps = fractal(study.stream("lumps"), frame.size, frame.extent, cells=(9, 9), octaves=3) - 0.5
     near = 1.0 - softened(study.depth, 0.010 * unit)
-    height = near * 0.05 + softened(tone, 0.007 * unit) * 0.028 + lumps * 0.012
+    height = near * 0.026 + softened(tone, 0.007 * unit) * 0.028 + lumps * 0.012
     height = height + _prints(study) * np.float32(0.0006)
     step = max(round(0.0022 * unit), 1)
     slope = (moved(height, step, step) - height) * np.float32(unit / step)

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR2004
 """The eight families of scenes, each a list of layers painted from far to near."""
 
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def _mountains(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
     layers = _heavens(motif, light, horizon)
     for ridge in (back, peaks, hills):
         layers.append(_layer(land.paint_ridge, motif, ridge, light))
-        layers.append(_layer(land.paint_mist, motif, ridge.name, ridge.base - 0.015, 0.035, 0.65))
+        layers.append(_layer(land.paint_mist, motif, ridge.name, y=ridge.base - 0.015, thick=0.035, strength=0.65))
     layers.append(_layer(flora.paint_pines, motif, front, tall=0.09, many=70, foot=0.35))
     layers.append(_layer(land.paint_ridge, motif, front, light))
     if lake:
@@ -101,7 +100,9 @@ def _forest(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
                 )
             )
         layers.append(_layer(land.paint_ridge, motif, hill, light))
-        layers.append(_layer(land.paint_mist, motif, f"wood{index}", hill.base - 0.03, 0.07, 0.55 - 0.1 * index))
+        layers.append(
+            _layer(land.paint_mist, motif, f"wood{index}", y=hill.base - 0.03, thick=0.07, strength=0.55 - 0.1 * index)
+        )
     layers.append(_layer(flora.paint_rays, motif, light))
     near = Ridge("floor", tall + 0.02, 0.2, 1.3, 0.05, 0.5)
     if pines:
@@ -123,7 +124,9 @@ def _city(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
         layers.append(
             _layer(buildings.paint_skyline, motif, str(index), ground=ground, tall=tall, depth=depth, lit=lit)
         )
-        layers.append(_layer(land.paint_mist, motif, f"city{index}", ground - 0.03, 0.05, 0.5 - 0.2 * index))
+        layers.append(
+            _layer(land.paint_mist, motif, f"city{index}", y=ground - 0.03, thick=0.05, strength=0.5 - 0.2 * index)
+        )
     layers.append(_layer(water.paint_water, motif, ground, calm=0.6))
     layers.append(_layer(water.paint_glitter, motif, light, ground))
     return layers, light
@@ -161,15 +164,17 @@ def _space(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
         _layer(sky.paint_sky, motif, tall * 1.7),
         _layer(sky.paint_nebula, motif),
         _layer(sky.paint_stars, motif, tall, many=2.2),
-        _layer(cosmos.paint_planet, motif, "large", large, size, ring=ring),
-        _layer(cosmos.paint_planet, motif, "small", small, motif.between("moon size", 0.04, 0.09), ring=False),
+        _layer(cosmos.paint_planet, motif, "large", at=large, radius=size, ring=ring),
+        _layer(
+            cosmos.paint_planet, motif, "small", at=small, radius=motif.between("moon size", 0.04, 0.09), ring=False
+        ),
     ]
     if motif.chance("ground", 0.6):
         for index, depth in enumerate((0.6, 0.35, 0.06)):
             base = tall * (0.92 + 0.07 * index)
             ridge = Ridge(f"alien{index}", base, 0.16, 1.6, depth, 0.52, 0.5, 0.0, 0.5)
             layers.append(_layer(land.paint_ridge, motif, ridge, light))
-            layers.append(_layer(land.paint_mist, motif, f"alien{index}", base, 0.03, 0.35))
+            layers.append(_layer(land.paint_mist, motif, f"alien{index}", y=base, thick=0.03, strength=0.35))
     return layers, light
 
 
@@ -249,7 +254,7 @@ def _guests(motif: Motif, extent: Extent) -> list[Layer]:
     sky_open = motif.family not in {"space", "shapes", "forest"}
     if motif.has("birds") or (sky_open and not motif.palette.dark and motif.chance("birds", 0.55)):
         layers.append(_layer(flora.paint_birds, motif, extent[1] * 0.55))
-    for guest, paint in (("fog", water.paint_fog), ("rain", water.paint_rain), ("snow", water.paint_snowfall)):
+    for guest, veil in (("fog", water.paint_fog), ("rain", water.paint_rain), ("snow", water.paint_snowfall)):
         if motif.has(guest):
-            layers.append(_layer(paint, motif))
+            layers.append(_layer(veil, motif))
     return layers

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR2004
 """Skies: gradient, sun and moon, clouds, stars, nebulae. The bare numbers are brushwork, judged by eye."""
 
 import numpy as np

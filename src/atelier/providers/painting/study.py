@@ -12,6 +12,7 @@ from atelier.providers.painting.motif import Motif
 from atelier.providers.painting.noise import enlarge
 
 SOFT = 6.0
+SKY = 0.97
 
 
 @dataclass
@@ -33,9 +34,14 @@ class Study:
     def outlines(self) -> Field:
         """Where the scene's shapes and tones meet, between nought and one."""
         soft = blurred(self.scene, 0.0016 * self.frame.unit)
-        tones = steps(luma(soft)) * 3.0
-        hues = steps(soft[..., 0] - soft[..., 2]) * 1.6
-        return np.clip((tones + hues + steps(self.depth) * 1.5) * np.float32(0.0022 * self.frame.unit), 0.0, 1.0)
+        # Clouds have no outline a pen would follow.
+        firm = np.where(self.depth > SKY, np.float32(0.4), np.float32(1.0))
+        tones = steps(luma(soft)) * 3.0 * firm
+        hues = steps(soft[..., 0] - soft[..., 2]) * 1.6 * firm
+        return np.asarray(
+            np.clip((tones + hues + steps(self.depth) * 1.5) * np.float32(0.0022 * self.frame.unit), 0.0, 1.0),
+            np.float32,
+        )
 
     def thumbnail(self, columns: int, rows: int) -> Field:
         """The scene averaged over a grid of cells."""

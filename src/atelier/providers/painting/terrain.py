@@ -18,7 +18,7 @@ def _ground(motif: Motif, count: int, cells: float, *, creased: bool = False, oc
 
 
 def _grid(count: int) -> tuple[Field, Field]:
-    line = (np.arange(count, dtype=np.float32) + 0.5) / count * 2 - 1
+    line: Field = np.asarray((np.arange(count) + 0.5) / count * 2 - 1, np.float32)
     return line[None, :], line[:, None]
 
 
@@ -98,7 +98,7 @@ SHAPES = {"mountains": _mountains, "sea": _sea, "city": _city, "desert": _desert
 
 def heights(motif: Motif, count: int) -> Field:
     """How high a square of the motif's land stands, between nought and about one."""
-    return np.clip(SHAPES.get(motif.family, _rolling)(motif, count), 0.0, 1.1)
+    return np.asarray(np.clip(SHAPES.get(motif.family, _rolling)(motif, count), 0.0, 1.1), np.float32)
 
 
 def wet(motif: Motif) -> bool:
@@ -111,7 +111,7 @@ def spots(motif: Motif, land: Field) -> list[tuple[float, float, float]]:
     many = {"forest": 170, "meadow": 34, "mountains": 60, "sea": 16}.get(motif.family, 0)
     rng = motif.stream("trees of the model")
     count = land.shape[0]
-    found = []
+    found: list[tuple[float, float, float]] = []
     for x, y, size in rng.uniform(0.04, 0.96, (many * 2, 3)):
         here = float(land[int(y * count), int(x * count)])
         if SEA_LEVEL + 0.02 < here < 0.45 and len(found) < many:

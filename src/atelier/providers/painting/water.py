@@ -1,4 +1,3 @@
-# ruff: noqa: PLR2004
 """Water: mirrored sky, ripples, the light's path and what sails on it. The bare numbers are brushwork."""
 
 import numpy as np
@@ -34,7 +33,7 @@ def _swell(motif: Motif, canvas: Canvas, top: int) -> Field:
     sheet = fractal(motif.stream("swell"), (frame.width, 900), frame.extent, cells=(4.0, 60.0), octaves=4, gain=0.6)
     reach = (np.arange(frame.height - top) + 0.5) / max(frame.height - top, 1)
     depth = np.clip(np.log1p(reach * 9.0) / np.log(10.0), 0.0, 1.0)
-    return sheet[(depth * 899).astype(np.int64)]
+    return np.asarray(sheet[(depth * 899).astype(np.int64)], np.float32)
 
 
 def _paint_shore(canvas: Canvas, motif: Motif, top: int) -> None:

@@ -10,6 +10,7 @@ from atelier.jobs.models import Job, Json, Record, Snapshot, Status
 from atelier.jobs.ports import Due, Find, lane_of
 from atelier.stores import serialisation as codec
 
+
 def load(connection: sqlite3.Connection, job_id: str) -> Job | None:
     """Return the header."""
     row = connection.execute("SELECT header FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -82,9 +83,7 @@ def snapshot(connection: sqlite3.Connection, job: Job, after: int) -> Snapshot:
     """Add records and result to a header."""
     records: tuple[Record, ...] = ()
     if job.seq > after:
-        rows = connection.execute(
-            "SELECT body FROM records WHERE job_id = ? AND seq > ? ORDER BY seq", (job.id, after)
-        )
+        rows = connection.execute("SELECT body FROM records WHERE job_id = ? AND seq > ? ORDER BY seq", (job.id, after))
         records = tuple(codec.load_record(body) for (body,) in rows)
     return Snapshot(job=job, records=records, result=result_of(connection, job))
 

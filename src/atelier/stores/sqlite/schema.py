@@ -80,7 +80,9 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise StartRefused(f"The store {path} was written by a newer atelier (schema {version}); this one knows {VERSION}.")
+        raise StartRefused(
+            f"The store {path} was written by a newer atelier (schema {version}); this one knows {VERSION}."
+        )
     if version == 0:
         for statement in TABLES.split(";"):
             connection.execute(statement)

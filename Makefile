@@ -1,0 +1,55 @@
+# Two commands do everything: `make run` and `make test`. Each sets up what it needs, in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+SOURCES := src tests docs main.py
+
+.PHONY: run test check e2e soak lock help
+
+run: .venv/run.done  ## serve on :8000 (PORT and ATELIER_… settings come from the environment or .env)
+	@exec $(BIN)/python main.py
+
+test: .venv/dev.done  ## run the tests: real SQLite, real sockets, real processes, a real browser
+	$(BIN)/python -m pytest -m "not soak"
+
+e2e: .venv/dev.done  ## run the browser's tests only
+	$(BIN)/python -m pytest -m e2e
+
+soak: .venv/dev.done  ## run the long matrices
+	$(BIN)/python -m pytest -m soak --timeout 1800
+
+check: .venv/dev.done  ## ruff, mypy, import-linter, deptry, vulture
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/vulture
+
+lock: .venv/dev.done  ## resolve the requirements again and lock them by hash
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade
+
+help:  ## show this
+	@sed -n 's/^\([a-z0-9]*\):.*##/\1:/p' $(MAKEFILE_LIST)
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "atelier needs Python 3.11 or newer; set PYTHON=python3.11, say."; exit 1; }
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+	@# The package is found where it lies: no build, nothing unpinned.
+	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "atelier.pth").write_text(str(pathlib.Path("src").resolve()))'
+	@touch $@
+
+.venv/run.done: .venv/made requirements/run.txt
+	@echo "Installing what the service needs …"
+	@$(PIP) --requirement requirements/run.txt
+	@touch $@
+
+.venv/dev.done: .venv/made requirements/dev.txt
+	@echo "Installing what the tests and checks need …"
+	@$(PIP) --requirement requirements/dev.txt
+	@touch $@ .venv/run.done
