@@ -41,11 +41,10 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         version="0.1.0",
         description="Pictures as durable jobs, watched live. Every error is a problem document with a published code.",
         lifespan=_lifespan(config, services, surroundings),
-        max_body_size=config.limits.body_bytes,
     )
     app.state.surroundings = surroundings
     errors.install(app)
-    _add_middleware(app, surroundings.origins, config.limits.body_bytes)
+    _add_middleware(app, surroundings.origins)
     app.include_router(health.router)
     app.include_router(worker.router)
     if config.role != "worker":
@@ -66,12 +65,13 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
             configured=config.cors_origins, public_url=str(config.public_url) if config.public_url else None
         ),
         checks=checks,
+        body_bytes=config.limits.body_bytes,
         now=services.now,
     )
 
 
-def _add_middleware(app: FastAPI, origins: Origins, body_bytes: int) -> None:
-    app.add_middleware(RequestContext, origins=origins, body_bytes=body_bytes)
+def _add_middleware(app: FastAPI, origins: Origins) -> None:
+    app.add_middleware(RequestContext, origins=origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins.configured or (),
@@ -154,13 +154,16 @@ class Shutdown:
 
     async def finish(self) -> None:
         """Wait until every job has ended or was given back."""
-        self.begin()
+        if self._draining is None:
+            self.begin()
         if self._draining is not None:
             await self._draining
 
     def begin(self) -> None:
-        """Start no more jobs, end the streams, drain. Once."""
-        if self._draining is None:
+        """Start no more jobs, end the streams, drain; the second time: hurry."""
+        if self._draining is not None:
+            self._services.engine.release()
+        else:
             logs.info("stopping", grace_seconds=self._config.grace_seconds)
             self._surroundings.closing.set()
             self._draining = asyncio.create_task(self._drain())

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         env_file=".env",
         env_file_encoding="utf-8",
+        env_ignore_empty=True,
         frozen=True,
         extra="ignore",
         populate_by_name=True,
@@ -138,7 +139,7 @@ class Settings(BaseSettings):
         8, description="Seconds that running jobs may take to finish when the service is told to stop."
     )
     image_providers: CommaList = Field(
-        ("sandbox",), description="Comma list of image providers in order; the first is the default."
+        ("sandbox",), min_length=1, description="Comma list of image providers in order; the first is the default."
     )
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()

@@ -315,7 +315,7 @@ async def test_list_filters_and_pages(live: Live) -> None:
     seen: list[str] = []
     cursor: str | None = None
     while True:
-        params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        params: dict[str, str | int] = {"limit": 3, **({"cursor": cursor} if cursor else {})}
         page = (await live.client.get(f"{ROOT}/jobs", params=params)).json()
         seen += [job["job_id"] for job in page["jobs"]]
         cursor = page["next_cursor"]
@@ -325,8 +325,8 @@ async def test_list_filters_and_pages(live: Live) -> None:
     odd = (await live.client.get(f"{ROOT}/jobs", params={"blog_id": "b1"})).json()["jobs"]
     assert [job["job_id"] for job in odd] == ids[1::2][::-1]
     assert (await live.client.get(f"{ROOT}/jobs", params={"status": "failed"})).json()["jobs"] == []
-    for params in ({"limit": 0}, {"limit": 201}, {"status": "odd"}, {"cursor": "???"}, {"cursor": "YWJj"}):
-        assert (await live.client.get(f"{ROOT}/jobs", params=params)).status_code == 422, params
+    for wrong in ("limit=0", "limit=201", "status=odd", "cursor=???", "cursor=YWJj"):
+        assert (await live.client.get(f"{ROOT}/jobs?{wrong}")).status_code == 422, wrong
 
 
 async def test_resume_by_cursor_repeats_and_misses_nothing(live: Live) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import pydantic_core
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -41,6 +42,7 @@ class Surroundings:
     image_providers: tuple[str, ...]
     origins: Origins
     checks: Mapping[str, Check]
+    body_bytes: int
     now: Clock
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -80,6 +82,15 @@ class JsonRequest(Request):
         fields = super().headers.mutablecopy()
         fields["content-type"] = "application/json"
         return fields
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it comes, no more of it than is allowed. Raises HTTPException 413."""
+        allowed = surroundings(self).body_bytes
+        async for chunk in super().stream():
+            allowed -= len(chunk)
+            if allowed < 0:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            yield chunk
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """Return the body's value; strict: no NaN, no lone surrogates, no bottomless nesting."""

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, and the refusal of what must not reach a route."""
+"""Around every request: its id, its line in the log, and the refusal of foreign pages that write."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RequestContext:
-    """Middleware: sets `X-Request-Id`, logs method, path and status (never the query), checks `Origin` and size."""
+    """Middleware: sets `X-Request-Id`, logs method, path and status (never the query), checks `Origin`."""
 
-    def __init__(self, app: ASGIApp, origins: Origins, body_bytes: int) -> None:
-        self._app, self._origins, self._body_bytes = app, origins, body_bytes
+    def __init__(self, app: ASGIApp, origins: Origins) -> None:
+        self._app, self._origins = app, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -38,23 +38,19 @@ class RequestContext:
             await send(message)
 
         try:
-            await (self._refusal(Headers(scope=scope), scope["method"]) or self._app)(scope, receive, with_id)
+            await (_refusal() if self._foreign(scope) else self._app)(scope, receive, with_id)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
             logs.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)
 
-    def _refusal(self, headers: Headers, method: str) -> ASGIApp | None:
-        """Return the answer to a request that goes no further; None lets it through."""
-        if method in READING:
-            return None
-        if self._foreign(headers):
-            return problem("origin_refused", "Pages of this origin may not use the service; see ATELIER_CORS_ORIGINS.")
-        length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._body_bytes:
-            return problem("body_too_large", f"The request's body may have {self._body_bytes} bytes at most.")
-        return None
-
-    def _foreign(self, headers: Headers) -> bool:
-        """Whether a page we do not know asks. A plain-text body needs no preflight, so CORS alone is no guard."""
+    def _foreign(self, scope: Scope) -> bool:
+        """Whether a page we do not know tries to write. A plain-text body needs no preflight: CORS alone is no guard."""
+        if scope["method"] in READING:
+            return False
+        headers = Headers(scope=scope)
         origin = headers.get("origin")
         return origin is not None and not self._origins.allow(origin, headers.get("host", ""))
+
+
+def _refusal() -> ASGIApp:
+    return problem("origin_refused", "Pages of this origin may not use the service; see ATELIER_CORS_ORIGINS.")

@@ -165,6 +165,10 @@ class JobEngine:
         """Let running jobs finish within `grace`; give the rest back to the queue."""
         await self._runner.drain(grace)
 
+    def release(self) -> None:
+        """Cut the grace of a `drain` short."""
+        self._runner.release()
+
     async def _owned(self, owner: str, job_id: str) -> Job:
         job = await self._store.get(job_id)
         if job is None or job.owner != owner:

@@ -89,9 +89,16 @@ class Runner:
     async def drain(self, grace: timedelta) -> None:
         """Let running jobs finish within `grace`, then give the rest back to the queue, attempt and all."""
         self.close()
-        await _all(self._running, grace)
+        if self._running:
+            idle = asyncio.create_task(asyncio.wait(self._running))
+            hurried = asyncio.create_task(self._releasing.wait())
+            await asyncio.wait({idle, hurried}, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+            self.release()
+            await asyncio.wait({idle}, timeout=RELEASE_WAIT.total_seconds())
+
+    def release(self) -> None:
+        """Give running jobs back now."""
         self._releasing.set()
-        await _all(self._running, RELEASE_WAIT)
 
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing."""
@@ -290,11 +297,6 @@ def _interrupted(fence: int) -> Callable[[Job], bool]:
 def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
     asked = job.cancel_requested_at or now
     return Receipt(requested_at=asked, outcome=run.progress.outcome, billed=run.progress.billed)
-
-
-async def _all(tasks: set[asyncio.Task[Any]], longest: timedelta) -> None:
-    if tasks:
-        await asyncio.wait(tasks, timeout=longest.total_seconds())
 
 
 async def _abort(work: asyncio.Task[Product]) -> None:

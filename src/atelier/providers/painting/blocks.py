@@ -83,7 +83,7 @@ def _cell(study: Study, board: Board, at: tuple[int, int], land: float, *, tone:
         board.block(x, y, (-2.4 - rng.uniform(0, 1.2), 0.4), soil)
     if terrain.wet(motif) and land < terrain.SEA_LEVEL:
         water = mix(
-            mix(paint("3fa3cf"), motif.palette.sky[1], 0.45),
+            mix(paint("3fa3cf"), motif.palette.sky[1], 0.22),
             paint("ffffff"),
             0.25 * land / terrain.SEA_LEVEL + 0.06 * rng.random(),
         )

@@ -70,44 +70,29 @@ def paint_skyline(
     canvas.cover(lamps.mask * np.float32(0.92 - 0.5 * depth), glow, top=lamps.top)
 
 
+# Where a castle's towers stand, how tall and how wide they are, in castle sizes.
+TOWERS = ((-0.46, 0.62, 0.17), (-0.2, 0.85, 0.15), (0.05, 1.12, 0.2), (0.28, 0.75, 0.14), (0.47, 0.55, 0.17))
+
+
 def paint_castle(canvas: Canvas, motif: Motif, foot: Point, size: float) -> None:
     """A castle of many towers with pointed roofs and a few lit windows."""
     x, y = foot
     rng, palette = motif.stream("castle"), motif.palette
     walls, roofs, lamps = (Stencil(canvas.frame, y - size * 1.6, y + size * 0.3, 3) for _ in range(3))
-    walls.polygon(
-        [
-            (x - size * 0.75, y + size * 0.28),
-            (x - size * 0.5, y - size * 0.1),
-            (x + size * 0.5, y - size * 0.1),
-            (x + size * 0.8, y + size * 0.28),
-        ]
-    )
+    slope = ((-0.75, 0.28), (-0.5, -0.1), (0.5, -0.1), (0.8, 0.28))
+    walls.polygon([(x + size * across, y + size * down) for across, down in slope])
     walls.box(x - size * 0.5, y - size * 0.35, x + size * 0.5, y)
     for notch in range(12):
         left = x - size * 0.5 + notch * size * 0.0835
         walls.box(left, y - size * 0.4, left + size * 0.045, y - size * 0.3)
-    for place, tall, wide in (
-        (-0.46, 0.62, 0.17),
-        (-0.2, 0.85, 0.15),
-        (0.05, 1.12, 0.2),
-        (0.28, 0.75, 0.14),
-        (0.47, 0.55, 0.17),
-    ):
-        high = tall * float(rng.uniform(0.88, 1.1)) * size
-        left, right = x + (place - wide / 2) * size, x + (place + wide / 2) * size
-        walls.box(left, y - high, right, y)
-        over = wide * size * 0.16
-        roofs.polygon(
-            [(left - over, y - high), (right + over, y - high), ((left + right) / 2, y - high - wide * size * 1.6)]
-        )
+    for place, tall, wide in TOWERS:
+        high, middle, half = tall * float(rng.uniform(0.88, 1.1)) * size, x + place * size, wide * size / 2
+        walls.box(middle - half, y - high, middle + half, y)
+        eaves = half * 1.32
+        roofs.polygon([(middle - eaves, y - high), (middle + eaves, y - high), (middle, y - high - half * 3.2)])
         for row in range(1, int(high / size / 0.2)):
-            lamps.box(
-                (left + right) / 2 - size * 0.014,
-                y - high + row * size * 0.17,
-                (left + right) / 2 + size * 0.014,
-                y - high + row * size * 0.17 + size * 0.05,
-            )
+            sill = y - high + row * size * 0.17
+            lamps.box(middle - size * 0.014, sill, middle + size * 0.014, sill + size * 0.05)
     canvas.cover(walls.mask, mix(palette.near, palette.far, 0.2), top=walls.top, depth=0.4)
     canvas.cover(roofs.mask, mix(palette.near, palette.accent, 0.3), top=roofs.top, depth=0.4)
     canvas.cover(lamps.mask, mix(palette.accent, palette.light, 0.6), top=lamps.top)

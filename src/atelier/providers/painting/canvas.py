@@ -1,5 +1,6 @@
 """The canvas a scene is painted on: colours, depth and the unit coordinates shared by all sizes."""
 
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -66,6 +67,12 @@ class Canvas:
     def __post_init__(self) -> None:
         self.rgb = np.zeros((self.frame.height, self.frame.width, 3), np.float32)
         self.depth = np.ones((self.frame.height, self.frame.width), np.float32)
+
+    def part(self, rows: slice, columns: slice) -> "Canvas":
+        """A window onto some rows and columns: painting it paints this canvas."""
+        piece = copy(self)
+        piece.rgb, piece.depth = self.rgb[rows, columns], self.depth[rows, columns]
+        return piece
 
     def cover(self, alpha: Field, colour: Field, *, top: int = 0, depth: float | None = None) -> None:
         """Paint a colour or a strip of colours over the rows from `top` where alpha says so."""

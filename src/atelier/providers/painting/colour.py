@@ -90,6 +90,13 @@ def curve(rgb: Field, strength: float) -> Field:
     return bent
 
 
+def exposed(rgb: Field, target: float) -> Field:
+    """A dark picture lifted until its mean brightness nears the target; a bright one as it was."""
+    mean = min(max(float(luma(rgb[::4, ::4]).mean()), 0.02), 0.98)
+    gamma = min(max(np.log(target) / np.log(mean), 0.45), 1.0)
+    return np.power(np.maximum(rgb, np.float32(0.0)), np.float32(gamma))
+
+
 def smooth(edge: float, other: float, value: Field) -> Field:
     """A soft step from nought at `edge` to one at `other`."""
     t = np.clip((value - edge) / (other - edge), 0.0, 1.0)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from atelier.providers.painting.canvas import Canvas, Point, Stencil
+from atelier.providers.painting.canvas import Canvas, Frame, Point, Stencil
 from atelier.providers.painting.colour import Field, gradient, mix, smooth, turn
 from atelier.providers.painting.motif import Motif
 from atelier.providers.painting.noise import fractal, moved
@@ -12,26 +12,36 @@ from atelier.providers.painting.noise import fractal, moved
 def paint_planet(canvas: Canvas, motif: Motif, name: str, *, at: Point, radius: float, ring: bool) -> None:
     """A world lit from one side, with banded or clouded weather, an atmosphere and perhaps a ring."""
     frame = canvas.frame
-    x, y = (frame.x[None] - np.float32(at[0])) / np.float32(radius), (frame.y - np.float32(at[1])) / np.float32(radius)
-    far = np.hypot(x, y)
-    edge = np.float32(1.5 / (frame.unit * radius))
-    disc = smooth(1.0 + float(edge), 1.0 - float(edge), far)
+    reach = radius * (2.35 if ring else 1.45)
+    (left, top), (right, bottom) = (frame.pixel((at[0] + side * reach, at[1] + side * reach)) for side in (-1, 1))
+    part = np.s_[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)]
+    piece = canvas.part(*part)
+    x = (frame.x[None, part[1]] - np.float32(at[0])) / np.float32(radius)
+    y = (frame.y[part[0]] - np.float32(at[1])) / np.float32(radius)
+    if not x.size or not y.size:
+        return
     tones = _world(motif, name)
-    ground = gradient(tones, _weather(canvas, motif, name, x=x, y=y, radius=radius))
+    halo = np.exp(-np.maximum(np.hypot(x, y) - 1.0, 0.0) * 12.0) * smooth(0.9, -0.7, x * 0.62 + y * 0.48)
+    halo *= smooth(1.42, 1.2, np.hypot(x, y)) * np.float32(0.4)
+    piece.shine(halo, mix(tones[-1], motif.palette.sky[-1], 0.4))
+    if ring:
+        _paint_ring(piece, motif, name, x, y, front=False)
+    _paint_globe(piece, motif, tones, _weather(frame, motif, name, x=x, y=y, radius=radius), x, y=y)
+    if ring:
+        _paint_ring(piece, motif, name, x, y, front=True)
+
+
+def _paint_globe(piece: Canvas, motif: Motif, tones: tuple[Field, ...], weather: Field, x: Field, *, y: Field) -> None:
+    """The ball itself: its ground by day, its rim of air, its night."""
+    far = np.hypot(x, y)
     deep = np.sqrt(np.maximum(1.0 - far * far, 0.0))
-    sun = np.array((-0.62, -0.48, 0.62), np.float32)
-    day = smooth(-0.12, 0.95, x * sun[0] + y * sun[1] + deep * sun[2])
-    lit = ground * (0.04 + 1.05 * day)[..., None]
+    facing = x * -0.62 + y * -0.48 + deep * 0.62
+    day = smooth(-0.12, 0.95, np.asarray(facing, np.float32))
+    lit = gradient(tones, weather) * (0.04 + 1.05 * day)[..., None]
     rim = (1.0 - deep) ** 3 * (0.15 + day)
     lit += rim[..., None] * mix(tones[-1], motif.palette.light, 0.4) * 0.6
-    halo = np.exp(-np.maximum(far - 1.0, 0.0) * 16.0) * (far > 0.9) * smooth(0.9, -0.7, x * 0.62 + y * 0.48)
-    canvas.shine(np.asarray(halo, np.float32) * np.float32(0.4), mix(tones[-1], motif.palette.sky[-1], 0.4))
-    if ring:
-        _paint_ring(canvas, motif, name, x, y, front=False)
-    canvas.cover(disc, np.clip(lit, 0.0, 1.0))
-    canvas.depth += (np.float32(0.45) - canvas.depth) * disc
-    if ring:
-        _paint_ring(canvas, motif, name, x, y, front=True)
+    edge = float(abs(x[0, -1] - x[0, 0])) / x.shape[1] * 1.2
+    piece.cover(smooth(1.0 + edge, 1.0 - edge, far), np.clip(lit, 0.0, 1.0), depth=0.45)
 
 
 def _world(motif: Motif, name: str) -> tuple[Field, ...]:
@@ -41,11 +51,13 @@ def _world(motif: Motif, name: str) -> tuple[Field, ...]:
     return mix(base, palette.near, 0.6), base, mix(base, palette.light, 0.55), mix(turn(base, 40), palette.light, 0.3)
 
 
-def _weather(canvas: Canvas, motif: Motif, name: str, *, x: Field, y: Field, radius: float) -> Field:
-    frame = canvas.frame
+def _weather(frame: Frame, motif: Motif, name: str, *, x: Field, y: Field, radius: float) -> Field:
     rng = motif.stream("weather", name)
     banded = rng.random() < 0.6
-    storm = fractal(rng, frame.size, frame.extent, cells=(1.1 / radius, 1.1 / radius), octaves=6, gain=0.55)
+    side = max(round(2.4 * radius * frame.unit), 8)
+    sheet = fractal(rng, (side, side), (1.0, 1.0), cells=(2.6, 2.6), octaves=6, gain=0.55)
+    rows, columns = (np.clip((part / 2.4 + 0.5) * side, 0, side - 1).astype(np.int32) for part in (y, x))
+    storm = sheet[rows, columns]
     if not banded:
         return np.asarray(np.clip((storm - 0.15) * 1.4, 0.0, 1.0), np.float32)
     tilt = float(rng.uniform(-0.5, 0.5))

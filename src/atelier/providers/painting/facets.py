@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 from PIL import Image, ImageDraw
 
-from atelier.providers.painting.colour import Field, curve, luma, mix, paint, saturate, smooth
+from atelier.providers.painting.colour import Field, curve, exposed, luma, mix, paint, saturate, smooth
 from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, from_image, softened, steps, to_image, to_pixels
 
@@ -68,11 +68,11 @@ def _tilt(study: Study, name: str, count: int) -> Field:
 
 def triangulate(study: Study) -> None:
     """Flat-shaded triangles that follow the scene's edges."""
-    triangles = _triangles(_corners(study, 40.0, 0.48))
+    triangles = _triangles(_corners(study, 32.0, 0.48))
     tones = saturate(curve(_tones(study, triangles), 0.45), 1.22)
     slope = triangles[:, 1] - triangles[:, 0]
-    lit = np.sign(slope[:, :1] * 0.6 - slope[:, 1:] * 0.8) * 0.016 + 0.018 * _tilt(study, "poly", len(triangles))
-    study.rgb = _filled(study, triangles, np.clip(tones + lit, 0.0, 1.0))
+    lit = np.sign(slope[:, :1] * 0.6 - slope[:, 1:] * 0.8) * 0.022 + 0.022 * _tilt(study, "poly", len(triangles))
+    study.rgb = _filled(study, triangles, np.clip(tones * (1.0 + 2.0 * lit), 0.0, 1.0))
 
 
 SHEETS = (1.01, 0.97, 0.8, 0.6, 0.42, 0.26, 0.14, -0.01)
@@ -176,18 +176,18 @@ def _hexagons(study: Study, across: float) -> tuple[Field, Field, Field]:
 def lay_tiles(study: Study) -> None:
     """Glazed hexagonal tiles set in grout."""
     frame = study.frame
-    size = 0.026
+    size = 0.0225
     cx, cy, rim = _hexagons(study, size)
     soft = blurred(study.scene, size * 0.16 * frame.unit)
     column = np.clip((cx / frame.extent[0] + 0.5) * frame.width, 0, frame.width - 1).astype(np.int32)
     row = np.clip(cy / frame.extent[1] * frame.height, 0, frame.height - 1).astype(np.int32)
     luck = np.modf(np.abs(np.sin(cx * 127.1 + cy * 311.7)) * 43.5453)[0]
-    tiles = saturate(curve(soft[row, column], 0.75), 1.4) * (0.9 + 0.2 * luck)[..., None]
+    tiles = saturate(curve(exposed(soft, 0.4)[row, column], 0.75), 1.4) * (0.92 + 0.16 * luck)[..., None]
     lean: Field = np.asarray(((frame.x[None] - cx) * -0.6 + (frame.y - cy) * -0.8) / np.float32(size), np.float32)
-    bevel = smooth(0.0045, 0.0012, rim) * np.sign(lean) * np.abs(lean) * 0.8
-    glaze = smooth(0.2, 0.28, lean) * smooth(0.0055, 0.007, rim) * np.float32(0.11)
-    study.rgb = np.clip(tiles + (bevel * 0.35 + glaze + 0.10 * lean)[..., None], 0.0, 1.0)
-    grout = np.clip((0.0017 - rim) * frame.unit + 0.5, 0.0, 1.0)
+    bevel = smooth(0.0036, 0.0010, rim) * np.sign(lean) * np.abs(lean) * 0.8
+    glaze = smooth(0.2, 0.28, lean) * smooth(0.0045, 0.006, rim) * np.float32(0.11)
+    study.rgb = np.clip(tiles + (bevel * 0.35 + glaze + 0.06 * lean)[..., None], 0.0, 1.0)
+    grout = np.clip((0.0013 - rim) * frame.unit + 0.5, 0.0, 1.0)
     study.rgb += (mix(paint("d8d0c2"), study.motif.palette.near, 0.55) - study.rgb) * grout[..., None]
 
 

@@ -34,7 +34,10 @@ def focus(study: Study) -> None:
 
 def develop(study: Study) -> None:
     """Soft natural colours, lifted shadows, sunlit haze."""
-    study.rgb = saturate(curve(study.rgb, 0.4), 0.95)
+    # A camera's white balance: a part of the whole scene's cast is taken out.
+    cast = study.rgb[::4, ::4].mean(axis=(0, 1))
+    balance = np.power(cast.mean() / np.maximum(cast, 0.05), 0.3)
+    study.rgb = saturate(curve(study.rgb * np.asarray(balance, np.float32), 0.5), 0.92)
     study.rgb = split_tone(study.rgb, "74808c", "8d8676", 0.16) * np.float32(0.98) + np.float32(0.02)
     frame = study.frame
     rough = fractal(study.stream("texture"), frame.size, frame.extent, cells=(26, 34), octaves=4, gain=0.8) - 0.5

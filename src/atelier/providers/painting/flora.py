@@ -3,7 +3,7 @@
 import numpy as np
 
 from atelier.providers.painting.canvas import Canvas, Point, Stencil
-from atelier.providers.painting.colour import Field, gradient, mix, smooth
+from atelier.providers.painting.colour import Field, gradient, mix, paint, smooth
 from atelier.providers.painting.land import Ridge, crest
 from atelier.providers.painting.motif import Motif
 from atelier.providers.painting.noise import fractal
@@ -122,7 +122,10 @@ def paint_tree(canvas: Canvas, motif: Motif, name: str, foot: Point, tall: float
         glow.disc(
             (at[0] - size * 0.2, at[1] - size * 0.35), size * 0.55, int(120 * max(0.0, 0.5 + 0.5 * np.sin(angle)))
         )
-    leaf = palette.accent if motif.hour in {"autumn", "spring"} else mix(palette.near, palette.accent, 0.3)
+    leaf = palette.accent if motif.hour in {"autumn", "spring"} else mix(palette.near, paint("7fae45"), 0.5)
+    shadow = Stencil(canvas.frame, y - tall * 0.1, y + tall * 0.2)
+    shadow.disc((x, y), tall * 0.34, 120, tall=0.16)
+    canvas.cover(shadow.mask, palette.near, top=shadow.top)
     canvas.cover(trunk.mask, mix(palette.near, np.zeros(3, np.float32), 0.3), top=trunk.top, depth=0.3)
     canvas.cover(crown.mask, mix(leaf, palette.near, 0.35), top=crown.top, depth=0.3)
     canvas.cover(glow.mask, mix(leaf, palette.light, 0.3), top=glow.top)
@@ -140,20 +143,41 @@ def paint_flowers(canvas: Canvas, motif: Motif, start: float) -> None:
     )
     drift = fractal(motif.stream("flower drift"), (96, 96), (1.0, 1.0), cells=(4.0, 6.0), octaves=3)
     stencils = [Stencil(frame, start - 0.02) for _ in hues]
-    count = int(1500 * frame.extent[0])
+    hearts = Stencil(frame, start - 0.02)
+    count = int(1700 * frame.extent[0])
     for x, near, kind, luck in rng.random((count, 4)):
         reach = near**1.6
         patch = drift[int(near * 95), int(x * 95)]
         if luck > 1.9 * (patch - 0.18):
             continue
         y = start + (frame.extent[1] - start) * reach
-        size = 0.0014 + 0.011 * reach
+        size = 0.0013 + 0.0085 * reach
         pick = min(int((patch * 1.4 + 0.5 * kind - 0.3) * len(hues)), len(hues) - 1)
-        stencils[max(pick, 0)].disc(((x - 0.5) * frame.extent[0], y), size, tall=0.75)
+        at = ((x - 0.5) * frame.extent[0], y)
+        stencils[max(pick, 0)].disc(at, size, tall=0.75)
+        hearts.disc((at[0], at[1] - 0.1 * size), size * 0.36, int(230 * min(1.0, 3 * reach)), tall=0.7)
     for stencil, hue in zip(stencils, hues, strict=True):
         canvas.cover(
             stencil.mask * np.float32(0.95), mix(hue, palette.near, 0.35) if palette.dark else hue, top=stencil.top
         )
+    canvas.cover(hearts.mask * np.float32(0.8), mix(palette.near, palette.accent, 0.35), top=hearts.top)
+
+
+def paint_grass(canvas: Canvas, motif: Motif, tone: Field) -> None:
+    """Blades of grass along the lower edge, dark ones behind light ones."""
+    frame = canvas.frame
+    floor = frame.extent[1]
+    for rank, (share, tall) in enumerate(((0.55, 0.075), (0.25, 0.055))):
+        rng = motif.stream("grass", str(rank))
+        blades = Stencil(frame, floor - 0.17)
+        for x, size, lean in rng.random((int(330 * frame.extent[0]), 3)):
+            at, high = (x - 0.5) * frame.extent[0], tall * (0.4 + 0.8 * size) * (0.7 + 0.5 * np.sin(x * 19 + rank))
+            tip = (at + (lean - 0.5) * high * 0.9, floor - high)
+            bend = (at + (lean - 0.5) * high * 0.25, floor - high * 0.55)
+            blades.polygon(
+                [(at - 0.0035, floor + 0.01), bend, tip, (bend[0] + 0.004, bend[1]), (at + 0.0035, floor + 0.01)]
+            )
+        canvas.cover(blades.mask, mix(tone, motif.palette.near, share), top=blades.top, depth=0.03)
 
 
 def paint_cactus(canvas: Canvas, motif: Motif, foot: Point, tall: float) -> None:
@@ -181,7 +205,7 @@ def paint_birds(canvas: Canvas, motif: Motif, horizon: float) -> None:
     centre = (rng.uniform(-0.3, 0.3) * canvas.frame.extent[0], horizon * rng.uniform(0.25, 0.55))
     for _ in range(int(rng.integers(5, 13))):
         x, y = centre[0] + rng.normal(0, 0.11), centre[1] + rng.normal(0, 0.05)
-        span, flap = rng.uniform(0.008, 0.02), rng.uniform(0.15, 0.5)
+        span, flap = rng.uniform(0.008, 0.02), rng.uniform(0.35, 0.85)
         wing = [
             (x - span, y - span * flap * 0.3),
             (x - span * 0.5, y - span * flap),
@@ -189,6 +213,6 @@ def paint_birds(canvas: Canvas, motif: Motif, horizon: float) -> None:
             (x + span * 0.5, y - span * flap),
             (x + span, y - span * flap * 0.2),
         ]
-        stencil.line(wing, 0.0028)
+        stencil.line(wing, 0.0022)
     tone: Field = mix(motif.palette.near, motif.palette.far, 0.15)
     canvas.cover(stencil.mask * np.float32(0.9), tone)

@@ -23,6 +23,8 @@ def tubes(study: Study) -> None:
     """Every contour becomes a glowing tube, magenta on one side and cyan on the other."""
     frame = study.frame
     line = smooth(0.14, 0.5, study.outlines)
+    # A thousand lit windows must not drown the picture.
+    line *= np.float32(min(1.0, 0.09 / max(float(line.mean()), 1e-3)) ** 0.7)
     drift = fractal(study.stream("tubes"), frame.size, frame.extent, cells=(1.2, 1.2), octaves=2)
     side = smooth(0.38, 0.62, drift + 0.25 * frame.x[None] / np.float32(frame.extent[0]))[..., None]
     colour = MAGENTA + (CYAN - MAGENTA) * side

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from atelier.providers.painting.colour import Field, curve, luma, paint, saturate, smooth
+from atelier.providers.painting.colour import Field, curve, exposed, luma, paint, saturate, smooth
 from atelier.providers.painting.film import bloom
 from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, softened
@@ -21,13 +21,17 @@ def cel(study: Study) -> None:
     rgb = blurred(study.rgb, 0.003 * study.frame.unit)
     light = np.maximum(luma(rgb), 0.02)
     bands = banded(light, 7, 0.06)
-    bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(0.72)) + np.float32(0.04)
+    bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(0.84 if study.motif.palette.dark else 0.72)) + np.float32(
+        0.04
+    )
     painted: Field = np.asarray(rgb * (bright / light)[..., None], np.float32)
-    study.rgb = np.clip(saturate(painted, 1.55), 0.0, 1.0)
+    study.rgb = np.clip(saturate(painted, 1.2 if study.motif.palette.dark else 1.55), 0.0, 1.0)
 
 
 def cumulus(study: Study) -> None:
     """Towering clouds with crisp lit rims and flat blue undersides, only where the sky is."""
+    if study.motif.family in {"space", "shapes"}:
+        return
     frame, sky = study.frame, study.motif.palette.sky
     open_ = study.depth > 0.99
     horizon = float(open_.sum(axis=0).mean()) / frame.unit
@@ -59,7 +63,7 @@ def cel_finish(study: Study) -> None:
 
 def poster(study: Study) -> None:
     """A few loud flat inks on warm paper."""
-    rgb = saturate(curve(blurred(study.rgb, 0.004 * study.frame.unit), 0.7), 1.5)
+    rgb = saturate(curve(exposed(blurred(study.rgb, 0.004 * study.frame.unit), 0.42), 0.7), 1.5)
     study.rgb = banded(np.clip(rgb, 0.0, 1.0), 4, 0.05) * np.array((1.0, 0.97, 0.88), np.float32)
 
 
@@ -73,7 +77,7 @@ def dots(frame_x: Field, frame_y: Field, pitch: float, angle: float) -> Field:
 def halftone(study: Study) -> None:
     """Ben-Day dots: dark in the half-shadows, light in the half-lights."""
     frame = study.frame
-    light = softened(luma(study.scene), 0.008 * frame.unit)
+    light = softened(luma(exposed(study.scene, 0.46)), 0.008 * frame.unit)
     screen = dots(frame.x[None], frame.y, 0.0135, 0.62)
     soft = 0.9 / (0.0135 * frame.unit)
     ink = smooth(soft, -soft, screen - np.clip((0.62 - light) * 1.25, 0.0, 0.72)) * np.float32(0.62)

@@ -1,7 +1,7 @@
 # ruff: noqa: PLR2004
 """Land: mountain ranges, hills, dunes and the mist between. The bare numbers are brushwork, judged by eye."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,26 +70,33 @@ def _carve(colour: Field, below: Field, motif: Motif, ridge: Ridge, *, frame: Fr
     rng = motif.stream("rock", ridge.name)
     rock = fractal(rng, frame.size, frame.extent, cells=cells, octaves=5, gain=0.58)[rows] - np.float32(0.5)
     drop = np.maximum(below, 0.0)
-    shade = _flanks(motif, ridge, np.asarray(frame.x[None] + rock * (0.03 + 0.5 * drop), np.float32), light)
+    # Spurs run down from each summit aslant; gullies between them cut finer and steeper.
+    spur = np.asarray(frame.x[None] + rock * (0.02 + 0.45 * drop) + 0.30 * drop, np.float32)
+    gully = np.asarray(frame.x[None] + rock * (0.02 + 0.6 * drop) - 0.45 * drop, np.float32)
+    shade = 0.66 * _flanks(motif, ridge, spur, light) + 0.34 * _flanks(motif, _gullies(ridge), gully, light)
     fade = np.exp(-drop / np.float32(ridge.rise * (1.3 if ridge.peaked else 0.6))) * np.float32(ridge.relief)
     lit = (0.5 - shade + 0.9 * rock) * fade
     if ridge.snow > 0:
-        line = np.float32(ridge.rise * ridge.snow) * (1.0 + 2.4 * rock) + 0.05 * (0.5 - shade)
-        white = smooth(0.012, -0.012, drop - line) * np.float32(0.95 - 0.35 * ridge.depth)
-        bright = mix(palette.light, palette.sky[1], 0.5 if palette.dark else 0.06)
+        line = np.float32(ridge.rise * ridge.snow) * (1.0 + 3.4 * rock) + 0.09 * (0.5 - shade)
+        white = smooth(0.012, -0.012, np.asarray(drop - line, np.float32)) * np.float32(0.95 - 0.35 * ridge.depth)
+        bright = mix(palette.light, palette.sky[-2], 0.42 if palette.dark else 0.06)
         dim = mix(mix(palette.sky[1], palette.far, 0.5), bright, 0.12)
         colour += (gradient((bright, bright, dim, dim), 0.5 - lit * 1.2) - colour) * white[..., None]
     colour += (palette.light - colour) * (np.maximum(lit, 0.0) * (0.28 if palette.dark else 0.5))[..., None]
     colour += (mix(palette.near, palette.sky[0], 0.4) - colour) * (np.maximum(-lit, 0.0) * 0.75)[..., None]
 
 
+def _gullies(ridge: Ridge) -> Ridge:
+    return replace(ridge, name=ridge.name + " gullies", cells=ridge.cells * 3.5, rise=ridge.rise * 0.4)
+
+
 def _flanks(motif: Motif, ridge: Ridge, place: Field, light: Point) -> Field:
     """Nought where a flank faces the light, one where it turns away, by the slope of the crest above."""
     spots = np.linspace(-1.4, 1.4, 600, dtype=np.float32)
     line = crest(ridge, motif, spots)
-    broad = np.convolve(line, np.full(19, 1 / 19), mode="same")
+    broad = np.convolve(line, np.full(11, 1 / 11), mode="same")
     slope = np.gradient(broad) * (600 / 2.8) * (-1.0 if light[0] > 0 else 1.0)
-    turned = np.clip(0.5 + 1.2 * slope, 0.0, 1.0).astype(np.float32)
+    turned = np.clip(0.5 + 2.2 * slope, 0.0, 1.0).astype(np.float32)
     at = np.clip((place + 1.4) / 2.8 * 599, 0, 599).astype(np.int32)
     return np.asarray(turned[at], np.float32)
 
@@ -136,7 +143,7 @@ def paint_dune(canvas: Canvas, motif: Motif, ridge: Ridge, light: Point) -> None
         - 0.5
     )
     drop = np.maximum(below, 0.0)
-    lee = smooth(0.42, 0.58, _flanks(motif, ridge, frame.x[None] + 0.5 * drop + 0.55 * sway * drop**0.5, light))
+    lee = smooth(0.45, 0.55, _flanks(motif, ridge, frame.x[None] + 0.5 * drop + 0.55 * sway * drop**0.5, light))
     lee = lee * smooth(ridge.rise * 2.6, ridge.rise * 0.4, drop + 0.1 * sway)
     ripple = np.sin((drop * 0.8 + 0.16 * sway + 0.12 * frame.x[None] * drop) * np.float32(330.0 * (1.35 - ridge.depth)))
     sand, dark = _sands(motif, ridge)
@@ -153,5 +160,5 @@ def _sands(motif: Motif, ridge: Ridge) -> tuple[Field, Field]:
     sand = mix(gold, palette.far, 0.5 * ridge.depth)
     dark = mix(mix(mix(palette.near, paint("9a5a34"), 0.55), gold, 0.15), palette.far, 0.55 * ridge.depth)
     if palette.dark:
-        return mix(sand, palette.sky[1], 0.42), mix(dark, palette.near, 0.55)
+        return mix(sand, palette.sky[2], 0.45), mix(dark, palette.near, 0.55)
     return sand, dark

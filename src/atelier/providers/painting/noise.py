@@ -67,7 +67,7 @@ def profile(
         spot = (places + REACH) * cells * 2**octave
         low = spot.astype(np.int64)
         ease = spot - low
-        ease = ease * ease * (3.0 - 2.0 * ease) if octave < 2 else ease  # noqa: PLR2004 - only the broad shapes are round
+        ease = ease * ease * (3.0 - 2.0 * ease) if octave < SUMMITS and not peaked else ease
         knots = rng.random(count + 1) * 2.0 - 1.0
         wave = knots[low] * (1.0 - ease) + knots[low + 1] * ease
         total += weight * (0.7 - 1.9 * np.abs(wave) if peaked and octave < SUMMITS else wave * (0.6 if peaked else 1.0))

@@ -1,6 +1,7 @@
 """The painter: washes of colour, the scene layer by layer, the style's passes, the label."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -51,6 +52,10 @@ class Easel:
         """What is on the canvas, as a picture."""
         return Image.fromarray(to_pixels(rgb, self.dither))
 
+    def over(self, ground: Image.Image, rgb: Field, index: int) -> Image.Image:
+        """The canvas after a layer where it already agrees with the finished scene, the wash elsewhere."""
+        return Image.composite(self.show(rgb), ground, self.settled(index))
+
     def wash(self, index: int, count: int) -> Image.Image:
         """The whole composition in broad strokes, less blurred each time."""
         radius = SKETCH / (5.0 + 11.0 * index / max(count - 1, 1))
@@ -79,6 +84,7 @@ def paint(commission: Commission) -> Iterator[Image.Image]:
     for picture in _paced(_layered(easel, canvas, shown), len(easel.layers), layering, shown, easel):
         shown = picture
         yield shown
+    np.clip(canvas.rgb, 0.0, 1.0, out=canvas.rgb)
     treating = total - washes - layering - 1
     passes = TREATMENTS[commission.style]
     study = Study(canvas.frame, easel.motif, easel.light, canvas.rgb, canvas.depth, canvas.rgb.copy())
@@ -92,8 +98,7 @@ def _layered(easel: Easel, canvas: Canvas, ground: Image.Image) -> Iterator[Call
     """Paint layer after layer; what nearer layers will cover keeps showing the wash."""
     for index, layer in enumerate(easel.layers):
         layer(canvas)
-        yield lambda index=index: Image.composite(easel.show(canvas.rgb), ground, easel.settled(index))  # type: ignore[misc]
-    np.clip(canvas.rgb, 0.0, 1.0, out=canvas.rgb)
+        yield partial(easel.over, ground, canvas.rgb, index)
 
 
 def _treated(
@@ -101,7 +106,7 @@ def _treated(
 ) -> Iterator[Callable[[], Image.Image]]:
     for change in passes:
         change(study)
-        yield lambda: easel.show(study.rgb)
+        yield partial(easel.show, study.rgb)
 
 
 def _paced(
@@ -118,8 +123,6 @@ def _paced(
                 before, after = after, look()
         share = place - (done - 1)
         yield after if share > 1.0 - 1e-9 else Image.composite(after, before, _spreading(easel, str(done), share))
-    for _ in states:
-        """Let the last state's own clean-up run."""
 
 
 def _spreading(easel: Easel, name: str, share: float) -> Image.Image:

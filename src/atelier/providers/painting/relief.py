@@ -5,11 +5,12 @@ import numpy as np
 from PIL import Image
 
 from atelier.providers.painting import terrain
-from atelier.providers.painting.colour import Field, curve, gradient, mix, paint, saturate, smooth
+from atelier.providers.painting.colour import Field, curve, exposed, gradient, mix, paint, saturate, smooth
 from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, from_image, grain, softened, to_image, vignette
 
 FLAT = 0.52
+TURN = 0.56
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool]]
 
 
@@ -26,7 +27,7 @@ def studio(study: Study) -> None:
 def _clay(study: Study, count: int) -> tuple[Field, Field]:
     """The land on its round table with trees grown on it, and where water lies."""
     motif = study.motif
-    land = terrain.heights(motif, count)
+    land = _turned(terrain.heights(motif, count))
     pool = (land < terrain.SEA_LEVEL) & terrain.wet(motif)
     shaped = np.maximum(land, terrain.SEA_LEVEL) if terrain.wet(motif) else land.copy()
     ground = shaped.copy()
@@ -42,26 +43,36 @@ def _clay(study: Study, count: int) -> tuple[Field, Field]:
     return shaped, pool.astype(np.float32)
 
 
+def _turned(land: Field) -> Field:
+    """The square of land turned on its table, so that no wall faces the viewer squarely."""
+    count = land.shape[0]
+    line = (np.arange(count, dtype=np.float32) + 0.5) / count * 2 - 1
+    x = line[None] * np.cos(TURN) - line[:, None] * np.sin(TURN)
+    y = line[None] * np.sin(TURN) + line[:, None] * np.cos(TURN)
+    column, row = (np.clip((part + 1) / 2 * count, 0, count - 1).astype(np.int32) for part in (x, y))
+    return land[row, column]
+
+
 def _lit(land: Field) -> Field:
     """Light from the upper left with cast shadows and darkened hollows, about one on open ground."""
     count = land.shape[0]
     down, across = np.gradient(land * np.float32(FLAT * count * 0.5))
-    shade = (1.0 + across * 0.75 + down * 0.35) / np.sqrt(1.0 + across * across + down * down)
+    shade = (1.0 + across * 0.7 - down * 0.3) / np.sqrt(1.0 + across * across + down * down)
     blocked = np.zeros_like(land)
     crest = land[:, 0].copy()
     for column in range(1, count):
         crest = np.maximum(crest - np.float32(1.7 / count), land[:, column])
         blocked[:, column] = crest - land[:, column]
     shadow = softened(smooth(0.0, 0.03, blocked), count * 0.006)
-    hollow = np.clip((softened(land, count * 0.03) - land) * 4.0, 0.0, 0.5)
-    return np.asarray(np.clip(shade, 0.15, 1.6) * (1.06 - 0.5 * shadow) * (1.0 - hollow), np.float32)
+    hollow = np.clip((softened(land, count * 0.03) - land) * 4.0, 0.0, 0.32)
+    return np.asarray(np.clip(shade, 0.45, 1.35) * (1.06 - 0.5 * shadow) * (1.0 - hollow), np.float32)
 
 
 def turntable(study: Study) -> None:
     """The land modelled in clay, turned a little and seen from above on a round plinth."""
     frame = study.frame
     across = min(frame.extent[0] * 0.92, frame.extent[1] * 1.28, 1.5)
-    count = round(min(across * frame.unit, 900))
+    count = round(min(across * frame.unit * 0.9, 900))
     land, pool = _clay(study, count)
     light = _lit(land)
     tones = _materials(study, land, pool) * light[..., None]
@@ -143,7 +154,7 @@ def showroom(study: Study) -> None:
 def knead(study: Study) -> None:
     """The scene pressed from a few sheets of plasticine with thumb-rounded borders."""
     unit = study.frame.unit
-    base = saturate(curve(blurred(study.scene, 0.009 * unit), 0.75), 1.7)
+    base = saturate(curve(exposed(blurred(study.scene, 0.009 * unit), 0.36), 0.75), 1.7)
     image = to_image(base)
     palette = image.resize((160, 160)).quantize(11, Image.Quantize.MEDIANCUT, kmeans=2)
     flat = from_image(image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB"))

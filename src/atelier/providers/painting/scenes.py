@@ -163,7 +163,7 @@ def _space(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
     layers = [
         _layer(sky.paint_sky, motif, tall * 1.7),
         _layer(sky.paint_nebula, motif),
-        _layer(sky.paint_stars, motif, tall, many=2.2),
+        _layer(sky.paint_stars, motif, tall, many=1.7),
         _layer(cosmos.paint_planet, motif, "large", at=large, radius=size, ring=ring),
         _layer(
             cosmos.paint_planet, motif, "small", at=small, radius=motif.between("moon size", 0.04, 0.09), ring=False
@@ -191,7 +191,10 @@ def _meadow(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
     horizon = tall * motif.between("horizon", 0.5, 0.6)
     light = sky.light_of(motif, extent, horizon)
     layers = _heavens(motif, light, horizon)
-    far = Ridge("far", horizon + 0.03, 0.2, 1.3, 0.9, 0.45, 0.25, 0.0, 0.6)
+    range_ = Ridge("range", horizon - 0.02, 0.3, 1.5, 0.95, 0.46, 0.5, 0.2, 0.75, peaked=True)
+    if motif.chance("range", 0.6):
+        layers.append(_layer(land.paint_ridge, motif, range_, light))
+    far = Ridge("far", horizon + 0.03, 0.16, 1.3, 0.86, 0.45, 0.25, 0.0, 0.6)
     layers.append(_layer(land.paint_ridge, motif, far, light))
     spots = [motif.between(f"spot{i}", -0.42, 0.42) * extent[0] for i in range(4)]
     for index, depth in enumerate((0.7, 0.5, 0.3, 0.1)):
@@ -203,6 +206,7 @@ def _meadow(motif: Motif, extent: Extent) -> tuple[list[Layer], Point]:
             layers.append(partial(_homestead, motif=motif, hill=hill, spots=spots))
     if motif.has("flowers") or motif.hour == "spring" or motif.chance("flowers", 0.6):
         layers.append(_layer(flora.paint_flowers, motif, horizon + (tall - horizon) * 0.5))
+    layers.append(_layer(flora.paint_grass, motif, _greens(motif, 0.1)[1]))
     return layers, light
 
 

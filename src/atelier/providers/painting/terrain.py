@@ -25,8 +25,8 @@ def _grid(count: int) -> tuple[Field, Field]:
 def _mountains(motif: Motif, count: int) -> Field:
     x, y = _grid(count)
     at = motif.stream("summit").uniform(-0.3, 0.1, 2)
-    dome = np.exp(-(np.square(x - np.float32(at[0])) + np.square(y - np.float32(at[1]))) * 2.6)
-    return np.asarray(0.06 + dome * (0.35 + 0.75 * _ground(motif, count, 2.2, creased=True)), np.float32)
+    dome = np.exp(-(np.square(x - np.float32(at[0])) + np.square(y - np.float32(at[1]))) * 3.4)
+    return np.asarray(0.06 + dome * (0.5 + 0.72 * _ground(motif, count, 2.2, creased=True)), np.float32)
 
 
 def _sea(motif: Motif, count: int) -> Field:

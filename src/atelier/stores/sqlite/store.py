@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -103,26 +104,16 @@ class SqliteStore:
         return await self._reader.do(lambda connection: queries.parts(connection, job_id))
 
     async def changes(self, job_id: str, *, after: int, rev: int, wait: timedelta) -> Snapshot | None:
-        """Read; where there is nothing newer, wait for this process's or another's commit and read again."""
+        """Read; where there is nothing newer, wait for this process's or another's commit and look again."""
         until = asyncio.get_running_loop().time() + wait.total_seconds()
-        news: asyncio.Future[Snapshot | None] = asyncio.get_running_loop().create_future()
-        self._waiting[job_id].add(news)
-        try:
-            snapshot = await self._reader.do(lambda connection: queries.read(connection, job_id, after))
-            if snapshot is None or snapshot.job.rev > rev:
-                return snapshot
-            try:
-                async with asyncio.timeout_at(until):
-                    told = await news
-            except TimeoutError:
-                return snapshot
-        finally:
-            self._waiting[job_id].discard(news)
-            if not self._waiting[job_id]:
-                del self._waiting[job_id]
-        if told is not None and queries.continues(told, after, rev):
-            return told
-        return await self._reader.do(lambda connection: queries.read(connection, job_id, after))
+        while True:
+            with self._listening(job_id) as news:
+                snapshot = await self._reader.do(lambda connection: queries.read(connection, job_id, after))
+                if snapshot is None or snapshot.job.rev > rev or not await _told(news, until):
+                    return snapshot
+            told = news.result()
+            if told is not None and queries.continues(told, after, rev):
+                return told
 
     async def find(self, query: Find) -> list[Snapshot]:
         """List, newest first."""
@@ -158,6 +149,18 @@ class SqliteStore:
             raise StoreUnavailable("The store is not open.")
         return self._threads
 
+    @contextmanager
+    def _listening(self, job_id: str) -> Iterator[asyncio.Future[Snapshot | None]]:
+        """Hear of the job's next commit: its snapshot where this process wrote it, None where it is to be read."""
+        news: asyncio.Future[Snapshot | None] = asyncio.get_running_loop().create_future()
+        self._waiting[job_id].add(news)
+        try:
+            yield news
+        finally:
+            self._waiting[job_id].discard(news)
+            if not self._waiting[job_id]:
+                del self._waiting[job_id]
+
     def _tell(self, snapshot: Snapshot) -> Snapshot:
         """Wake who waits for this job: the commit is done."""
         self._wake(snapshot.job.id, snapshot)
@@ -177,3 +180,13 @@ class SqliteStore:
                 self._wake(job_id, None)
 
         return wake
+
+
+async def _told(news: asyncio.Future[Snapshot | None], until: float) -> bool:
+    """Whether news came before the loop's clock showed `until`."""
+    try:
+        async with asyncio.timeout_at(until):
+            await news
+    except TimeoutError:
+        return False
+    return True

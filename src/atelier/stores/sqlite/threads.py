@@ -104,7 +104,11 @@ class Writer(StoreThread):
         """Run the operations in one transaction; callers are answered after its commit."""
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_isolated(connection, work) for work in works]
+            outcomes = []
+            for work in works:
+                outcomes.append(_isolated(connection, work))
+                if not connection.in_transaction:  # a full disk undoes everybody's work, not only this one's
+                    return [outcomes[-1]] * len(works)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             _rollback(connection)
@@ -141,9 +145,10 @@ def _isolated(connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN40
     """Run one operation so that its failure undoes it alone."""
     connection.execute("SAVEPOINT one")
     outcome = attempt(connection, work)
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, Exception) and connection.in_transaction:
         connection.execute("ROLLBACK TO one")
-    connection.execute("RELEASE one")
+    if connection.in_transaction:
+        connection.execute("RELEASE one")
     return outcome
 
 

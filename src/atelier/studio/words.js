@@ -1,0 +1,95 @@
+/** What the page says: states, receipts, problems and times in plain words. */
+
+const REASONS = {
+  waiting_for_slot: "Every place at the easel is taken; it begins as soon as one is free.",
+  waiting_for_key: "Every key of the provider is resting; it goes on as soon as one is back.",
+  rate_limited: "The provider takes no more requests for the moment.",
+  provider_queued: "It stands in the provider's own queue.",
+  retrying: "The last attempt did not work out.",
+  storing: "The picture is drawn and waits to be stored.",
+  cancelling: "Cancelling: asking the provider to stop.",
+  paused: "Paused.",
+  waiting_until: "Scheduled for later.",
+};
+
+const OUTCOMES = {
+  dequeued: "It had not begun, and was taken out of the queue.",
+  aborted_before_send: "It was stopped before anything was ordered.",
+  confirmed_by_provider: "The provider confirmed that it stopped.",
+  provider_cannot_cancel: "The provider cannot stop what it has begun; what it still sends is thrown away.",
+  too_late: "The picture was there already; it was thrown away.",
+  unknown: "Nobody could confirm in time whether the work stopped.",
+};
+
+const BILLED = {
+  no: "Nothing was charged.",
+  yes: "The work done was charged.",
+  unknown: "Whether it was charged is not known.",
+};
+
+const STATUSES = {
+  pending: "Waiting", queued: "Waiting", processing: "In work",
+  completed: "Finished", failed: "Failed", cancelled: "Cancelled",
+};
+
+export const statusWord = (status) => STATUSES[status] ?? status;
+
+/** Return why the job waits and when it goes on; empty when it does not wait. */
+export function waiting(job, now) {
+  if (job.reason === null) return "";
+  const parts = [REASONS[job.reason] ?? `Waiting (${job.reason.replaceAll("_", " ")}).`];
+  const left = job.resumeAt === null ? null : Math.ceil((Date.parse(job.resumeAt) - now) / 1000);
+  const tries = ["rate_limited", "retrying"].includes(job.reason);
+  if (tries && job.maxAttempts) {
+    const attempt = `Attempt ${job.attempt + 1} of ${job.maxAttempts}`;
+    parts.push(left > 0 ? `${attempt} in ${duration(left)}.` : `${attempt} begins now.`);
+  } else if (left !== null) {
+    parts.push(left > 0 ? `It begins in ${duration(left)}.` : "It begins now.");
+  }
+  return parts.join(" ");
+}
+
+export const receipt = ({ outcome, billed }) => `${OUTCOMES[outcome] ?? outcome} ${BILLED[billed] ?? ""}`.trim();
+
+/** Return a span of seconds as people say it. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+}
+
+/** Return how long ago a moment was. */
+export function ago(moment, now) {
+  const seconds = (now - Date.parse(moment)) / 1000;
+  if (seconds < 50) return "just now";
+  if (seconds < 3600) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
+  if (seconds < 86_400) return `${Math.round(seconds / 3600)} h ago`;
+  return new Date(moment).toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
+}
+
+/** Return what to do about a problem that is not about a field. */
+export function advice(problem) {
+  if (problem.status === 0) {
+    return "Check the connection and press the button again; your words are kept. Had it been accepted after all, it is among the recent pictures.";
+  }
+  if (problem.status === 503 || problem.status === 429) {
+    const pause = problem.retryAfter ? `in ${duration(problem.retryAfter)}` : "in a moment";
+    return `Press the button again ${pause}; your words are kept.`;
+  }
+  if (problem.status === 413) return "Shorten the description and try again.";
+  return problem.status >= 500 ? "Press the button again; your words are kept." : "";
+}
+
+/** Return a validator's sentence without its jargon. */
+export function plainly(sentence) {
+  const text = sentence.replace(/^Value error, /, "").replace(/^(Input|String) should/, "It should");
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
+
+/** Return the shell command that makes the same request. */
+export function curl(origin, { url, body }) {
+  const quoted = body.replaceAll("'", "'\\''");
+  return `curl -N '${origin}${url}' -H 'Content-Type: application/json' -d '${quoted}'`;
+}

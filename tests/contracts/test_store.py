@@ -1,0 +1,415 @@
+"""What every store must do, whatever it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from atelier.errors import JobConflict, StartRefused, StoreUnavailable
+from atelier.jobs.events import Claimed, Completed, Event, Failed, Queued, StageStarted
+from atelier.jobs.models import Fault, Job, Snapshot, Status, Step
+from atelier.jobs.ports import Decision, Find, Store, Touch
+from atelier.stores.sqlite import SqliteStore
+from tests.conftest import Clock
+from tests.jobs import new_job
+
+NOW = timedelta()
+FAULT = Fault(code="internal", message="Broken.", retryable=False)
+
+
+async def create(store: Store, clock: Clock, job_id: str = "job-1", **fields: object) -> Snapshot:
+    job = new_job(clock(), job_id, **fields)
+    return await store.create(job, (Queued(run_at=clock()),), {"prompt": "x"})
+
+
+def always(*events: Event, **parts: dict[str, object]) -> Callable[[Job], Decision]:
+    return lambda _: Decision(events=events, parts=parts)
+
+
+async def read(store: Store, job_id: str = "job-1", after: int = 0) -> Snapshot:
+    snapshot = await store.changes(job_id, after=after, rev=-1, wait=NOW)
+    assert snapshot is not None
+    return snapshot
+
+
+def claimed(clock: Clock, **lease: float) -> Claimed:
+    return Claimed(worker="w", lease_until=clock() + timedelta(**(lease or {"seconds": 30})))
+
+
+async def test_create_keeps_header_params_and_first_record(store: Store, clock: Clock) -> None:
+    created = await create(store, clock, tags={"blog_id": "b"}, title="A hill", warnings=("w",))
+    found = await read(store)
+    assert found == created
+    assert found.job.status is Status.QUEUED
+    assert (found.job.title, found.job.tags, found.job.warnings) == ("A hill", {"blog_id": "b"}, ("w",))
+    assert [record.seq for record in found.records] == [1]
+    assert await store.parts("job-1") == {"params": {"prompt": "x"}}
+    assert await store.get("job-1") == found.job
+
+
+async def test_create_twice_creates_once(store: Store, clock: Clock) -> None:
+    first = await create(store, clock)
+    await store.write("job-1", always(claimed(clock)))
+    second = await create(store, clock, owner="bob")
+    assert second.job.owner == first.job.owner
+    assert second.job.status is Status.PROCESSING
+
+
+async def test_unknown_jobs_are_none(store: Store, clock: Clock) -> None:
+    assert await store.get("nope") is None
+    assert await store.changes("nope", after=0, rev=-1, wait=timedelta(seconds=5)) is None
+    assert await store.write("nope", always(claimed(clock))) is None
+    assert await store.touch(Touch(job_id="nope", fence=1, lease_until=clock())) is None
+    await store.delete("nope")
+
+
+async def test_write_is_all_or_nothing(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+    bad = always(claimed(clock), Queued(run_at=clock()), state={"lost": True})
+    with pytest.raises(JobConflict):
+        await store.write("job-1", bad)
+    found = await read(store)
+    assert (found.job.status, found.job.fence) == (Status.QUEUED, 0)
+    assert "state" not in await store.parts("job-1")
+
+
+async def test_a_decision_without_events_writes_nothing(store: Store, clock: Clock) -> None:
+    before = await create(store, clock)
+    after = await store.write("job-1", lambda _: Decision(parts={"state": {"lost": True}}))
+    assert after is not None
+    assert after.job == before.job
+    assert "state" not in await store.parts("job-1")
+
+
+async def test_a_broken_decision_breaks_only_itself(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+
+    def broken(_: Job) -> Decision:
+        raise ZeroDivisionError
+
+    outcomes = await asyncio.gather(
+        store.write("job-1", broken), store.write("job-1", always(claimed(clock))), return_exceptions=True
+    )
+    assert isinstance(outcomes[0], ZeroDivisionError)
+    assert isinstance(outcomes[1], Snapshot)
+    await store.ping()
+
+
+async def test_result_and_completed_become_visible_together(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+    await store.write("job-1", always(claimed(clock)))
+    assert (await read(store)).result is None
+    written = await store.write("job-1", always(Completed(cost=0.5), result={"images": [1]}))
+    assert written is not None
+    assert written.result == {"images": [1]}
+    found = await read(store)
+    assert (found.job.status, found.job.cost, found.result) == (Status.COMPLETED, 0.5, {"images": [1]})
+
+
+async def test_one_of_fifty_claims_wins(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+
+    def claim(worker: str) -> Callable[[Job], Decision]:
+        def decide(job: Job) -> Decision:
+            if job.status is not Status.QUEUED:
+                return Decision()
+            return Decision(events=(Claimed(worker=worker, lease_until=clock()),))
+
+        return decide
+
+    outcomes = await asyncio.gather(*(store.write("job-1", claim(f"w{n}")) for n in range(50)))
+    workers = {outcome.job.worker for outcome in outcomes if outcome is not None}
+    assert len(workers) == 1
+    assert (await read(store)).job.fence == 1
+
+
+async def test_touch_renews_and_shows_the_step(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+    await store.write(
+        "job-1", always(claimed(clock), StageStarted(stage="generating", progress=15, message="Go"))
+    )
+    step = Step(stage="generating", step=3, total=8, progress=40, message="step 3/8", at=clock(), preview="/p.jpg")
+    until = clock() + timedelta(minutes=1)
+    job = await store.touch(Touch(job_id="job-1", fence=1, lease_until=until, step=step))
+    assert job is not None
+    assert (job.lease_until, job.step, job.progress) == (until, step, 40)
+    assert (await read(store)).job == job
+    assert len((await read(store)).records) == 2, "steps are not logged"
+    with pytest.raises(JobConflict):
+        await store.touch(Touch(job_id="job-1", fence=7, lease_until=until))
+
+
+async def test_records_behind_a_cursor(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+    await store.write("job-1", always(claimed(clock)))
+    for number in range(5):
+        await store.write("job-1", always(StageStarted(stage=f"s{number}", progress=number, message="Go")))
+    for after in range(7):
+        records = (await read(store, after=after)).records
+        assert [record.seq for record in records] == list(range(after + 1, 7))
+
+
+async def test_changes_waits_for_news(store: Store, clock: Clock) -> None:
+    created = await create(store, clock)
+    waiting = asyncio.create_task(
+        store.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=10))
+    )
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
+    news = await asyncio.wait_for(waiting, 2)
+    assert news is not None
+    assert [record.seq for record in news.records] == [2]
+
+
+async def test_changes_gives_up_after_its_wait(store: Store, clock: Clock) -> None:
+    created = await create(store, clock)
+    same = await store.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=0.1))
+    assert same is not None
+    assert (same.job, same.records) == (created.job, ())
+
+
+async def test_a_reader_that_lags_misses_no_record(store: Store, clock: Clock) -> None:
+    """Whatever the timing, a follower that asks again and again sees every number once."""
+    await create(store, clock)
+    await store.write("job-1", always(claimed(clock)))
+
+    async def write() -> None:
+        for number in range(200):
+            await store.write("job-1", always(StageStarted(stage=f"s{number}", progress=1, message="Go")))
+
+    async def follow() -> list[int]:
+        seen: list[int] = []
+        rev = -1
+        while len(seen) < 201:
+            news = await store.changes("job-1", after=len(seen), rev=rev, wait=timedelta(seconds=5))
+            assert news is not None
+            seen += [record.seq for record in news.records]
+            rev = news.job.rev
+        return seen
+
+    numbers, _ = await asyncio.gather(follow(), write())
+    assert numbers == list(range(1, 202))
+
+
+async def test_find_newest_first_with_filters(store: Store, clock: Clock) -> None:
+    for number in range(6):
+        await create(store, clock, f"job-{number}", tags={"blog_id": f"b{number % 2}"})
+        clock.pass_(seconds=1)
+    await create(store, clock, "other", owner="bob")
+    await create(store, clock, "member", group="g-1")
+    await store.write("job-3", always(Failed(fault=FAULT)))
+
+    async def ids(**query: object) -> list[str]:
+        found = await store.find(Find(owner="ann", kinds=("image",), **query))  # type: ignore[arg-type]
+        return [snapshot.job.id for snapshot in found]
+
+    assert await ids() == [f"job-{n}" for n in (5, 4, 3, 2, 1, 0)]
+    assert await ids(limit=2) == ["job-5", "job-4"]
+    fourth = await store.get("job-4")
+    assert fourth is not None
+    assert await ids(before=(fourth.created_at, fourth.id), limit=2) == ["job-3", "job-2"]
+    assert await ids(tags={"blog_id": "b1"}) == ["job-5", "job-3", "job-1"]
+    assert await ids(statuses=(Status.FAILED,)) == ["job-3"]
+    assert await ids(created_after=fourth.created_at) == ["job-5"]
+    assert await store.find(Find(owner="ann", kinds=("blog",))) == []
+
+
+async def test_due_takes_turns_between_lanes(store: Store, clock: Clock) -> None:
+    for number in range(5):
+        await create(store, clock, f"a{number}", owner="ann", group="big")
+        await create(store, clock, f"b{number}", owner="bob") if number < 2 else None
+    first = await store.due("image", clock(), limit=4, after="")
+    assert [job.id for job in first.jobs] == ["a0", "b0", "a1", "b1"]
+    one = await store.due("image", clock(), limit=1, after="")
+    two = await store.due("image", clock(), limit=1, after=one.lane)
+    three = await store.due("image", clock(), limit=1, after=two.lane)
+    assert [due.jobs[0].id for due in (one, two, three)] == ["a0", "b0", "a0"]
+    assert (await store.due("blog", clock(), limit=4, after="")).jobs == []
+
+
+async def test_due_knows_when_the_next_one_comes(store: Store, clock: Clock) -> None:
+    later = clock() + timedelta(seconds=90)
+    await store.create(new_job(clock(), "later"), (Queued(run_at=later),), {})
+    due = await store.due("image", clock(), limit=4, after="")
+    assert (due.jobs, due.next_at) == ([], later)
+    assert [job.id for job in (await store.due("image", later, limit=4, after="")).jobs] == ["later"]
+
+
+async def test_overdue_finds_lost_workers_and_deadlines(store: Store, clock: Clock) -> None:
+    await create(store, clock, "lost")
+    await create(store, clock, "late", must_finish_by=clock() + timedelta(seconds=20))
+    await create(store, clock, "well")
+    await store.write("lost", always(claimed(clock, seconds=10)))
+    assert await store.overdue(clock(), limit=10) == []
+    clock.pass_(seconds=30)
+    assert [job.id for job in await store.overdue(clock(), limit=10)] == ["lost", "late"]
+    await store.write("late", always(Failed(fault=FAULT)))
+    assert [job.id for job in await store.overdue(clock(), limit=10)] == ["lost"]
+
+
+async def test_finished_jobs_can_be_forgotten(store: Store, clock: Clock) -> None:
+    await create(store, clock, "old")
+    await create(store, clock, "live")
+    await create(store, clock, "member", group="g")
+    for job_id in ("old", "member"):
+        await store.write(job_id, always(Failed(fault=FAULT)))
+    clock.pass_(days=31)
+    before = clock() - timedelta(days=30)
+    assert await store.finished(("image",), before, limit=10) == ["old"]
+    assert await store.finished(("blog",), before, limit=10) == []
+    await store.delete("live")
+    assert await store.get("live") is not None, "only ended jobs are removed"
+    await store.delete("old")
+    assert await store.get("old") is None
+    assert await store.parts("old") == {}
+
+
+async def test_a_follower_of_a_deleted_job_is_told(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+    ended = await store.write("job-1", always(Failed(fault=FAULT)))
+    assert ended is not None
+    waiting = asyncio.create_task(store.changes("job-1", after=2, rev=ended.job.rev, wait=timedelta(seconds=10)))
+    await asyncio.sleep(0.05)
+    await store.delete("job-1")
+    assert await asyncio.wait_for(waiting, 2) is None
+
+
+async def test_two_stores_on_one_file_see_each_other(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    other = SqliteStore(tmp_path / "atelier.db", clock)
+    await other.open()
+    created = await create(store, clock)
+    waiting = asyncio.create_task(other.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=10)))
+    await asyncio.sleep(0.1)
+    await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
+    news = await asyncio.wait_for(waiting, 2)
+    assert news is not None
+    assert news.records[0].stage == "s"
+    await other.close()
+
+
+async def test_two_stores_claim_each_job_once(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    other = SqliteStore(tmp_path / "atelier.db", clock)
+    await other.open()
+    for number in range(40):
+        await create(store, clock, f"job-{number}")
+
+    def claim(worker: str) -> Callable[[Job], Decision]:
+        def decide(job: Job) -> Decision:
+            events = (Claimed(worker=worker, lease_until=clock()),) if job.status is Status.QUEUED else ()
+            return Decision(events=events)
+
+        return decide
+
+    await asyncio.gather(
+        *(one.write(f"job-{n}", claim(name)) for n in range(40) for one, name in ((store, "x"), (other, "y")))
+    )
+    assert [job.fence for n in range(40) if (job := await store.get(f"job-{n}"))] == [1] * 40
+    await other.close()
+
+
+async def test_what_was_answered_survives_reopening(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    created = await create(store, clock)
+    await store.close()
+    again = SqliteStore(tmp_path / "atelier.db", clock)
+    await again.open()
+    assert await read(again) == created
+    await again.close()
+
+
+async def test_full_durability_is_switched_on(store: SqliteStore) -> None:
+    for thread in (store._writer, store._reader):
+        modes = await thread.do(
+            lambda connection: [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+        )
+        assert modes == ["wal", 2]
+
+
+async def test_many_operations_share_a_commit(store: SqliteStore, clock: Clock) -> None:
+    """Group commit: far fewer commits than operations."""
+    commits = 0
+
+    def count(statement: str) -> None:
+        nonlocal commits
+        commits += statement == "COMMIT"
+
+    await store._writer.do(lambda connection: connection.set_trace_callback(count))
+    await asyncio.gather(*(create(store, clock, f"job-{n}") for n in range(300)))
+    assert 1 <= commits < 100
+
+
+async def test_a_damaged_file_is_refused_and_left_alone(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    for number in range(200):
+        await create(store, clock, f"job-{number}")
+    await store.close()
+    path = tmp_path / "atelier.db"
+    content = bytearray(await asyncio.to_thread(path.read_bytes))
+    content[4096 * 5 : 4096 * 6] = b"\xa5" * 4096
+    await asyncio.to_thread(path.write_bytes, bytes(content))
+    with pytest.raises(StartRefused, match="damaged") as refusal:
+        await SqliteStore(path, clock).open()
+    assert str(path) in refusal.value.message
+    assert await asyncio.to_thread(path.read_bytes) == bytes(content)
+
+
+@pytest.mark.parametrize("content", [b"this is not a database, it is a long enough text" * 100, b"SQLite format 3\x00"])
+async def test_something_else_is_refused(tmp_path: Path, clock: Clock, content: bytes) -> None:
+    path = tmp_path / "other.db"
+    await asyncio.to_thread(path.write_bytes, content)
+    with pytest.raises(StartRefused):
+        await SqliteStore(path, clock).open()
+
+
+async def test_a_newer_schema_is_refused(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    await store.close()
+    path = tmp_path / "atelier.db"
+
+    def tamper() -> None:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA user_version = 99")
+        connection.close()
+
+    await asyncio.to_thread(tamper)
+    with pytest.raises(StartRefused, match="newer"):
+        await SqliteStore(path, clock).open()
+
+
+async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, clock: Clock) -> None:
+    await asyncio.to_thread((tmp_path / "file").write_text, "x")
+    with pytest.raises(StartRefused, match="cannot be opened"):
+        await SqliteStore(tmp_path / "file" / "atelier.db", clock).open()
+
+
+async def test_a_locked_file_answers_in_time_and_recovers(
+    store: SqliteStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store._writer.do(lambda connection: connection.execute("PRAGMA busy_timeout = 200"))
+    blocker = await asyncio.to_thread(sqlite3.connect, tmp_path / "atelier.db", check_same_thread=False)
+    await asyncio.to_thread(blocker.execute, "BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        await create(store, clock)
+    await asyncio.to_thread(blocker.rollback)
+    await asyncio.to_thread(blocker.close)
+    assert (await create(store, clock)).job.seq == 1
+
+
+async def test_a_full_disk_loses_nothing(store: SqliteStore, clock: Clock) -> None:
+    await create(store, clock)
+    pages = await store._writer.do(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    await store._writer.do(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(Exception, match="full"):
+        await store.create(new_job(clock(), "big"), (Queued(run_at=clock()),), {"prompt": "x" * 100_000})
+    assert await store.get("big") is None
+    await store._writer.do(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+    assert (await create(store, clock, "again")).job.seq == 1
+
+
+async def test_a_closed_store_says_so(store: SqliteStore, clock: Clock) -> None:
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await create(store, clock)

@@ -1,0 +1,607 @@
+"""The engine on the real store, with a pipeline that does what the test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import BaseModel
+
+from atelier.errors import (
+    AlreadyTerminal,
+    Conflict,
+    NotFound,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from atelier.jobs.engine import JobEngine, Limits, NewJob
+from atelier.jobs.models import Job, Json, Reason, Status, Update
+from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
+from atelier.jobs.ports import Delivery, Touch
+from atelier.jobs.runner import Policy, backoff
+from atelier.jobs.sweeper import Retention
+from atelier.stores.sqlite import SqliteStore
+from tests.conftest import Clock
+
+
+class Nothing(BaseModel):
+    """No params."""
+
+
+class Count(BaseModel):
+    """What the stages leave."""
+
+    value: int = 0
+
+
+Act = Callable[[Run[Nothing, Count]], Awaitable[None]]
+
+
+class Scripted(Pipeline[Nothing, Count]):
+    """Two stages; the test says what each does."""
+
+    kind = "image"
+    params = Nothing
+    state = Count
+
+    def __init__(self) -> None:
+        self.entered: list[str] = []
+        self.acts: dict[str, Act] = {}
+        self.settled_runs = 0
+
+    @stage(progress=10, message="First")
+    async def first(self, run: Run[Nothing, Count]) -> None:
+        await self._act("first", run)
+
+    @stage(progress=50, message="Second")
+    async def second(self, run: Run[Nothing, Count]) -> None:
+        await self._act("second", run)
+
+    stages: ClassVar[tuple[Stage, ...]] = (first, second)
+
+    def product(self, run: Run[Nothing, Count]) -> Product:
+        return Product(result={"value": run.state.value}, cost=0.25, warnings=("done",))
+
+    async def settled(self, run: Run[Nothing, Count]) -> None:  # noqa: ARG002
+        self.settled_runs += 1
+
+    async def _act(self, name: str, run: Run[Nothing, Count]) -> None:
+        self.entered.append(name)
+        if name in self.acts:
+            await self.acts[name](run)
+        run.state = Count(value=run.state.value + 1)
+
+
+class Hand:
+    """A queue that remembers what it was handed; the test delivers."""
+
+    def __init__(self) -> None:
+        self.dispatched: list[Job] = []
+
+    async def dispatch(self, job: Job) -> None:
+        self.dispatched.append(job)
+
+
+class House:
+    """An engine and everything around it."""
+
+    def __init__(self, store: SqliteStore, clock: Clock) -> None:
+        self.store, self.clock, self.queue, self.pipeline = store, clock, Hand(), Scripted()
+        self.engine = self.another_engine()
+
+    def another_engine(self) -> JobEngine:
+        return JobEngine(
+            store=self.store,
+            queue=self.queue,
+            pipelines={"image": self.pipeline},
+            limits=Limits(max_attempts=3, deadlines={"image": timedelta(minutes=10)}),
+            policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2)),
+            retention=Retention(kinds=("image",), keep=timedelta(days=30)),
+            now=self.clock,
+        )
+
+    async def submit(self, owner: str = "ann", **fields: Any) -> Job:
+        return (await self.engine.submit(NewJob(kind="image", owner=owner, params=Nothing(), **fields))).job
+
+    async def job(self, job_id: str) -> Job:
+        job = await self.store.get(job_id)
+        assert job is not None
+        return job
+
+    async def deliver(self, job_id: str) -> Job:
+        """Deliver the present dispatch and return the job after it."""
+        await self.engine.deliver(job_id, (await self.job(job_id)).dispatch)
+        return await self.job(job_id)
+
+    async def stages(self, job_id: str) -> list[str]:
+        snapshot = await self.store.changes(job_id, after=0, rev=-1, wait=timedelta())
+        assert snapshot is not None
+        return [record.stage for record in snapshot.records]
+
+
+@pytest.fixture
+async def house(store: SqliteStore, clock: Clock) -> AsyncIterator[House]:
+    house = House(store, clock)
+    yield house
+    await house.engine.drain(timedelta())
+
+
+def failing(*errors: Exception) -> Act:
+    """Raise the errors one after the other, then succeed."""
+    left = list(errors)
+
+    async def act(_: Run[Nothing, Count]) -> None:
+        if left:
+            raise left.pop(0)
+
+    return act
+
+
+class Gate:
+    """An act that says when it is there and waits to be let go."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _: Run[Nothing, Count]) -> None:
+        self.reached.set()
+        await self.open.wait()
+
+
+async def test_a_job_runs_through_its_stages(house: House) -> None:
+    job = await house.submit()
+    assert [one.id for one in house.queue.dispatched] == [job.id]
+    done = await house.deliver(job.id)
+    assert (done.status, done.progress, done.cost, done.warnings) == (Status.COMPLETED, 100, 0.25, ("done",))
+    assert await house.stages(job.id) == ["queued", "first", "second", "completed"]
+    snapshot = await house.engine.get("ann", job.id)
+    assert snapshot.result == {"value": 2}
+    assert house.pipeline.settled_runs == 1
+
+
+async def test_repeated_and_stale_deliveries_change_nothing(house: House) -> None:
+    job = await house.submit()
+    assert await house.engine.deliver(job.id, job.dispatch + 1) is Delivery.SETTLED
+    assert house.pipeline.entered == []
+    await house.deliver(job.id)
+    before = await house.job(job.id)
+    assert await house.engine.deliver(job.id, job.dispatch) is Delivery.SETTLED
+    assert await house.engine.deliver("unknown", 1) is Delivery.SETTLED
+    assert await house.job(job.id) == before
+
+
+async def test_a_stale_delivery_hands_over_the_present_one(house: House) -> None:
+    job = await house.submit()
+    await house.engine.deliver(job.id, 0)
+    assert [one.dispatch for one in house.queue.dispatched] == [1, 1]
+
+
+async def test_overlapping_deliveries_run_once(house: House) -> None:
+    gate = house.pipeline.acts["first"] = Gate()
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    others = await asyncio.gather(*(house.engine.deliver(job.id, 1) for _ in range(20)))
+    assert set(others) == {Delivery.BUSY}
+    gate.open.set()
+    assert await running is Delivery.SETTLED
+    assert house.pipeline.entered == ["first", "second"]
+
+
+async def test_an_early_delivery_comes_again(house: House) -> None:
+    job = await house.submit(not_before=house.clock() + timedelta(minutes=1))
+    assert job.state_reason is Reason.WAITING_UNTIL
+    assert await house.engine.deliver(job.id, 1) is Delivery.AGAIN
+    house.clock.pass_(minutes=1)
+    assert (await house.deliver(job.id)).status is Status.COMPLETED
+
+
+async def test_a_retry_starts_at_the_first_unfinished_stage(house: House) -> None:
+    house.pipeline.acts["second"] = failing(ProviderUnavailable("Down."))
+    job = await house.submit()
+    waiting = await house.deliver(job.id)
+    assert (waiting.status, waiting.state_reason, waiting.attempt) == (Status.QUEUED, Reason.RETRYING, 1)
+    assert waiting.progress == 50
+    assert waiting.run_at is not None
+    assert timedelta(seconds=1.6) <= waiting.run_at - house.clock() <= timedelta(seconds=2.4)
+    assert house.queue.dispatched[-1].dispatch == 2
+    assert await house.engine.deliver(job.id, 2) is Delivery.AGAIN
+    house.clock.pass_(seconds=3)
+    done = await house.deliver(job.id)
+    assert (done.status, done.attempt) == (Status.COMPLETED, 2)
+    assert house.pipeline.entered == ["first", "second", "second"]
+    assert await house.stages(job.id) == ["queued", "first", "second", "second", "completed"]
+    assert (await house.engine.get("ann", job.id)).result == {"value": 2}
+
+
+async def test_attempts_are_capped(house: House) -> None:
+    house.pipeline.acts["first"] = failing(*[ProviderUnavailable("Down.")] * 9)
+    job = await house.submit()
+    for _ in range(3):
+        house.clock.pass_(minutes=1)
+        ended = await house.deliver(job.id)
+    assert (ended.status, ended.attempt, ended.stage) == (Status.FAILED, 3, "error")
+    assert ended.fault is not None
+    assert ended.fault.code == "provider_unavailable"
+    assert house.pipeline.entered == ["first"] * 3
+
+
+async def test_an_error_that_cannot_be_mended_fails_at_once(house: House) -> None:
+    house.pipeline.acts["first"] = failing(ProviderRefused("No."))
+    ended = await house.deliver((await house.submit()).id)
+    assert (ended.status, ended.attempt) == (Status.FAILED, 1)
+    assert ended.fault is not None
+    assert ended.fault.message == "No."
+
+
+async def test_a_bug_is_retried_and_its_text_stays_inside(house: House) -> None:
+    house.pipeline.acts["first"] = failing(*[RuntimeError("secret")] * 3)
+    job = await house.submit()
+    for _ in range(3):
+        house.clock.pass_(minutes=1)
+        ended = await house.deliver(job.id)
+    assert ended.fault is not None
+    assert (ended.status, ended.fault.code) == (Status.FAILED, "internal")
+    assert "secret" not in ended.fault.message
+
+
+async def test_a_provider_s_time_is_respected(house: House) -> None:
+    house.pipeline.acts["first"] = failing(ProviderRateLimited("Slow down.", retry_after=timedelta(seconds=90)))
+    waiting = await house.deliver((await house.submit()).id)
+    assert waiting.state_reason is Reason.RATE_LIMITED
+    assert waiting.run_at is not None
+    assert waiting.run_at - house.clock() == timedelta(seconds=90)
+
+
+async def test_a_retry_beyond_the_deadline_fails_now(house: House) -> None:
+    house.pipeline.acts["first"] = failing(ProviderRateLimited("Slow down.", retry_after=timedelta(hours=1)))
+    assert (await house.deliver((await house.submit()).id)).status is Status.FAILED
+
+
+async def test_a_snooze_gives_the_attempt_back(house: House) -> None:
+    until = house.clock() + timedelta(minutes=2)
+
+    async def snooze(run: Run[Nothing, Count]) -> None:
+        if run.now < until:
+            run.snooze(until, Reason.RATE_LIMITED)
+
+    house.pipeline.acts["first"] = snooze
+    job = await house.submit()
+    waiting = await house.deliver(job.id)
+    assert (waiting.status, waiting.attempt, waiting.run_at) == (Status.QUEUED, 0, until)
+    house.clock.pass_(minutes=2)
+    assert (await house.deliver(job.id)).attempt == 1
+
+
+async def test_a_snooze_beyond_the_deadline_fails_and_says_until_when(house: House) -> None:
+    until = house.clock() + timedelta(hours=2)
+
+    async def snooze(run: Run[Nothing, Count]) -> None:
+        run.snooze(until, Reason.RATE_LIMITED)
+
+    house.pipeline.acts["first"] = snooze
+    ended = await house.deliver((await house.submit()).id)
+    assert ended.fault is not None
+    assert (ended.status, ended.fault.code) == (Status.FAILED, "deadline_exceeded")
+    assert until.isoformat(timespec="seconds") in ended.fault.message
+
+
+async def test_once_keeps_what_was_made(house: House) -> None:
+    made: list[str] = []
+
+    async def sections(run: Run[Nothing, Count]) -> None:
+        for key in ("a", "b"):
+            async def make(key: str = key) -> Json:
+                made.append(key)
+                if made == ["a", "b"]:
+                    raise ProviderUnavailable("Down.")
+                return {"text": key}
+
+            kept = await run.once(key, make, message=f"Section {key}", progress=30)
+            assert kept == {"text": key}
+
+    house.pipeline.acts["first"] = sections
+    job = await house.submit()
+    await house.deliver(job.id)
+    house.clock.pass_(minutes=1)
+    assert (await house.deliver(job.id)).status is Status.COMPLETED
+    assert made == ["a", "b", "b"], "a kept section is not made again"
+    assert await house.stages(job.id) == ["queued", "first", "first", "first", "first", "second", "completed"]
+
+
+async def test_steps_are_shown_between_records(house: House) -> None:
+    gate = Gate()
+
+    async def steps(run: Run[Nothing, Count]) -> None:
+        for number in range(1, 6):
+            run.step(number, 5, span=(10, 50), message=f"step {number}/5", preview=None)
+        await gate(run)
+
+    house.pipeline.acts["first"] = steps
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    async with asyncio.timeout(5):
+        while (present := await house.job(job.id)).step is None:
+            await asyncio.sleep(0.02)
+    assert (present.step.step, present.step.total, present.progress) == (5, 5, 50)
+    assert present.seq == 2
+    gate.open.set()
+    await running
+
+
+async def collect(house: House, job_id: str, after: int = 0) -> list[Update]:
+    return [update async for update in house.engine.follow(job_id, after=after)]
+
+
+async def test_followers_see_every_record_once_and_end(house: House) -> None:
+    job = await house.submit()
+    watching = [asyncio.create_task(collect(house, job.id, after)) for after in (0, 0, 1)]
+    await asyncio.sleep(0.05)
+    await house.deliver(job.id)
+    async with asyncio.timeout(5):
+        seen = [[update.record.seq for update in await task if update.record] for task in watching]
+    assert seen == [[1, 2, 3, 4], [1, 2, 3, 4], [2, 3, 4]]
+    assert [update.result for update in await collect(house, job.id, after=3)] == [{"value": 2}]
+
+
+async def test_many_followers_share_one_reader(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = 0
+    changes = house.store.changes
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await changes(*args, **kwargs)
+
+    monkeypatch.setattr(house.store, "changes", counted)
+    job = await house.submit()
+    watching = [asyncio.create_task(collect(house, job.id)) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    await house.deliver(job.id)
+    await asyncio.gather(*watching)
+    assert reads <= 8, "reads count changes, not clients"
+
+
+async def test_a_waiting_job_is_cancelled_at_once(house: House) -> None:
+    job = await house.submit()
+    cancelled = await house.engine.cancel("ann", job.id)
+    assert cancelled.status is Status.CANCELLED
+    assert cancelled.cancellation is not None
+    assert (cancelled.cancellation.outcome, cancelled.cancellation.billed) == ("dequeued", "no")
+    assert await house.engine.deliver(job.id, 1) is Delivery.SETTLED
+    assert house.pipeline.entered == []
+    with pytest.raises(AlreadyTerminal):
+        await house.engine.cancel("ann", job.id)
+
+
+async def test_a_running_job_is_aborted_with_a_true_receipt(house: House) -> None:
+    gate = Gate()
+
+    async def order(run: Run[Nothing, Count]) -> None:
+        async with run.ordering(abort="confirmed_by_provider", billed="no", price="yes"):
+            await gate(run)
+
+    house.pipeline.acts["second"] = order
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    cancelled = await house.engine.cancel("ann", job.id)
+    assert cancelled.cancellation is not None
+    assert cancelled.cancellation.outcome == "confirmed_by_provider"
+    await running
+    assert (await house.job(job.id)) == cancelled
+
+
+@pytest.mark.parametrize(
+    ("place", "outcome", "billed"), [("before", "aborted_before_send", "no"), ("after", "too_late", "yes")]
+)
+async def test_receipts_before_and_after_the_order(house: House, place: str, outcome: str, billed: str) -> None:
+    gate = Gate()
+
+    async def order(run: Run[Nothing, Count]) -> None:
+        if place == "before":
+            await gate(run)
+        async with run.ordering(abort="unknown", billed="unknown", price="yes"):
+            pass
+        await gate(run)
+
+    house.pipeline.acts["first"] = order
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    cancelled = await house.engine.cancel("ann", job.id)
+    assert cancelled.cancellation is not None
+    assert (cancelled.cancellation.outcome, cancelled.cancellation.billed) == (outcome, billed)
+    await running
+
+
+async def test_cancel_and_complete_race_to_one_end(house: House) -> None:
+    for _ in range(30):
+        job = await house.submit()
+        outcome, _ = await asyncio.gather(
+            house.engine.cancel("ann", job.id), house.engine.deliver(job.id, 1), return_exceptions=True
+        )
+        ended = await house.job(job.id)
+        assert ended.status.terminal
+        terminals = [stage for stage in await house.stages(job.id) if stage in {"completed", "error"}]
+        assert len(terminals) == 1
+        assert ended.status is Status.CANCELLED or isinstance(outcome, AlreadyTerminal)
+
+
+async def test_an_unanswered_cancel_is_ended_by_the_sweeper(house: House) -> None:
+    job = await house.submit()
+    await house.store.write(job.id, house.engine._runner._claim("dead worker", 1))
+    asked = asyncio.create_task(house.engine.cancel("ann", job.id))
+    async with asyncio.timeout(5):
+        while (await house.job(job.id)).state_reason is not Reason.CANCELLING:
+            await asyncio.sleep(0.01)
+    await house.engine.sweep()
+    assert not (await house.job(job.id)).status.terminal
+    house.clock.pass_(seconds=11)
+    await house.engine.sweep()
+    ended = await asked
+    assert ended.cancellation is not None
+    assert (ended.status, ended.cancellation.outcome) == (Status.CANCELLED, "unknown")
+
+
+async def test_a_lost_worker_s_job_is_handed_over_and_the_zombie_fenced_out(house: House) -> None:
+    gate = house.pipeline.acts["first"] = Gate()
+    job = await house.submit()
+    zombie = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    house.clock.pass_(seconds=31)
+    await house.engine.sweep()
+    handed = await house.job(job.id)
+    assert (handed.status, handed.dispatch, handed.attempt) == (Status.QUEUED, 2, 1)
+    async with asyncio.timeout(5):
+        await zombie
+    del house.pipeline.acts["first"]
+    done = await house.deliver(job.id)
+    assert (done.status, done.fence, done.attempt) == (Status.COMPLETED, 2, 2)
+
+
+async def test_a_live_lease_is_never_taken(house: House) -> None:
+    job = await house.submit()
+    await house.store.write(job.id, house.engine._runner._claim("somebody", 1))
+    house.clock.pass_(seconds=29)
+    assert await house.engine.deliver(job.id, 1) is Delivery.BUSY
+    await house.engine.sweep()
+    assert (await house.job(job.id)).worker == "somebody"
+
+
+async def test_an_expired_lease_is_taken_over_by_a_delivery(house: House) -> None:
+    job = await house.submit()
+    await house.store.write(job.id, house.engine._runner._claim("somebody", 1))
+    house.clock.pass_(seconds=31)
+    await house.engine.deliver(job.id, 1)
+    done = await house.job(job.id)
+    assert (done.status, done.attempt) == (Status.COMPLETED, 2)
+
+
+async def test_a_job_that_kills_its_workers_fails_after_its_attempts(house: House) -> None:
+    job = await house.submit()
+    for _ in range(3):
+        present = await house.job(job.id)
+        await house.store.write(job.id, house.engine._runner._claim("doomed", present.dispatch))
+        house.clock.pass_(seconds=31)
+        await house.engine.sweep()
+    ended = await house.job(job.id)
+    assert ended.fault is not None
+    assert (ended.status, ended.fault.code, ended.attempt) == (Status.FAILED, "worker_lost", 3)
+
+
+async def test_a_beating_worker_keeps_its_job(house: House) -> None:
+    job = await house.submit()
+    await house.store.write(job.id, house.engine._runner._claim("worker", 1))
+    for _ in range(5):
+        house.clock.pass_(seconds=20)
+        await house.store.touch(Touch(job_id=job.id, fence=1, lease_until=house.clock() + timedelta(seconds=30)))
+        await house.engine.sweep()
+    assert (await house.job(job.id)).worker == "worker"
+
+
+async def test_the_deadline_ends_waiting_and_running_jobs(house: House) -> None:
+    waiting, running = await house.submit(), await house.submit()
+    await house.store.write(running.id, house.engine._runner._claim("worker", 1))
+    house.clock.pass_(minutes=11)
+    await house.store.touch(Touch(job_id=running.id, fence=1, lease_until=house.clock() + timedelta(seconds=30)))
+    await house.engine.sweep()
+    for job in (waiting, running):
+        ended = await house.job(job.id)
+        assert ended.fault is not None
+        assert ended.fault.code == "deadline_exceeded"
+
+
+async def test_a_hold_moves_the_deadline(house: House) -> None:
+    job = await house.submit(not_before=house.clock() + timedelta(hours=1))
+    assert job.must_finish_by == house.clock() + timedelta(hours=1, minutes=10)
+
+
+async def test_retry_opens_a_new_run_that_keeps_finished_stages(house: House) -> None:
+    house.pipeline.acts["second"] = failing(ProviderRefused("No."))
+    job = await house.submit()
+    failed = await house.deliver(job.id)
+    again = await house.engine.retry("ann", job.id)
+    assert (again.run, again.attempt, again.status, again.progress) == (2, 0, Status.QUEUED, 0)
+    assert house.queue.dispatched[-1].dispatch == again.dispatch
+    done = await house.deliver(job.id)
+    assert done.status is Status.COMPLETED
+    assert house.pipeline.entered == ["first", "second", "second"]
+    seen = await collect(house, job.id, after=1)
+    assert [update.record.seq for update in seen if update.record] == list(range(failed.seq + 1, done.seq + 1))
+    with pytest.raises(Conflict):
+        await house.engine.retry("ann", job.id)
+
+
+async def test_drain_gives_running_jobs_back_with_their_attempt(house: House) -> None:
+    gate = house.pipeline.acts["second"] = Gate()
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    await house.engine.drain(timedelta(seconds=0.1))
+    await running
+    back = await house.job(job.id)
+    assert (back.status, back.attempt, back.state_reason, back.worker) == (Status.QUEUED, 0, None, None)
+    assert await house.engine.deliver(job.id, back.dispatch) is Delivery.AGAIN, "a drained engine takes no more"
+    gate.open.set()
+    successor = house.another_engine()
+    await successor.deliver(job.id, back.dispatch)
+    assert (await house.job(job.id)).status is Status.COMPLETED
+    assert house.pipeline.entered == ["first", "second", "second"]
+
+
+async def test_drain_lets_a_quick_job_finish(house: House) -> None:
+    gate = house.pipeline.acts["second"] = Gate()
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    draining = asyncio.create_task(house.engine.drain(timedelta(seconds=5)))
+    await asyncio.sleep(0.05)
+    gate.open.set()
+    await asyncio.gather(draining, running)
+    assert (await house.job(job.id)).status is Status.COMPLETED
+
+
+async def test_others_jobs_look_like_none(house: House) -> None:
+    job = await house.submit(owner="bob")
+    for call in (house.engine.get, house.engine.cancel, house.engine.retry):
+        with pytest.raises(NotFound, match="There is no such job"):
+            await call("ann", job.id)
+        with pytest.raises(NotFound, match="There is no such job"):
+            await call("ann", "0" * 32)
+
+
+async def test_old_jobs_are_forgotten_after_their_time(house: House) -> None:
+    job = await house.submit()
+    await house.deliver(job.id)
+    house.clock.pass_(days=29)
+    await house.engine.sweep()
+    assert await house.store.get(job.id) is not None
+    house.clock.pass_(days=2)
+    await house.engine.sweep()
+    assert await house.store.get(job.id) is None
+
+
+async def test_unreadable_params_fail_the_job_not_the_worker(house: House, tmp_path: Path) -> None:
+    job = await house.submit()
+    await house.store._writer.do(
+        lambda connection: connection.execute("UPDATE parts SET body = '[]' WHERE key = 'params'").rowcount
+    )
+    for _ in range(3):
+        house.clock.pass_(minutes=1)
+        ended = await house.deliver(job.id)
+    assert ended.fault is not None
+    assert (ended.status, ended.fault.code) == (Status.FAILED, "internal")
+
+
+def test_backoff_doubles_with_a_spread_and_a_cap() -> None:
+    base = timedelta(seconds=2)
+    for attempt, middle in ((1, 2), (2, 4), (3, 8), (30, 300)):
+        for _ in range(50):
+            assert 0.8 * middle <= backoff(attempt, base, None).total_seconds() <= 1.2 * middle
+    assert backoff(1, base, timedelta(seconds=60)) == timedelta(seconds=60)

@@ -1,0 +1,214 @@
+"""Kill it, stop it, start it again: every accepted job ends, no event is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.test_images import ROOT, STAGES, events_of
+from tests.process.servers import HOLDING, Server, free_port, running
+
+TERMINAL = {"completed", "failed", "cancelled"}
+
+
+async def submit(server: Server, **body: Any) -> str:
+    response = await server.client.post(f"{ROOT}/generate", json={"prompt": "A hill", "quality": "draft", **body})
+    assert response.status_code == 200, response.text
+    return str(response.json()["job_id"])
+
+
+async def job(server: Server, job_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await server.client.get(f"{ROOT}/jobs/{job_id}")).json()
+    return found
+
+
+async def until(server: Server, job_id: str, within: float = 30, **wanted: str) -> dict[str, Any]:
+    async with asyncio.timeout(within):
+        while True:
+            found = await job(server, job_id)
+            if all(found[name] == value for name, value in wanted.items()):
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def thirty(server: Server) -> dict[str, str]:
+    """Bring thirty jobs into every non-terminal state and stage; the place of each."""
+    places = {}
+    for _ in range(3):
+        places[await submit(server, sandbox={"scenario": "provider_down_then_ok"})] = "retrying"
+    for job_id in places:
+        await until(server, job_id, state_reason="retrying")
+    for place in ("claimed", "processing", "generating", "uploading"):
+        held = [await submit(server, blog_id=f"hold-{place}") for _ in range(5)]
+        stage = "queued" if place == "claimed" else place
+        for job_id in held:
+            await until(server, job_id, status="processing", current_stage=stage)
+            places[job_id] = place
+    for _ in range(3):
+        held_until = time.time() + 5
+        places[await submit(server, sandbox={"scenario": "noop", "hold_until": held_until})] = "waiting_until"
+    for _ in range(4):
+        places[await submit(server, sandbox={"scenario": "noop"})] = "waiting_for_slot"
+    return places
+
+
+@pytest.mark.parametrize("round_", [pytest.param(n, marks=pytest.mark.soak) if n else n for n in range(10)])
+async def test_kill_9_with_thirty_jobs_in_every_state(tmp_path: Path, round_: int) -> None:  # noqa: ARG001
+    data = tmp_path / "data"
+    shape = {"slots__image": 20, "retry_base_seconds": 4}
+    async with running(data, script=HOLDING, **shape) as server:
+        places = await thirty(server)
+        assert len(places) == 30
+        for job_id, place in places.items():
+            if place.startswith("waiting"):
+                assert (await job(server, job_id))["state_reason"] == place
+        assert await server.signal(signal.SIGKILL) == -signal.SIGKILL
+    async with running(data, lease_seconds=1, sweep_seconds=0.3) as server:
+        for job_id, place in places.items():
+            done = await until(server, job_id, within=40, status="completed")
+            numbers = [update["seq"] for update in done["progress_updates"]]
+            stages = [update["stage"] for update in done["progress_updates"]]
+            assert numbers == list(range(1, len(numbers) + 1)), place
+            assert set(stages) == set(STAGES), place
+            assert stages.count("completed") == 1, place
+            picture = await server.client.get(done["result"]["images"][0]["image_url"])
+            assert picture.status_code == 200, place
+
+
+async def test_what_was_drawn_is_not_drawn_again(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", script=HOLDING) as server:
+        job_id = await submit(server, blog_id="hold-uploading")
+        before = await until(server, job_id, current_stage="uploading")
+        await server.signal(signal.SIGKILL)
+    assert list((tmp_path / "data" / "spool").iterdir()), "the bytes wait in the spool"
+    async with running(tmp_path / "data", lease_seconds=1, sweep_seconds=0.3) as server:
+        done = await until(server, job_id, status="completed")
+    stages = [update["stage"] for update in done["progress_updates"]]
+    assert stages == [*STAGES[:4], "uploading", "completed"], "generating is not entered twice"
+    assert done["seq"] == before["seq"] + 2
+    assert not list((tmp_path / "data" / "spool").iterdir())
+
+
+async def read_stream(server: Server, job_id: str, after: int) -> tuple[str, bool]:
+    """Read until the server ends it; the text and whether it ended cleanly."""
+    text = ""
+    try:
+        async with server.client.stream("GET", f"{ROOT}/jobs/{job_id}/stream?after={after}") as response:
+            async for chunk in response.aiter_text():
+                text += chunk
+    except httpx.RemoteProtocolError:
+        return text, False
+    return text, True
+
+
+async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> None:
+    port = free_port()
+    slow = {"scenario": "slow", "seconds": 6}
+    async with running(tmp_path / "data", port=port, grace_seconds=1, slots__image=3) as server:
+        ids = [await submit(server, sandbox=slow) for _ in range(3)]
+        waiting = [await submit(server, sandbox={"scenario": "noop"}) for _ in range(2)]
+        for job_id in ids:
+            await until(server, job_id, current_stage="generating")
+        streams = [asyncio.create_task(read_stream(server, job_id, 0)) for job_id in ids + waiting]
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        assert await server.signal(signal.SIGTERM) in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+        assert time.monotonic() - began < 1 + 3 + 2
+        endings = await asyncio.gather(*streams)
+    for text, clean in endings:
+        assert clean, "the stream is ended, not cut"
+        assert text.endswith("retry: 1000\n\n"), text[-200:]
+        assert '"stage":"error"' not in text
+    async with running(tmp_path / "data", port=port) as server:
+        for job_id, (text, _) in zip(ids + waiting, endings, strict=True):
+            seen = events_of(text)
+            rest, _ = await read_stream(server, job_id, seen[-1][0])
+            numbers = [number for number, event in [*seen, *events_of(rest)] if "step" not in event]
+            done = await until(server, job_id, status="completed")
+            assert numbers == [update["seq"] for update in done["progress_updates"]], "nothing missing, nothing twice"
+            assert done["attempt"] == 1, "a graceful stop gives the attempt back"
+
+
+async def test_a_second_signal_is_still_consistent(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", grace_seconds=30) as server:
+        job_id = await submit(server, sandbox={"scenario": "slow", "seconds": 20})
+        await until(server, job_id, current_stage="generating")
+        server.process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+        await server.signal(signal.SIGINT)
+        assert time.monotonic() - began < 8
+    async with running(tmp_path / "data", lease_seconds=1, sweep_seconds=0.3, deadlines__image_seconds=600) as server:
+        found = await job(server, job_id)
+        assert found["status"] not in TERMINAL
+        await server.client.post(f"{ROOT}/jobs/{job_id}/cancel")
+        await until(server, job_id, status="cancelled")
+
+
+async def test_a_stopped_process_is_fenced_out(tmp_path: Path) -> None:
+    """STOP beyond the lease: another process takes over; CONT: the zombie changes nothing and stays healthy."""
+    shape = {"lease_seconds": 1, "sweep_seconds": 0.3}
+    async with running(tmp_path / "data", **shape) as zombie:
+        job_id = await submit(zombie, sandbox={"scenario": "slow", "seconds": 4})
+        await until(zombie, job_id, current_stage="generating")
+        zombie.process.send_signal(signal.SIGSTOP)
+        async with running(tmp_path / "data", **shape) as other:
+            done = await until(other, job_id, status="completed")
+            zombie.process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(2)
+            assert await job(other, job_id) == done
+        assert (await zombie.client.get("/health")).status_code == 200
+        assert (await until(zombie, await submit(zombie), status="completed"))["attempt"] == 1
+
+
+async def test_two_processes_share_one_file(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as one, running(tmp_path / "data") as two:
+        servers = (one, two)
+        ids = [await submit(servers[n % 2], sandbox={"scenario": "noop"}) for n in range(60)]
+        for number, job_id in enumerate(ids):
+            done = await until(servers[(number + 1) % 2], job_id, status="completed")
+            assert [update["stage"] for update in done["progress_updates"]] == STAGES
+            assert done["attempt"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"lease_seconds": "soon"}, "ATELIER_LEASE_SECONDS"),
+        ({"slots__image": "0"}, "ATELIER_SLOTS__IMAGE"),
+        ({"store__kind": "oracle"}, "ATELIER_STORE__KIND"),
+        ({"store__kidn": "sqlite"}, "ATELIER_STORE__KIDN"),
+        ({"image_providers": "dalle"}, "ATELIER_IMAGE_PROVIDERS"),
+        ({"sandbox": "off"}, "ATELIER_SANDBOX"),
+        ({"auth": "keys"}, "ATELIER_AUTH"),
+        ({"environment": "production"}, "ATELIER_ENVIRONMENT"),
+        ({"cors_origins": "*"}, "ATELIER_CORS_ORIGINS"),
+        ({"image_providers": ","}, "ATELIER_IMAGE_PROVIDERS"),
+    ],
+)
+async def test_wrong_settings_refuse_the_start_in_words(
+    tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(AssertionError) as refusal:
+        async with running(tmp_path / "data", **settings):
+            pass
+    assert sentence in str(refusal.value)
+    assert "Traceback" not in str(refusal.value)
+
+
+async def test_a_damaged_store_refuses_the_start_with_its_path(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with running(data):
+        pass
+    (data / "atelier.db").write_bytes(b"not a database at all" * 500)
+    with pytest.raises(AssertionError) as refusal:
+        async with running(data):
+            pass
+    assert str(data / "atelier.db") in str(refusal.value)
+    assert (data / "atelier.db").read_bytes() == b"not a database at all" * 500

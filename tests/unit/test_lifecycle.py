@@ -1,0 +1,182 @@
+"""The state machine under every sequence of events that hypothesis finds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atelier.errors import JobConflict
+from atelier.jobs.events import (
+    Advanced,
+    CancelRequested,
+    Cancelled,
+    Claimed,
+    Completed,
+    Event,
+    Failed,
+    Held,
+    Queued,
+    Reopened,
+    Retried,
+    Snoozed,
+    StageStarted,
+)
+from atelier.jobs.lifecycle import apply, play, record_of, touch
+from atelier.jobs.models import Fault, Job, Reason, Receipt, Record, Status, Step
+from tests.jobs import new_job
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FAULT = Fault(code="provider_unavailable", message="Down.", retryable=True)
+RECEIPT = Receipt(requested_at=START, outcome="dequeued", billed="no")
+
+moments = st.integers(0, 10_000).map(lambda seconds: START + timedelta(seconds=seconds))
+percent = st.floats(0, 100)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Queued, run_at=moments),
+    st.builds(Claimed, worker=st.sampled_from(["w1", "w2"]), lease_until=moments),
+    st.builds(
+        StageStarted, stage=st.sampled_from(["processing", "generating"]), progress=percent, message=st.just("Go")
+    ),
+    st.builds(Advanced, progress=percent, message=st.just("Kept")),
+    st.builds(Retried, run_at=moments, fault=st.just(FAULT)),
+    st.builds(Snoozed, run_at=moments, reason=st.sampled_from([None, *Reason])),
+    st.builds(Held),
+    st.builds(CancelRequested),
+    st.builds(Completed),
+    st.builds(Failed, fault=st.just(FAULT)),
+    st.builds(Cancelled, receipt=st.just(RECEIPT)),
+    st.builds(Reopened, run_at=moments, must_finish_by=moments),
+)
+history = st.lists(st.tuples(events, moments), max_size=60)
+
+
+def walk(steps: list[tuple[Event, datetime]]) -> list[tuple[Job, Event, Job, Record | None]]:
+    """Apply what may be applied; each accepted event with the headers around it and its record."""
+    job, path = new_job(START), []
+    for event, now in steps:
+        try:
+            after = apply(job, event, now)
+        except JobConflict:
+            continue
+        path.append((job, event, after, record_of(after, event)))
+        job = after
+    return path
+
+
+@given(history)
+def test_only_reopened_leaves_a_terminal_state(steps: list[tuple[Event, datetime]]) -> None:
+    for before, event, _, _ in walk(steps):
+        if before.status.terminal:
+            assert isinstance(event, Reopened)
+            assert before.status is not Status.COMPLETED
+
+
+@given(history)
+def test_numbers_count_and_every_change_counts(steps: list[tuple[Event, datetime]]) -> None:
+    numbers = []
+    for before, _, after, record in walk(steps):
+        assert after.rev == before.rev + 1
+        assert after.fence >= before.fence
+        assert after.dispatch >= before.dispatch
+        assert after.updated_at >= before.updated_at
+        if record is not None:
+            numbers.append(record.seq)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@given(history)
+def test_progress_never_falls_within_a_run(steps: list[tuple[Event, datetime]]) -> None:
+    for before, _, after, _ in walk(steps):
+        assert after.progress >= before.progress or after.run > before.run
+
+
+@given(history)
+def test_each_run_has_at_most_one_terminal_record_and_it_is_its_last(steps: list[tuple[Event, datetime]]) -> None:
+    runs: dict[int, list[Record]] = {}
+    for _, _, _, record in walk(steps):
+        if record is not None:
+            runs.setdefault(record.run, []).append(record)
+    for records in runs.values():
+        assert not any(record.status.terminal for record in records[:-1])
+
+
+@given(history)
+def test_after_a_cancel_request_every_end_is_cancelled(steps: list[tuple[Event, datetime]]) -> None:
+    for before, _, after, _ in walk(steps):
+        if before.cancel_requested_at is not None and after.status is not before.status:
+            assert after.status in {Status.CANCELLED, Status.QUEUED}
+            assert after.status is Status.CANCELLED or after.run > before.run
+
+
+@given(history)
+def test_a_claim_counts_an_attempt_and_only_waiting_gives_it_back(steps: list[tuple[Event, datetime]]) -> None:
+    for before, event, after, _ in walk(steps):
+        match event:
+            case Claimed():
+                assert (after.attempt, after.fence) == (before.attempt + 1, before.fence + 1)
+            case Snoozed() | Held():
+                assert after.attempt == before.attempt - 1
+            case Reopened():
+                assert after.attempt == 0
+            case _:
+                assert after.attempt == before.attempt
+
+
+@given(history)
+def test_every_decision_to_queue_takes_the_next_dispatch(steps: list[tuple[Event, datetime]]) -> None:
+    for before, event, after, _ in walk(steps):
+        queues = isinstance(event, Queued | Retried | Snoozed | Reopened)
+        assert after.dispatch == before.dispatch + queues
+        assert not queues or after.status is Status.QUEUED
+
+
+@given(history)
+def test_only_live_jobs_ask_for_attention(steps: list[tuple[Event, datetime]]) -> None:
+    for _, _, after, _ in walk(steps):
+        assert (after.attention_at is None) == after.status.terminal
+        if after.attention_at is not None:
+            assert after.attention_at <= after.must_finish_by
+
+
+def processing(**fields: object) -> Job:
+    job, _ = play(
+        new_job(START, **fields),
+        (
+            Queued(run_at=START),
+            Claimed(worker="w", lease_until=START),
+            StageStarted(stage="generating", progress=15, message="Go"),
+        ),
+        START,
+    )
+    return job
+
+
+def step(stage: str, progress: float) -> Step:
+    return Step(stage=stage, step=1, total=2, progress=progress, message="step", at=START)
+
+
+def test_a_step_raises_the_bar_and_renews_the_lease() -> None:
+    later = START + timedelta(seconds=30)
+    job = touch(processing(), fence=1, lease_until=later, step=step("generating", 40), now=START)
+    assert (job.progress, job.lease_until) == (40, later)
+    lower = touch(job, fence=1, lease_until=later, step=step("generating", 20), now=START)
+    assert lower.progress == 40
+
+
+def test_a_step_of_a_left_stage_is_dropped() -> None:
+    job = touch(processing(), fence=1, lease_until=START, step=step("processing", 80), now=START)
+    assert (job.step, job.progress) == (None, 15)
+
+
+@pytest.mark.parametrize("fence", [0, 2])
+def test_a_stale_fence_is_refused(fence: int) -> None:
+    with pytest.raises(JobConflict):
+        touch(processing(), fence=fence, lease_until=START, step=None, now=START)
+
+
+def test_an_entered_stage_forgets_the_last_one_s_step() -> None:
+    job = touch(processing(), fence=1, lease_until=START, step=step("generating", 40), now=START)
+    assert apply(job, StageStarted(stage="uploading", progress=90, message="Up"), START).step is None
