@@ -1,10 +1,23 @@
-"""Jobs for tests of the engine and its stores."""
+"""Jobs and time for tests of the engine and its stores."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from atelier.jobs.models import Job
+
+
+class Clock:
+    """Time that moves when the test says so."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def pass_(self, **duration: float) -> None:
+        self.moment += timedelta(**duration)
 
 
 def new_job(now: datetime, job_id: str = "job-1", **fields: object) -> Job:

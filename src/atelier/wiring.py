@@ -12,8 +12,8 @@ from pathlib import Path
 from atelier.errors import StartRefused
 from atelier.jobs.engine import JobEngine, Limits
 from atelier.jobs.ports import Clock, Store
-from atelier.jobs.runner import Policy
 from atelier.jobs.sweeper import Retention
+from atelier.jobs.verdicts import Policy
 from atelier.pipelines import image
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
 from atelier.providers.sandbox import Sandbox

@@ -12,52 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-
-from tests.conftest import Live, Serve
-
-ROOT = "/api/v1/images"
-STAGES = ["queued", "processing", "generating", "uploading", "completed"]
-NOOP = {"prompt": "A hill", "sandbox": {"scenario": "noop"}}
-
-
-def events_of(text: str) -> list[tuple[int, dict[str, Any]]]:
-    """Parse a whole stream as EventSource would: number and data of each event."""
-    found = []
-    for block in text.split("\n\n"):
-        lines = [line for line in block.split("\n") if line and not line.startswith(":")]
-        if not lines:
-            continue
-        fields = dict(line.split(": ", 1) for line in lines)
-        if "data" in fields:
-            found.append((int(fields["id"]), json.loads(fields["data"])))
-    return found
-
-
-async def stream(live: Live, body: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    response = await live.client.post(f"{ROOT}/generate/stream", json=body)
-    assert response.status_code == 200, response.text
-    return events_of(response.text)
-
-
-async def ended(live: Live, job_id: str, *, within: float = 20) -> dict[str, Any]:
-    async with asyncio.timeout(within):
-        while True:
-            job: dict[str, Any] = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
-            if job["status"] in {"completed", "failed", "cancelled"}:
-                return job
-            await asyncio.sleep(0.02)
-
-
-async def submit(live: Live, body: dict[str, Any]) -> str:
-    response = await live.client.post(f"{ROOT}/generate", json=body)
-    assert response.status_code == 200, response.text
-    return str(response.json()["job_id"])
-
-
-async def reached(live: Live, job_id: str, stage: str) -> None:
-    async with asyncio.timeout(10):
-        while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["current_stage"] != stage:
-            await asyncio.sleep(0.02)
+from tests.images import NOOP, ROOT, STAGES, ended, events_of, reached, stream, submit
+from tests.live import Live, Serve
 
 
 async def test_generate_answers_as_documented(live: Live) -> None:
@@ -261,7 +217,9 @@ async def test_too_large_a_body(live: Live) -> None:
 
 
 async def test_a_known_provider_that_is_not_configured_is_stood_in_for(live: Live) -> None:
-    accepted = await live.client.post(f"{ROOT}/generate", json={"prompt": "x", "quality": "draft", "provider": "gemini"})
+    accepted = await live.client.post(
+        f"{ROOT}/generate", json={"prompt": "x", "quality": "draft", "provider": "gemini"}
+    )
     job = await ended(live, accepted.json()["job_id"])
     assert job["status"] == "completed"
     assert "gemini" in job["warnings"][0]
@@ -486,8 +444,13 @@ async def test_pictures_are_cached_for_good_and_nothing_else_is_served(live: Liv
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert response.headers["access-control-allow-origin"] == "*"
         assert response.headers["x-content-type-options"] == "nosniff"
-    for path in ("/pictures/shared/..%2f..%2fsecret.key", "/pictures/..%2fsecret.key/x.png", "/pictures/shared/",
-                 "/pictures/shared/%00.png", "/pictures/shared/secret.key"):
+    for path in (
+        "/pictures/shared/..%2f..%2fsecret.key",
+        "/pictures/..%2fsecret.key/x.png",
+        "/pictures/shared/",
+        "/pictures/shared/%00.png",
+        "/pictures/shared/secret.key",
+    ):
         assert (await live.client.get(path)).status_code == 404, path
 
 

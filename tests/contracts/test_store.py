@@ -9,14 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.jobs import Clock, new_job
 
 from atelier.errors import JobConflict, StartRefused, StoreUnavailable
 from atelier.jobs.events import Claimed, Completed, Event, Failed, Queued, StageStarted
 from atelier.jobs.models import Fault, Job, Snapshot, Status, Step
 from atelier.jobs.ports import Decision, Find, Store, Touch
 from atelier.stores.sqlite import SqliteStore
-from tests.conftest import Clock
-from tests.jobs import new_job
 
 NOW = timedelta()
 FAULT = Fault(code="internal", message="Broken.", retryable=False)
@@ -130,9 +129,7 @@ async def test_one_of_fifty_claims_wins(store: Store, clock: Clock) -> None:
 
 async def test_touch_renews_and_shows_the_step(store: Store, clock: Clock) -> None:
     await create(store, clock)
-    await store.write(
-        "job-1", always(claimed(clock), StageStarted(stage="generating", progress=15, message="Go"))
-    )
+    await store.write("job-1", always(claimed(clock), StageStarted(stage="generating", progress=15, message="Go")))
     step = Step(stage="generating", step=3, total=8, progress=40, message="step 3/8", at=clock(), preview="/p.jpg")
     until = clock() + timedelta(minutes=1)
     job = await store.touch(Touch(job_id="job-1", fence=1, lease_until=until, step=step))
@@ -156,9 +153,7 @@ async def test_records_behind_a_cursor(store: Store, clock: Clock) -> None:
 
 async def test_changes_waits_for_news(store: Store, clock: Clock) -> None:
     created = await create(store, clock)
-    waiting = asyncio.create_task(
-        store.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=10))
-    )
+    waiting = asyncio.create_task(store.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=10)))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
@@ -325,7 +320,9 @@ async def test_what_was_answered_survives_reopening(store: SqliteStore, clock: C
 async def test_full_durability_is_switched_on(store: SqliteStore) -> None:
     for thread in (store._writer, store._reader):
         modes = await thread.do(
-            lambda connection: [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+            lambda connection: [
+                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+            ]
         )
         assert modes == ["wal", 2]
 
@@ -385,9 +382,7 @@ async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, clock:
         await SqliteStore(tmp_path / "file" / "atelier.db", clock).open()
 
 
-async def test_a_locked_file_answers_in_time_and_recovers(
-    store: SqliteStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_locked_file_answers_in_time_and_recovers(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
     await store._writer.do(lambda connection: connection.execute("PRAGMA busy_timeout = 200"))
     blocker = await asyncio.to_thread(sqlite3.connect, tmp_path / "atelier.db", check_same_thread=False)
     await asyncio.to_thread(blocker.execute, "BEGIN IMMEDIATE")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel
+from tests.jobs import Clock
 
 from atelier.errors import (
     AlreadyTerminal,
@@ -20,13 +20,13 @@ from atelier.errors import (
     ProviderUnavailable,
 )
 from atelier.jobs.engine import JobEngine, Limits, NewJob
+from atelier.jobs.events import Claimed
 from atelier.jobs.models import Job, Json, Reason, Status, Update
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
-from atelier.jobs.ports import Delivery, Touch
-from atelier.jobs.runner import Policy, backoff
+from atelier.jobs.ports import Decision, Delivery, Touch
 from atelier.jobs.sweeper import Retention
+from atelier.jobs.verdicts import Policy, backoff
 from atelier.stores.sqlite import SqliteStore
-from tests.conftest import Clock
 
 
 class Nothing(BaseModel):
@@ -117,6 +117,11 @@ class House:
         """Deliver the present dispatch and return the job after it."""
         await self.engine.deliver(job_id, (await self.job(job_id)).dispatch)
         return await self.job(job_id)
+
+    async def lose(self, job_id: str) -> None:
+        """Claim the job as another process that is never heard of again."""
+        claimed = Claimed(worker="elsewhere", lease_until=self.clock() + timedelta(seconds=30))
+        await self.store.write(job_id, lambda _: Decision(events=(claimed,)))
 
     async def stages(self, job_id: str) -> list[str]:
         snapshot = await self.store.changes(job_id, after=0, rev=-1, wait=timedelta())
@@ -296,6 +301,7 @@ async def test_once_keeps_what_was_made(house: House) -> None:
 
     async def sections(run: Run[Nothing, Count]) -> None:
         for key in ("a", "b"):
+
             async def make(key: str = key) -> Json:
                 made.append(key)
                 if made == ["a", "b"]:
@@ -435,7 +441,7 @@ async def test_cancel_and_complete_race_to_one_end(house: House) -> None:
 
 async def test_an_unanswered_cancel_is_ended_by_the_sweeper(house: House) -> None:
     job = await house.submit()
-    await house.store.write(job.id, house.engine._runner._claim("dead worker", 1))
+    await house.lose(job.id)
     asked = asyncio.create_task(house.engine.cancel("ann", job.id))
     async with asyncio.timeout(5):
         while (await house.job(job.id)).state_reason is not Reason.CANCELLING:
@@ -467,16 +473,16 @@ async def test_a_lost_worker_s_job_is_handed_over_and_the_zombie_fenced_out(hous
 
 async def test_a_live_lease_is_never_taken(house: House) -> None:
     job = await house.submit()
-    await house.store.write(job.id, house.engine._runner._claim("somebody", 1))
+    await house.lose(job.id)
     house.clock.pass_(seconds=29)
     assert await house.engine.deliver(job.id, 1) is Delivery.BUSY
     await house.engine.sweep()
-    assert (await house.job(job.id)).worker == "somebody"
+    assert (await house.job(job.id)).worker == "elsewhere"
 
 
 async def test_an_expired_lease_is_taken_over_by_a_delivery(house: House) -> None:
     job = await house.submit()
-    await house.store.write(job.id, house.engine._runner._claim("somebody", 1))
+    await house.lose(job.id)
     house.clock.pass_(seconds=31)
     await house.engine.deliver(job.id, 1)
     done = await house.job(job.id)
@@ -486,8 +492,7 @@ async def test_an_expired_lease_is_taken_over_by_a_delivery(house: House) -> Non
 async def test_a_job_that_kills_its_workers_fails_after_its_attempts(house: House) -> None:
     job = await house.submit()
     for _ in range(3):
-        present = await house.job(job.id)
-        await house.store.write(job.id, house.engine._runner._claim("doomed", present.dispatch))
+        await house.lose(job.id)
         house.clock.pass_(seconds=31)
         await house.engine.sweep()
     ended = await house.job(job.id)
@@ -497,17 +502,17 @@ async def test_a_job_that_kills_its_workers_fails_after_its_attempts(house: Hous
 
 async def test_a_beating_worker_keeps_its_job(house: House) -> None:
     job = await house.submit()
-    await house.store.write(job.id, house.engine._runner._claim("worker", 1))
+    await house.lose(job.id)
     for _ in range(5):
         house.clock.pass_(seconds=20)
         await house.store.touch(Touch(job_id=job.id, fence=1, lease_until=house.clock() + timedelta(seconds=30)))
         await house.engine.sweep()
-    assert (await house.job(job.id)).worker == "worker"
+    assert (await house.job(job.id)).worker == "elsewhere"
 
 
 async def test_the_deadline_ends_waiting_and_running_jobs(house: House) -> None:
     waiting, running = await house.submit(), await house.submit()
-    await house.store.write(running.id, house.engine._runner._claim("worker", 1))
+    await house.lose(running.id)
     house.clock.pass_(minutes=11)
     await house.store.touch(Touch(job_id=running.id, fence=1, lease_until=house.clock() + timedelta(seconds=30)))
     await house.engine.sweep()
@@ -587,7 +592,7 @@ async def test_old_jobs_are_forgotten_after_their_time(house: House) -> None:
     assert await house.store.get(job.id) is None
 
 
-async def test_unreadable_params_fail_the_job_not_the_worker(house: House, tmp_path: Path) -> None:
+async def test_unreadable_params_fail_the_job_not_the_worker(house: House) -> None:
     job = await house.submit()
     await house.store._writer.do(
         lambda connection: connection.execute("UPDATE parts SET body = '[]' WHERE key = 'params'").rowcount

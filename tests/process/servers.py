@@ -9,10 +9,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
-
-from tests.conftest import ROOT
+from tests.live import ROOT
 
 MAIN = ROOT / "main.py"
 HOLDING = ROOT / "tests" / "process" / "holding_server.py"
@@ -39,14 +39,14 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def running(
-    data: Path, *, script: Path = MAIN, port: int | None = None, **settings: object
+    data: Path, *, script: Path = MAIN, port: int | None = None, **settings: Any
 ) -> AsyncIterator[Server]:
     """Run a server for the length of the block; it is killed at the end if it still lives."""
     port = port or free_port()
     names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
     environment = {**os.environ, "PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT), **names}
     log = data.parent / f"server-{port}.log"
-    with log.open("ab") as output:  # noqa: ASYNC230 - a test's own file
+    with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(script), env=environment, stdout=output, stderr=output, cwd=data.parent
         )

@@ -10,8 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from tests.api.test_images import ROOT, STAGES, events_of
+from tests.images import ROOT, STAGES, events_of
 from tests.process.servers import HOLDING, Server, free_port, running
 
 TERMINAL = {"completed", "failed", "cancelled"}
@@ -61,7 +60,7 @@ async def thirty(server: Server) -> dict[str, str]:
 @pytest.mark.parametrize("round_", [pytest.param(n, marks=pytest.mark.soak) if n else n for n in range(10)])
 async def test_kill_9_with_thirty_jobs_in_every_state(tmp_path: Path, round_: int) -> None:  # noqa: ARG001
     data = tmp_path / "data"
-    shape = {"slots__image": 20, "retry_base_seconds": 4}
+    shape: dict[str, Any] = {"slots__image": 20, "retry_base_seconds": 4}
     async with running(data, script=HOLDING, **shape) as server:
         places = await thirty(server)
         assert len(places) == 30
@@ -153,7 +152,7 @@ async def test_a_second_signal_is_still_consistent(tmp_path: Path) -> None:
 
 async def test_a_stopped_process_is_fenced_out(tmp_path: Path) -> None:
     """STOP beyond the lease: another process takes over; CONT: the zombie changes nothing and stays healthy."""
-    shape = {"lease_seconds": 1, "sweep_seconds": 0.3}
+    shape: dict[str, Any] = {"lease_seconds": 1, "sweep_seconds": 0.3}
     async with running(tmp_path / "data", **shape) as zombie:
         job_id = await submit(zombie, sandbox={"scenario": "slow", "seconds": 4})
         await until(zombie, job_id, current_stage="generating")
@@ -193,7 +192,7 @@ async def test_two_processes_share_one_file(tmp_path: Path) -> None:
     ],
 )
 async def test_wrong_settings_refuse_the_start_in_words(
-    tmp_path: Path, settings: dict[str, str], sentence: str
+    tmp_path: Path, settings: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(AssertionError) as refusal:
         async with running(tmp_path / "data", **settings):

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.jobs import new_job
 
 from atelier.errors import JobConflict
 from atelier.jobs.events import (
     Advanced,
-    CancelRequested,
     Cancelled,
+    CancelRequested,
     Claimed,
     Completed,
     Event,
@@ -26,7 +27,6 @@ from atelier.jobs.events import (
 )
 from atelier.jobs.lifecycle import apply, play, record_of, touch
 from atelier.jobs.models import Fault, Job, Reason, Receipt, Record, Status, Step
-from tests.jobs import new_job
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FAULT = Fault(code="provider_unavailable", message="Down.", retryable=True)
@@ -141,9 +141,9 @@ def test_only_live_jobs_ask_for_attention(steps: list[tuple[Event, datetime]]) -
             assert after.attention_at <= after.must_finish_by
 
 
-def processing(**fields: object) -> Job:
+def processing() -> Job:
     job, _ = play(
-        new_job(START, **fields),
+        new_job(START),
         (
             Queued(run_at=START),
             Claimed(worker="w", lease_until=START),

@@ -16,8 +16,9 @@ from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Decision, Delivery, Find, Queue, Store
-from atelier.jobs.runner import AnyPipeline, Policy, Runner
+from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
+from atelier.jobs.verdicts import Policy
 
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the worker's receipt before it answers without."""

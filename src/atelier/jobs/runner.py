@@ -6,24 +6,32 @@ import asyncio
 import itertools
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from atelier import logs
-from atelier.errors import AtelierError, DeadlineExceeded, JobConflict, StoreUnavailable, WorkerLost
+from atelier.errors import AtelierError, JobConflict, StoreUnavailable
 from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Retried, Snoozed
 from atelier.jobs.followers import Followers
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
 from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch
+from atelier.jobs.verdicts import (
+    DEADLINE_MARGIN,
+    Policy,
+    after_failure,
+    after_snooze,
+    claimable,
+    deadline_exceeded,
+    fault_of,
+    interrupted,
+    past_deadline,
+    worker_lost,
+)
 
-DEADLINE_MARGIN = timedelta(seconds=3)
-"""A run stops this long before its deadline, so that its own word comes before the sweeper's."""
-
-LONGEST_BACKOFF = timedelta(minutes=5)
 SETTLE_TRIES = 3
 
 RELEASE_WAIT = timedelta(seconds=3)
@@ -33,32 +41,12 @@ AnyPipeline = Pipeline[Any, Any]
 AnyRun = Run[Any, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Policy:
-    """How runs behave: the lease's length and the first pause before another attempt."""
-
-    lease: timedelta
-    retry_base: timedelta
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended: the event to write (None: the cancellation that was asked for) and the parts to keep with it."""
 
     event: Event | None
     parts: Mapping[str, Json] = field(default_factory=dict)
-
-
-def backoff(attempt: int, base: timedelta, asked: timedelta | None) -> timedelta:
-    """Return the pause before the attempt after `attempt`: doubling, ±20 %, never sooner than the provider asked."""
-    doubled: timedelta = min(base * 2 ** (attempt - 1), LONGEST_BACKOFF)
-    spread = doubled * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, keeps no secret
-    return max(spread, asked or timedelta())
-
-
-def fault_of(error: AtelierError) -> Fault:
-    """Return what is kept of an error."""
-    return Fault(code=error.code, message=error.message, retryable=error.retryable)
 
 
 class Runner:
@@ -122,7 +110,7 @@ class Runner:
     def _claim(self, token: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
             now = self._now()
-            if not _claimable(job, dispatch, now):
+            if not claimable(job, dispatch, now):
                 return Decision()
             if job.attempt >= job.max_attempts:
                 return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))
@@ -161,7 +149,7 @@ class Runner:
     async def _supervise(self, run: AnyRun, work: asyncio.Task[Product]) -> Ending | None:
         """Wait for the work, racing it against the job's own log, the deadline and a shutdown. None: stop quietly."""
         async with self._followers.watching(run.job.id) as follower:
-            watch = asyncio.create_task(follower.until(_interrupted(run.job.fence)))
+            watch = asyncio.create_task(follower.until(interrupted(run.job.fence)))
             release = asyncio.create_task(self._releasing.wait())
             try:
                 return await self._race(run, work, watch, release)
@@ -183,8 +171,8 @@ class Runner:
                 return self._interruption(run, watch.result())
             if release.done():
                 return Ending(Snoozed(run_at=self._now(), reason=None))
-            if self._now() >= run.job.must_finish_by - DEADLINE_MARGIN:
-                return Ending(Failed(fault=fault_of(DeadlineExceeded("The job was not finished by its deadline."))))
+            if past_deadline(run.job, self._now()):
+                return Ending(deadline_exceeded())
             lease_until = await self._renew(run, lease_until)
             if self._now() >= lease_until:
                 return None
@@ -212,32 +200,18 @@ class Runner:
         try:
             product = work.result()
         except Snooze as snooze:
-            return Ending(self._snoozed(run, snooze))
+            return Ending(after_snooze(run.job, snooze.until, snooze.reason))
         except JobConflict:
             logs.info("lease_lost", fence=run.job.fence)
             return None
         except AtelierError as error:
-            return Ending(self._failed_or_retried(run, fault_of(error), error.retry_after))
+            return Ending(after_failure(run.job, fault_of(error), error.retry_after, self._now(), self._policy))
         except Exception as error:  # noqa: BLE001 - the edge of a run: whatever broke must not take the service along
             logs.error("job_broke", exc=error)
             fault = Fault(code="internal", message="Something broke inside the service.", retryable=True)
-            return Ending(self._failed_or_retried(run, fault, None))
+            return Ending(after_failure(run.job, fault, None, self._now(), self._policy))
         parts: dict[str, Json] = {"result": product.result, "state": run.checkpoint()}
         return Ending(Completed(cost=product.cost, warnings=product.warnings), parts)
-
-    def _snoozed(self, run: AnyRun, snooze: Snooze) -> Event:
-        if snooze.until < run.job.must_finish_by - DEADLINE_MARGIN:
-            return Snoozed(run_at=snooze.until, reason=snooze.reason)
-        back = snooze.until.isoformat(timespec="seconds")
-        late = DeadlineExceeded(f"The job must be finished before it could go on at {back} ({snooze.reason}).")
-        return Failed(fault=fault_of(late))
-
-    def _failed_or_retried(self, run: AnyRun, fault: Fault, asked: timedelta | None) -> Event:
-        run_at = self._now() + backoff(run.job.attempt, self._policy.retry_base, asked)
-        in_time = run_at < run.job.must_finish_by - DEADLINE_MARGIN
-        if fault.retryable and run.job.attempt < run.job.max_attempts and in_time:
-            return Retried(run_at=run_at, fault=fault)
-        return Failed(fault=fault)
 
     async def _settle(self, pipeline: AnyPipeline, run: AnyRun, ending: Ending) -> None:
         """Write the ending; after a cancel request every ending is `cancelled`."""
@@ -267,31 +241,6 @@ class Runner:
         await self._hand_over(job)
         if job.status is Status.COMPLETED:
             await pipeline.settled(run)
-
-
-def _claimable(job: Job, dispatch: int, now: datetime) -> bool:
-    if dispatch != job.dispatch or job.cancel_requested_at is not None:
-        return False
-    if job.status is Status.QUEUED:
-        return job.run_at is None or job.run_at <= now
-    expired = job.lease_until is not None and job.lease_until <= now
-    return job.status is Status.PROCESSING and expired
-
-
-def worker_lost(job: Job) -> WorkerLost:
-    """Return the error of a job whose lease ran out."""
-    return WorkerLost(f"The worker stopped answering in attempt {job.attempt} of {job.max_attempts}.")
-
-
-def _interrupted(fence: int) -> Callable[[Job], bool]:
-    """Whether a run with `fence` has to stop: its lease was taken, its run has ended, or a cancel was asked for."""
-
-    def condition(job: Job) -> bool:
-        newer = job.fence > fence
-        ended = job.fence == fence and job.status is not Status.PROCESSING
-        return newer or ended or job.cancel_requested_at is not None
-
-    return condition
 
 
 def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from atelier import logs
-from atelier.errors import DeadlineExceeded, JobConflict
+from atelier.errors import JobConflict
 from atelier.jobs.events import Cancelled, Event, Failed, Retried
 from atelier.jobs.models import CANCEL_GRACE, Job, Receipt, Status
 from atelier.jobs.ports import Clock, Decision, Queue, Store
-from atelier.jobs.runner import fault_of, worker_lost
+from atelier.jobs.verdicts import deadline_exceeded, fault_of, worker_lost
 
 LOT = 200
 """How many jobs one sweep looks at; the next sweep goes on."""
@@ -64,7 +64,7 @@ class Sweeper:
             receipt = Receipt(requested_at=job.cancel_requested_at, outcome="unknown", billed="unknown")
             return Cancelled(receipt=receipt) if unanswered else None
         if job.must_finish_by <= now:
-            return Failed(fault=fault_of(DeadlineExceeded("The job was not finished by its deadline.")))
+            return deadline_exceeded()
         return self._lost(job) if lapsed else None
 
     def _lost(self, job: Job) -> Event:

@@ -112,12 +112,17 @@ function showFacts() {
   part("facts").hidden = !made;
   if (!made) return;
   const facts = [
-    ["Size", `${made.width} × ${made.height} ${made.format}`],
+    ["Size", sizeOf(made)],
     ["Model", made.model ?? job.result.model],
     ["Seed", made.seed],
     ["Made in", `${job.result.generation_time_seconds.toFixed(1)} s`],
   ];
   part("facts").replaceChildren(...facts.filter(([, value]) => value != null).map(fact));
+}
+
+function sizeOf({ width, height, format, size_bytes: bytes }) {
+  const pixels = `${width} × ${height} ${format.toUpperCase()}`;
+  return bytes ? `${pixels}, ${Math.max(1, Math.round(bytes / 1000))} kB` : pixels;
 }
 
 function fact([name, value]) {
@@ -131,7 +136,7 @@ function fact([name, value]) {
 
 function showActions() {
   const made = job.result?.images[0];
-  const focused = part("actions").contains(document.activeElement);
+  const focused = document.activeElement;
   part("cancel").hidden = ended(job);
   part("cancel").setAttribute("aria-disabled", String(job.reason === "cancelling"));
   part("retry").hidden = !["failed", "cancelled"].includes(job.status);
@@ -143,7 +148,7 @@ function showActions() {
   }
   if (made) part("download").download = `${made.image_id}.${made.format}`;
   // The focused button may be gone now; the keyboard shall not fall back to the page's top.
-  if (focused && document.activeElement?.hidden !== false) part("job-title").focus();
+  if (focused?.parentElement === part("actions") && focused.hidden) part("job-title").focus({ preventScroll: true });
 }
 
 /** Everything that changes with the clock alone. */

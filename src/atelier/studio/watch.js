@@ -8,8 +8,9 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
 /** The server pings every 15 s; a connection silent for this long is dead, whatever the system believes. */
 const SILENCE = 40_000;
-/** Streams do not tell estimates and why a job waits for a slot; reading does. */
-const LOOK_EVERY = 3000;
+/** Streams do not tell estimates and that a job waits for a slot; reading does, once a stream has been quiet. */
+const LOOK_EVERY = 2000;
+const QUIET = 1500;
 
 /** Follows one job at a time, hence holds at most one stream. `show(job, link)` hears every change. */
 export class Watcher {
@@ -125,7 +126,7 @@ export class Watcher {
   }
 
   async #look(signal) {
-    const quiet = Date.now() - this.#heardAt > LOOK_EVERY;
+    const quiet = Date.now() - this.#heardAt > QUIET;
     if (quiet && document.visibilityState === "visible") await this.#readOnce(signal).catch(() => {});
   }
 }

@@ -55,7 +55,7 @@ def backdrop(study: Study) -> None:
     far = np.hypot(frame.x[None], frame.y - np.float32(middle))
     study.rgb = gradient(stops, far / np.float32(0.85))
     disc = smooth(0.4, 0.397, frame.distance((0.0, middle - 0.06)))
-    study.rgb += (stops[0] * 0.3 + study.motif.palette.light * 0.7 - study.rgb) * (disc * np.float32(0.32))[..., None]
+    study.cover(disc * np.float32(0.32), stops[0] * 0.3 + study.motif.palette.light * 0.7)
 
 
 def build(study: Study) -> None:
@@ -141,7 +141,7 @@ def _float(study: Study, board: Board) -> None:
     shadow = np.zeros_like(alpha)
     shadow[drop:] = alpha[:-drop]
     study.rgb *= (1.0 - 0.38 * np.clip(softened(shadow, 0.06 * frame.unit), 0.0, 1.0))[..., None]
-    study.rgb += (whole[..., :3] - study.rgb) * alpha[..., None]
+    study.cover(alpha, whole[..., :3])
 
 
 def daylight(study: Study) -> None:

@@ -1,6 +1,7 @@
 """Colour arithmetic: hexadecimal stops, gradients mixed in OKLab, grading of whole pictures."""
 
 from collections.abc import Sequence
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,17 +91,24 @@ def curve(rgb: Field, strength: float) -> Field:
     return bent
 
 
-def exposed(rgb: Field, target: float) -> Field:
+def exposed(values: Field, target: float) -> Field:
     """A dark picture lifted until its mean brightness nears the target; a bright one as it was."""
-    mean = min(max(float(luma(rgb[::4, ::4]).mean()), 0.02), 0.98)
-    gamma = min(max(np.log(target) / np.log(mean), 0.45), 1.0)
-    return np.power(np.maximum(rgb, np.float32(0.0)), np.float32(gamma))
+    mean = min(max(float(values[::4, ::4].mean()), 0.02), 0.98)
+    gamma = min(max(log(target) / log(mean), 0.45), 1.0)
+    lifted = np.maximum(values, np.float32(0.0))
+    return np.power(lifted, np.float32(gamma), out=lifted)
 
 
 def smooth(edge: float, other: float, value: Field) -> Field:
     """A soft step from nought at `edge` to one at `other`."""
-    t = np.clip((value - edge) / (other - edge), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
+    t = np.asarray(value - np.float32(edge), np.float32)
+    t *= np.float32(1.0 / (other - edge))
+    np.clip(t, 0.0, 1.0, out=t)
+    ease = t * np.float32(-2.0)
+    ease += np.float32(3.0)
+    ease *= t
+    ease *= t
+    return ease
 
 
 def split_tone(rgb: Field, shadows: str, lights: str, amount: float) -> Field:

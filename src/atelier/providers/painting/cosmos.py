@@ -1,6 +1,8 @@
 # ruff: noqa: PLR2004
 """Planets and pure shapes: worlds with rings and weather, and compositions of discs, arcs and bars."""
 
+from math import cos, sin
+
 import numpy as np
 
 from atelier.providers.painting.canvas import Canvas, Frame, Point, Stencil
@@ -68,7 +70,7 @@ def _weather(frame: Frame, motif: Motif, name: str, *, x: Field, y: Field, radiu
 
 def _paint_ring(canvas: Canvas, motif: Motif, name: str, x: Field, y: Field, *, front: bool) -> None:
     tilt = motif.between("ring" + name, -0.5, 0.5)
-    along, across = x * np.cos(tilt) + y * np.sin(tilt), (y * np.cos(tilt) - x * np.sin(tilt)) / np.float32(0.26)
+    along, across = x * cos(tilt) + y * sin(tilt), (y * cos(tilt) - x * sin(tilt)) / np.float32(0.26)
     far = np.hypot(along, across)
     grooves = np.interp(far, np.linspace(1.3, 2.3, 90), motif.stream("grooves", name).uniform(0.25, 1.0, 90))
     band = smooth(1.3, 1.36, far) * smooth(2.28, 2.2, far) * grooves * np.where((across > 0) == front, 1.0, 0.0)
@@ -151,7 +153,7 @@ def paint_bars(canvas: Canvas, motif: Motif) -> None:
     for index in range(3):
         angle, across = rng.uniform(-0.9, 0.9), rng.uniform(-0.42, 0.42) * frame.extent[0]
         x, y = frame.x[None] - np.float32(across), frame.y - np.float32(ground - 0.17)
-        along, side = x * np.sin(angle) + y * np.cos(angle), x * np.cos(angle) - y * np.sin(angle)
+        along, side = x * sin(angle) + y * cos(angle), x * cos(angle) - y * sin(angle)
         bar = np.maximum(
             np.abs(along) - np.float32(rng.uniform(0.12, 0.3)), np.abs(side) - np.float32(rng.uniform(0.008, 0.02))
         )

@@ -143,7 +143,7 @@ def paper_sun(study: Study) -> None:
         under = smooth(radius + 0.02, radius - 0.01, frame.distance((study.light[0] + shift, study.light[1] + shift)))
         disc = np.clip((radius - frame.distance(study.light)) * frame.unit + 0.5, 0.0, 1.0)
         study.rgb *= 1.0 - (under * (1.0 - disc) * sky * np.float32(0.2 * share + 0.06))[..., None]
-        study.rgb += (study.motif.palette.light - study.rgb) * (disc * sky * np.float32(share))[..., None]
+        study.cover(disc * sky * np.float32(share), study.motif.palette.light)
 
 
 def paper_tooth(study: Study) -> None:
@@ -178,17 +178,27 @@ def lay_tiles(study: Study) -> None:
     frame = study.frame
     size = 0.0225
     cx, cy, rim = _hexagons(study, size)
-    soft = blurred(study.scene, size * 0.16 * frame.unit)
-    column = np.clip((cx / frame.extent[0] + 0.5) * frame.width, 0, frame.width - 1).astype(np.int32)
-    row = np.clip(cy / frame.extent[1] * frame.height, 0, frame.height - 1).astype(np.int32)
-    luck = np.modf(np.abs(np.sin(cx * 127.1 + cy * 311.7)) * 43.5453)[0]
-    tiles = saturate(curve(exposed(soft, 0.4)[row, column], 0.75), 1.4) * (0.92 + 0.16 * luck)[..., None]
+    study.rgb = _fired(study, cx, cy, size)
     lean: Field = np.asarray(((frame.x[None] - cx) * -0.6 + (frame.y - cy) * -0.8) / np.float32(size), np.float32)
     bevel = smooth(0.0036, 0.0010, rim) * np.sign(lean) * np.abs(lean) * 0.8
     glaze = smooth(0.2, 0.28, lean) * smooth(0.0045, 0.006, rim) * np.float32(0.11)
-    study.rgb = np.clip(tiles + (bevel * 0.35 + glaze + 0.06 * lean)[..., None], 0.0, 1.0)
+    study.rgb += (bevel * np.float32(0.35) + glaze + np.float32(0.06) * lean)[..., None]
+    np.clip(study.rgb, 0.0, 1.0, out=study.rgb)
     grout = np.clip((0.0013 - rim) * frame.unit + 0.5, 0.0, 1.0)
-    study.rgb += (mix(paint("d8d0c2"), study.motif.palette.near, 0.55) - study.rgb) * grout[..., None]
+    study.cover(grout, mix(paint("d8d0c2"), study.motif.palette.near, 0.55))
+
+
+def _fired(study: Study, cx: Field, cy: Field, size: float) -> Field:
+    """Each tile's colour: the scene's at the tile's centre, a little uneven from tile to tile."""
+    frame = study.frame
+    soft = blurred(study.scene, size * 0.16 * frame.unit)
+    soft = saturate(curve(exposed(soft, 0.4), 0.75), 1.4)
+    column = np.clip((cx / frame.extent[0] + 0.5) * frame.width, 0, frame.width - 1).astype(np.int32)
+    row = np.clip(cy / frame.extent[1] * frame.height, 0, frame.height - 1).astype(np.int32)
+    tiles: Field = np.asarray(soft[row, column], np.float32)
+    luck = np.modf(np.abs(np.sin(cx * 127.1 + cy * 311.7)) * 43.5453)[0]
+    tiles *= (0.92 + 0.16 * luck)[..., None]
+    return tiles
 
 
 def glaze(study: Study) -> None:

@@ -43,7 +43,7 @@ def develop(study: Study) -> None:
     rough = fractal(study.stream("texture"), frame.size, frame.extent, cells=(26, 34), octaves=4, gain=0.8) - 0.5
     study.rgb *= (1.0 + rough * np.float32(0.3) * (1.0 - study.depth))[..., None]
     veil = np.exp(-frame.distance(study.light) * 2.2) * np.float32(0.30) * (0.4 + 0.6 * study.depth)
-    study.rgb += (study.motif.palette.light - study.rgb) * veil[..., None]
+    study.cover(veil, study.motif.palette.light)
 
 
 def photo_finish(study: Study) -> None:
@@ -100,7 +100,7 @@ def leak(study: Study) -> None:
     inward = np.float32(frame.extent[0] / 2) - frame.x[None] * np.float32(side) + 0.35 * wave
     for width, strength, tone in ((0.20, 0.6, "ff5a2a"), (0.08, 0.6, "ffc25a")):
         light = np.exp(-np.square(np.maximum(inward, 0.0) / np.float32(width))) * np.float32(strength)
-        study.rgb += (1.0 - np.clip(study.rgb, 0, 1)) * light[..., None] * paint(tone)
+        study.shine(light, paint(tone))
 
 
 def print_paper(study: Study) -> None:

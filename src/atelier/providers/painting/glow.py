@@ -27,12 +27,14 @@ def tubes(study: Study) -> None:
     line *= np.float32(min(1.0, 0.09 / max(float(line.mean()), 1e-3)) ** 0.7)
     drift = fractal(study.stream("tubes"), frame.size, frame.extent, cells=(1.2, 1.2), octaves=2)
     side = smooth(0.38, 0.62, drift + 0.25 * frame.x[None] / np.float32(frame.extent[0]))[..., None]
-    colour = MAGENTA + (CYAN - MAGENTA) * side
-    lamp = colour * line[..., None]
-    near, wide = blurred(lamp, 0.007 * frame.unit), blurred(lamp, 0.04 * frame.unit)
-    study.rgb = study.rgb + near * np.float32(1.5) + wide * np.float32(2.2)
-    core = (line * line)[..., None]
-    study.rgb += (np.clip(colour * 0.55 + 0.5, 0, 1) - study.rgb) * core * np.float32(0.9)
+    lamp = MAGENTA + (CYAN - MAGENTA) * side
+    lamp *= line[..., None]
+    for radius, strength in ((0.007, 1.5), (0.04, 2.2)):
+        glow = blurred(lamp, radius * frame.unit)
+        glow *= np.float32(strength)
+        study.rgb += glow
+    # The glass itself is nearly white.
+    study.cover(line * line * np.float32(0.9), lamp * np.float32(0.55) + np.float32(0.45))
 
 
 def scanlines(study: Study) -> None:
@@ -53,18 +55,23 @@ def brush(study: Study) -> None:
     """Painterly dabs: colour is dragged along the scene's own contours."""
     frame = study.frame
     rgb = saturate(curve(blurred(study.scene, 0.002 * frame.unit), 0.45), 1.22)
-    light = softened(luma(rgb), 0.02 * frame.unit)
+    along = _flow(study, luma(rgb))
+    study.rgb = _dragged(rgb, along, 0.010 * frame.unit)
+    shape = (max(frame.height // 2, 2), max(frame.width // 2, 2))
+    bristles = study.stream("bristle").random(shape, np.float32)
+    tooth = (_strokes(study, bristles, along) - 0.5) * np.float32(0.24)
+    study.rgb += study.rgb * (np.float32(0.65) * tooth)[..., None]
+    study.rgb += (np.float32(0.35) * tooth)[..., None]
+
+
+def _flow(study: Study, light: Field) -> tuple[Field, Field]:
+    """Which way a brush would go: along the contours of the light, swirling where it is even."""
+    frame = study.frame
     swirl = fractal(study.stream("swirl"), frame.size, frame.extent, cells=(2.5, 2.5), octaves=3) - 0.5
-    field = light + 0.30 * swirl
+    field = softened(light, 0.02 * frame.unit) + 0.30 * swirl
     across, down = np.gradient(field, axis=1), np.gradient(field, axis=0)
     length = np.maximum(np.hypot(across, down), 1e-6)
-    along = (-down / length, across / length)
-    bristles = np.asarray(
-        study.stream("bristle").random((max(frame.height // 2, 2), max(frame.width // 2, 2))), np.float32
-    )
-    study.rgb = _dragged(rgb, along, 0.010 * frame.unit)
-    tooth = _strokes(study, bristles, along) - 0.5
-    study.rgb += (tooth * np.float32(0.24))[..., None] * (0.35 + 0.65 * study.rgb)
+    return -down / length, across / length
 
 
 def _dragged(rgb: Field, along: tuple[Field, Field], reach: float) -> Field:
@@ -76,7 +83,8 @@ def _dragged(rgb: Field, along: tuple[Field, Field], reach: float) -> Field:
         row = np.clip(rows + along[1] * np.float32(share * reach), 0, height - 1).astype(np.int32)
         column = np.clip(columns + along[0] * np.float32(share * reach), 0, width - 1).astype(np.int32)
         total += rgb[row, column]
-    return total / np.float32(5)
+    total /= np.float32(5)
+    return total
 
 
 def _strokes(study: Study, bristles: Field, along: tuple[Field, Field]) -> Field:
@@ -138,7 +146,11 @@ def clean(study: Study) -> None:
     unit = study.frame.unit
     soft = blurred(study.scene, 0.006 * unit)
     keep = smooth(0.08, 0.4, softened(study.outlines, 0.003 * unit) * 2.0)[..., None]
-    study.rgb = saturate(curve(soft + (study.scene - soft) * keep, 0.5), 1.55)
+    detail = study.scene - soft
+    detail *= keep
+    soft += detail
+    del detail
+    study.rgb = saturate(curve(soft, 0.5), 1.55)
 
 
 def iridesce(study: Study) -> None:

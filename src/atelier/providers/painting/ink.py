@@ -1,6 +1,8 @@
 # ruff: noqa: PLR2004
 """Drawn treatments: anime, comic book, line art. The bare numbers are taste."""
 
+from math import cos, sin
+
 import numpy as np
 
 from atelier.providers.painting.colour import Field, curve, exposed, luma, paint, saturate, smooth
@@ -21,9 +23,9 @@ def cel(study: Study) -> None:
     rgb = blurred(study.rgb, 0.003 * study.frame.unit)
     light = np.maximum(luma(rgb), 0.02)
     bands = banded(light, 7, 0.06)
-    bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(0.84 if study.motif.palette.dark else 0.72)) + np.float32(
-        0.04
-    )
+    # Cel paint is bright, but what is bright already must not bleach.
+    lift = 0.84 if study.motif.palette.dark else 0.72 + 0.7 * max(float(light.mean()) - 0.45, 0.0)
+    bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(lift)) + np.float32(0.02)
     painted: Field = np.asarray(rgb * (bright / light)[..., None], np.float32)
     study.rgb = np.clip(saturate(painted, 1.2 if study.motif.palette.dark else 1.55), 0.0, 1.0)
 
@@ -45,7 +47,7 @@ def cumulus(study: Study) -> None:
     if study.motif.palette.dark:
         white, dim = sky[-1] * 0.8 + 0.1, sky[1] * 0.5 + sky[2] * 0.5
     tone = white + (dim - white) * (1.0 - lit)[..., None]
-    study.rgb += (tone - study.rgb) * edge[..., None]
+    study.rgb = study.rgb + (tone - study.rgb) * edge[..., None]
 
 
 def cel_finish(study: Study) -> None:
@@ -56,7 +58,7 @@ def cel_finish(study: Study) -> None:
     frame = study.frame
     x, y = frame.x[None] - np.float32(study.light[0]), frame.y - np.float32(study.light[1])
     for angle, length in ((0.5, 0.42), (2.07, 0.26)):
-        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        along, across = x * cos(angle) + y * sin(angle), y * cos(angle) - x * sin(angle)
         spike = np.exp(-np.abs(across) * 130.0) * np.exp(-np.abs(along) / np.float32(length * 0.4))
         study.rgb += (1.0 - np.clip(study.rgb, 0, 1)) * np.asarray(spike, np.float32)[..., None] * np.float32(0.8)
 
@@ -64,12 +66,15 @@ def cel_finish(study: Study) -> None:
 def poster(study: Study) -> None:
     """A few loud flat inks on warm paper."""
     rgb = saturate(curve(exposed(blurred(study.rgb, 0.004 * study.frame.unit), 0.42), 0.7), 1.5)
-    study.rgb = banded(np.clip(rgb, 0.0, 1.0), 4, 0.05) * np.array((1.0, 0.97, 0.88), np.float32)
+    np.clip(rgb, 0.0, 1.0, out=rgb)
+    for channel, ink in enumerate((1.0, 0.97, 0.88)):
+        rgb[..., channel] = banded(rgb[..., channel], 4, 0.05) * np.float32(ink)
+    study.rgb = rgb
 
 
 def dots(frame_x: Field, frame_y: Field, pitch: float, angle: float) -> Field:
     """A screen of dots: nought at their centres, one between them."""
-    u, v = frame_x * np.cos(angle) + frame_y * np.sin(angle), frame_y * np.cos(angle) - frame_x * np.sin(angle)
+    u, v = frame_x * cos(angle) + frame_y * sin(angle), frame_y * cos(angle) - frame_x * sin(angle)
     scale = np.float32(2 * np.pi / pitch)
     return np.asarray(0.5 - 0.25 * (np.cos(u * scale) + np.cos(v * scale)), np.float32)
 
@@ -77,27 +82,27 @@ def dots(frame_x: Field, frame_y: Field, pitch: float, angle: float) -> Field:
 def halftone(study: Study) -> None:
     """Ben-Day dots: dark in the half-shadows, light in the half-lights."""
     frame = study.frame
-    light = softened(luma(exposed(study.scene, 0.46)), 0.008 * frame.unit)
+    light = exposed(softened(luma(study.scene), 0.008 * frame.unit), 0.46)
     screen = dots(frame.x[None], frame.y, 0.0135, 0.62)
     soft = 0.9 / (0.0135 * frame.unit)
     ink = smooth(soft, -soft, screen - np.clip((0.62 - light) * 1.25, 0.0, 0.72)) * np.float32(0.62)
-    study.rgb += (paint("1a1230") - study.rgb) * ink[..., None]
+    study.cover(ink, paint("1a1230"))
     pale = smooth(soft, -soft, screen - np.clip((light - 0.62) * 1.3, 0.0, 0.5)) * np.float32(0.55)
-    study.rgb += (paint("fff6d8") - study.rgb) * pale[..., None]
+    study.cover(pale, paint("fff6d8"))
 
 
 def contours(study: Study) -> None:
     """Thick black outlines and the panel's frame."""
     frame = study.frame
     line = smooth(0.22, 0.5, softened(study.outlines, 0.004 * frame.unit) * 2.4)
-    study.rgb += (paint("0d0a14") - study.rgb) * line[..., None]
+    study.cover(line, paint("0d0a14"))
     across = np.float32(frame.extent[0] / 2) - np.abs(frame.x[None])
     down = np.float32(frame.extent[1] / 2) - np.abs(frame.y - np.float32(frame.extent[1] / 2))
     inset = np.minimum(across, down)
     border = smooth(0.036, 0.035, inset) * 1.0
-    study.rgb += (paint("0d0a14") - study.rgb) * border[..., None]
+    study.cover(border, paint("0d0a14"))
     gutter = smooth(0.029, 0.028, inset)
-    study.rgb += (paint("fbf5e4") - study.rgb) * gutter[..., None]
+    study.cover(gutter, paint("fbf5e4"))
 
 
 def paper(study: Study) -> None:
@@ -118,11 +123,11 @@ def hatch(study: Study) -> None:
     hand = enlarge(wobble, frame.size) * np.float32(0.022)
     ink = np.zeros_like(light)
     for angle, below, pitch in ((0.75, 0.80, 0.0115), (0.62, 0.55, 0.0115), (-0.7, 0.36, 0.0105), (1.5, 0.2, 0.010)):
-        across = frame.y * np.float32(np.cos(angle)) - frame.x[None] * np.float32(np.sin(angle)) + hand
+        across = frame.y * np.float32(cos(angle)) - frame.x[None] * np.float32(sin(angle)) + hand
         wave = 0.5 - 0.5 * np.cos(across * np.float32(2 * np.pi / pitch))
         weight = np.clip((below - light) / 0.3, 0.0, 1.0) * np.float32(0.36)
         ink = np.maximum(ink, smooth(0.0, 1.6 / (pitch * frame.unit), weight - wave) * np.float32(0.78))
-    study.rgb += (paint("26263a") - study.rgb) * ink[..., None]
+    study.cover(ink, paint("26263a"))
 
 
 def pen(study: Study) -> None:
@@ -130,4 +135,4 @@ def pen(study: Study) -> None:
     frame = study.frame
     press = 0.75 + 0.5 * fractal(study.stream("press"), (128, 128), (1.0, 1.0), cells=(6, 6), octaves=2)
     line = smooth(0.16, 0.5, study.outlines * enlarge(press, frame.size) * 1.4)
-    study.rgb += (paint("15152a") - study.rgb) * (line * np.float32(0.95))[..., None]
+    study.cover(line * np.float32(0.95), paint("15152a"))

@@ -87,7 +87,7 @@ def paint(commission: Commission) -> Iterator[Image.Image]:
     np.clip(canvas.rgb, 0.0, 1.0, out=canvas.rgb)
     treating = total - washes - layering - 1
     passes = TREATMENTS[commission.style]
-    study = Study(canvas.frame, easel.motif, easel.light, canvas.rgb, canvas.depth, canvas.rgb.copy())
+    study = Study(canvas.frame, easel.motif, easel.light, canvas.rgb, canvas.depth, canvas.rgb)
     for picture in _paced(_treated(easel, study, passes), len(passes), treating, shown, easel):
         shown = picture
         yield shown

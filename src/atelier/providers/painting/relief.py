@@ -1,6 +1,8 @@
 # ruff: noqa: PLR2004
 """Sculpted treatments: the turntable model in clay and the scene in plasticine. The bare numbers are taste."""
 
+from math import cos, sin
+
 import numpy as np
 from PIL import Image
 
@@ -47,10 +49,10 @@ def _turned(land: Field) -> Field:
     """The square of land turned on its table, so that no wall faces the viewer squarely."""
     count = land.shape[0]
     line = (np.arange(count, dtype=np.float32) + 0.5) / count * 2 - 1
-    x = line[None] * np.cos(TURN) - line[:, None] * np.sin(TURN)
-    y = line[None] * np.sin(TURN) + line[:, None] * np.cos(TURN)
+    x = line[None] * cos(TURN) - line[:, None] * sin(TURN)
+    y = line[None] * sin(TURN) + line[:, None] * cos(TURN)
     column, row = (np.clip((part + 1) / 2 * count, 0, count - 1).astype(np.int32) for part in (x, y))
-    return land[row, column]
+    return np.asarray(land[row, column], np.float32)
 
 
 def _lit(land: Field) -> Field:
@@ -186,7 +188,7 @@ def _prints(study: Study) -> Field:
     frame = study.frame
     total = np.zeros((frame.height, frame.width), np.float32)
     rng = study.stream("fingers")
-    for x, y, turn, size in rng.random((int(26 * frame.extent[0] * frame.extent[1]), 4)):
+    for x, y, turn, size in rng.random((int(26 * frame.extent[0] * frame.extent[1]), 4)).tolist():
         radius = 0.055 + 0.045 * size
         cx, cy = frame.pixel(((x - 0.5) * frame.extent[0], y * frame.extent[1]))
         reach = int(radius * frame.unit)
@@ -196,7 +198,7 @@ def _prints(study: Study) -> Field:
             frame.y[rows] - np.float32(y * frame.extent[1]),
         )
         angle = turn * np.pi
-        a, b = u * np.cos(angle) + v * np.sin(angle), (v * np.cos(angle) - u * np.sin(angle)) * 0.62
+        a, b = u * cos(angle) + v * sin(angle), (v * cos(angle) - u * sin(angle)) * 0.62
         far = np.hypot(a, b - 0.25 * np.abs(a))
         total[rows, columns] += np.sin(far * np.float32(1050.0)) * smooth(radius * 0.6, radius * 0.2, far)
     return total

@@ -17,7 +17,7 @@ SKY = 0.97
 
 @dataclass
 class Study:
-    """The picture under treatment; passes replace `rgb`, the scene itself stays readable."""
+    """The picture under treatment: a style's first pass replaces `rgb`, so that the scene stays readable."""
 
     frame: Frame
     motif: Motif
@@ -25,6 +25,20 @@ class Study:
     scene: Field
     depth: Field
     rgb: Field
+
+    def cover(self, alpha: Field, colour: Field) -> None:
+        """Lay a colour or a picture over the study where alpha says so."""
+        change = np.subtract(colour, self.rgb)
+        change *= alpha[..., None]
+        self.rgb += change
+
+    def shine(self, light: Field, colour: Field) -> None:
+        """Add light the way a screen does: never past white."""
+        room = np.clip(self.rgb, 0.0, 1.0)
+        np.subtract(np.float32(1.0), room, out=room)
+        room *= colour
+        room *= light[..., None]
+        self.rgb += room
 
     def stream(self, *names: str) -> np.random.Generator:
         """A fresh generator for one part of the treatment."""

@@ -1,0 +1,140 @@
+"""Take the README's screenshots: a server of its own, a few pictures, the page in a real browser.
+
+Run from anywhere: `.venv/bin/python docs/take_screenshots.py [--into docs]`. Needs Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+API = "/api/v1/images"
+WIDTH, HEIGHT = 1280, 900
+LARGEST = 400_000
+RECENT = [
+    {"prompt": "A red planet with two moons over its dunes", "aspect_ratio": "3:2", "style": "cinematic"},
+    {"prompt": "A city of towers on a rainy night, neon on wet streets", "aspect_ratio": "2:3", "style": "neon-punk"},
+    {"prompt": "A lone tree in the mist, mountains behind it", "aspect_ratio": "1:1", "style": "analog-film"},
+    {"prompt": "A sailing boat in a storm", "aspect_ratio": "16:9", "style": "comic-book"},
+    {"prompt": "A paper crane above a quiet valley", "aspect_ratio": "4:5", "style": "origami"},
+    {"prompt": "A desert road under a wide sky", "aspect_ratio": "21:9", "style": "low-poly"},
+]
+SHOWN = "A lighthouse above a calm sea, an hour before sunset"
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Yield the address of a server with a data directory that goes with it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as data:
+        settings = {"PORT": str(port), "ATELIER_DATA_DIR": data, "ATELIER_LOG_LEVEL": "warning"}
+        process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env={**os.environ, **settings})
+        try:
+            _until(lambda: _asked(f"http://127.0.0.1:{port}/health"))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _until(condition: Any) -> None:  # noqa: ANN401 - any callable
+    until = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > until:
+            sys.exit("It took too long.")
+        time.sleep(0.2)
+
+
+def _asked(url: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON value
+    data = json.dumps(body).encode() if body is not None else None
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as response:  # noqa: S310 - our own server
+            return json.load(response)
+    except OSError:
+        return None
+
+
+def make_recent(url: str) -> None:
+    """Have the recent pictures made, one after the other."""
+    for request in RECENT:
+        made = _asked(f"{url}{API}/generate", request)
+        own = made["urls"]["self"]
+        _until(lambda own=own: _asked(own)["status"] == "completed")
+
+
+def take_desktop(browser: Browser, url: str, target: Path) -> None:
+    """Take a picture in the making, down to the first row of the recent ones."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+    page.goto(f"{url}/?sandbox=slow&seconds=12")
+    page.fill("#prompt", SHOWN)
+    page.check('[value="16:9"]')
+    page.check('[value="ultra"]')
+    page.click("#generate")
+    page.evaluate("scrollTo(0, 0)")
+    page.mouse.move(0, 0)
+    page.wait_for_function("document.querySelector('#progress').value > 60 && document.querySelector('img.preview')")
+    page.wait_for_timeout(700)
+    bottom = page.evaluate("document.querySelector('#recent .work').getBoundingClientRect().bottom + scrollY")
+    page.screenshot(path=target, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": bottom + 24})
+    page.wait_for_selector("img.finished")
+    page.close()
+
+
+def take_phone(browser: Browser, url: str, target: Path) -> None:
+    """Take the finished picture on a phone in the dark."""
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark", reduced_motion="reduce")
+    page.goto(url)
+    page.get_by_role("button", name=SHOWN).click()
+    page.wait_for_selector("img.finished")
+    page.locator("#easel").evaluate("easel => easel.scrollIntoView()")
+    page.wait_for_timeout(700)
+    page.screenshot(path=target)
+    page.close()
+
+
+def shrink(path: Path) -> None:
+    """Reduce to a palette where the file is larger than a README needs."""
+    if path.stat().st_size > LARGEST:
+        with Image.open(path) as image:
+            image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+
+
+def main() -> None:
+    """Take both."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs", help="where the pictures go")
+    into = parser.parse_args().into
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit("Chromium is not installed.")
+    desktop, phone = into / "studio.png", into / "studio-dark-phone.png"
+    with serving() as url, sync_playwright() as playwright:
+        make_recent(url)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        take_desktop(browser, url, desktop)
+        take_phone(browser, url, phone)
+        browser.close()
+    for path in (desktop, phone):
+        shrink(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""What is decided about runs, apart from how they are run: who may claim, when to try again, what an end means. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from atelier.errors import AtelierError, DeadlineExceeded, WorkerLost
+from atelier.jobs.events import Event, Failed, Retried, Snoozed
+from atelier.jobs.models import Fault, Job, Reason, Status
+
+DEADLINE_MARGIN = timedelta(seconds=3)
+"""A run stops this long before its deadline, so that its own word comes before the sweeper's."""
+
+LONGEST_BACKOFF = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How runs behave: the lease's length and the first pause before another attempt."""
+
+    lease: timedelta
+    retry_base: timedelta
+
+
+def claimable(job: Job, dispatch: int, now: datetime) -> bool:
+    """Whether a delivery may run the job: it is the present one, due, and nobody else holds the job."""
+    if dispatch != job.dispatch or job.cancel_requested_at is not None:
+        return False
+    if job.status is Status.QUEUED:
+        return job.run_at is None or job.run_at <= now
+    expired = job.lease_until is not None and job.lease_until <= now
+    return job.status is Status.PROCESSING and expired
+
+
+def worker_lost(job: Job) -> WorkerLost:
+    """Return the error of a job whose lease ran out."""
+    return WorkerLost(f"The worker stopped answering in attempt {job.attempt} of {job.max_attempts}.")
+
+
+def interrupted(fence: int) -> Callable[[Job], bool]:
+    """Whether a run with `fence` has to stop: its lease was taken, its run has ended, or a cancel was asked for."""
+
+    def condition(job: Job) -> bool:
+        newer = job.fence > fence
+        ended = job.fence == fence and job.status is not Status.PROCESSING
+        return newer or ended or job.cancel_requested_at is not None
+
+    return condition
+
+
+def backoff(attempt: int, base: timedelta, asked: timedelta | None) -> timedelta:
+    """Return the pause before the attempt after `attempt`: doubling, ±20 %, never sooner than the provider asked."""
+    doubled: timedelta = min(base * 2 ** (attempt - 1), LONGEST_BACKOFF)
+    spread = doubled * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, keeps no secret
+    return max(spread, asked or timedelta())
+
+
+def fault_of(error: AtelierError) -> Fault:
+    """Return what is kept of an error."""
+    return Fault(code=error.code, message=error.message, retryable=error.retryable)
+
+
+def past_deadline(job: Job, now: datetime) -> bool:
+    """Whether a run has to stop now."""
+    return now >= job.must_finish_by - DEADLINE_MARGIN
+
+
+def deadline_exceeded() -> Failed:
+    """Return the end of a job that was not finished in time."""
+    return Failed(fault=fault_of(DeadlineExceeded("The job was not finished by its deadline.")))
+
+
+def after_snooze(job: Job, until: datetime, reason: Reason) -> Event:
+    """Wait until then, or fail at once where that is beyond the deadline."""
+    if not past_deadline(job, until):
+        return Snoozed(run_at=until, reason=reason)
+    back = until.isoformat(timespec="seconds")
+    late = DeadlineExceeded(f"The job must be finished before it could go on at {back} ({reason}).")
+    return Failed(fault=fault_of(late))
+
+
+def after_failure(job: Job, fault: Fault, asked: timedelta | None, now: datetime, policy: Policy) -> Event:
+    """Try again after a pause where that can help and there is time and an attempt left; else fail."""
+    run_at = now + backoff(job.attempt, policy.retry_base, asked)
+    if fault.retryable and job.attempt < job.max_attempts and not past_deadline(job, run_at):
+        return Retried(run_at=run_at, fault=fault)
+    return Failed(fault=fault)

@@ -1,0 +1,529 @@
+"""The first page in a real browser, on a real server process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+API = "/api/v1/images"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+PATIENCE = 20_000
+
+
+class Server:
+    """`main.py` on a port and a data directory that outlast its process."""
+
+    def __init__(self, data: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._data = data
+        self.start()
+
+    def start(self) -> None:
+        settings = {
+            "PORT": str(self.port),
+            "ATELIER_DATA_DIR": str(self._data),
+            "ATELIER_LEASE_SECONDS": "2",
+            "ATELIER_SWEEP_SECONDS": "0.5",
+            "ATELIER_GRACE_SECONDS": "0",
+            "ATELIER_LOG_LEVEL": "warning",
+        }
+        self._process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env={**os.environ, **settings})
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                self.read("/health")
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        pytest.fail("The server did not start.")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def read(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=5) as response:  # noqa: S310 - our own server
+            return json.load(response)
+
+    def job(self, page: Page) -> Any:
+        return self.read(f"{API}/jobs/{job_id(page)}")
+
+
+class Tab:
+    """A page whose console has to stay silent, but for what a test expects."""
+
+    def __init__(self, context: BrowserContext, server: Server) -> None:
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.expected: list[str] = []
+        self._said: list[str] = []
+        self._url = server.url
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self._said.append(str(error)))
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self._url + path)
+        expect(self.page.locator("#ratios input").first).to_be_attached()
+        return self.page
+
+    def check_silence(self) -> None:
+        unexpected = [text for text in self._said if not any(part in text for part in self.expected)]
+        assert unexpected == []
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # The browser reports a preview that is gone; the page cannot keep it from that.
+        if message.type in {"error", "warning"} and "/preview-" not in message.location["url"]:
+            self._said.append(message.text)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        reason = "Chromium is not installed."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("studio"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext, server: Server) -> Iterator[Tab]:
+    opened = Tab(context, server)
+    yield opened
+    opened.check_silence()
+
+
+def order(page: Page, prompt: str, **choices: str) -> None:
+    page.fill("#prompt", prompt)
+    for name, value in choices.items():
+        page.check(f'[name="{name}"][value="{value}"]')
+    page.click("#generate")
+
+
+def job_id(page: Page) -> str:
+    page.wait_for_url(re.compile("#job="))
+    return page.url.split("#job=")[1]
+
+
+def expect_picture(page: Page) -> None:
+    picture = page.locator("#frame img.finished")
+    expect(picture).to_be_visible(timeout=PATIENCE)
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    expect(page.locator("#stages li.done")).to_have_count(5)
+    expect(page).to_have_title("Finished · atelier")
+
+
+def test_a_picture_is_made_and_shown_with_its_facts(tab: Tab, server: Server) -> None:
+    page = tab.open()
+    page.get_by_role("button", name="A lone tree in the mist").click()
+    page.select_option("#style", "origami")
+    page.check('[value="3:2"]')
+    page.check('[value="draft"]')
+    page.press("#prompt", "Control+Enter")
+    expect_picture(page)
+    stages = page.locator("#stages li").evaluate_all("items => items.map(item => item.dataset.stage)")
+    assert stages == ["queued", "processing", "generating", "uploading", "completed"]
+    picture = server.job(page)["result"]["images"][0]
+    assert picture["style"] == "origami"
+    assert abs(picture["width"] / picture["height"] - 1.5) < 0.05
+    expect(page.locator("#facts")).to_contain_text(f"{picture['width']} × {picture['height']}")  # noqa: RUF001 - as people write it
+    expect(page.locator("#facts")).to_contain_text(str(picture["seed"]))
+    assert page.get_attribute("#open", "href") == picture["image_url"]
+    assert page.locator("#frame img").get_attribute("alt") == "A lone tree in the mist, mountains behind it"
+    page.click("#use-seed")
+    assert page.input_value("#seed") == str(picture["seed"])
+    expect(page.locator("#recent .work").first).to_contain_text("Finished")
+    expect(page.locator("#recent .work img").first).to_be_visible()
+
+
+def test_the_copied_curl_makes_the_same_request(tab: Tab) -> None:
+    page = tab.open("/?sandbox=noop")
+    order(page, "It's a painter's table\nwith brushes", aspect_ratio="16:9", quality="high")
+    expect_picture(page)
+    page.click("#copy-curl")
+    expect(page.locator("#copy-curl")).to_have_text("Copied")
+    command = page.evaluate("navigator.clipboard.readText()")
+    answer = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=20)
+    ours, theirs = page.locator("#job-title").inner_text(), answer.stdout.decode()
+    assert ours == "It's a painter's table with brushes"
+    assert '"stage":"completed"' in theirs
+    assert f'"alt_text":"{ours}"' in theirs
+
+
+def test_steps_and_previews_show_while_it_is_drawn(tab: Tab) -> None:
+    page = tab.open("/?sandbox=slow&seconds=4")
+    order(page, "A red planet with two moons", aspect_ratio="16:9", quality="ultra")
+    expect(page.locator("#frame")).to_be_visible()
+    reserved = page.locator("#frame").bounding_box()
+    expect(page.locator("#message")).to_have_text(re.compile(r"step \d+/\d+"), timeout=PATIENCE)
+    expect(page.locator("#times")).to_have_text(re.compile(r"\d+ s elapsed · about \d+ s left"))
+    expect(page).to_have_title(re.compile(r"^\d+ % generating · atelier$"))
+    preview = page.locator("#frame img.preview")
+    expect(preview).to_be_visible(timeout=PATIENCE)
+    assert preview.evaluate("image => image.naturalWidth") > 0
+    assert 15 < page.locator("#progress").evaluate("bar => bar.value") <= 90
+    expect_picture(page)
+    shown = page.locator("#frame").bounding_box()
+    assert reserved is not None
+    assert shown is not None
+    assert (round(shown["width"]), round(shown["height"])) == (round(reserved["width"]), round(reserved["height"]))
+
+
+def test_a_cancelled_job_shows_its_receipt(tab: Tab) -> None:
+    page = tab.open("/?sandbox=stall")
+    order(page, "A still life that never ends")
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    page.click("#cancel")
+    expect(page.locator("#receipt")).to_have_text("The provider confirmed that it stopped. Nothing was charged.")
+    expect(page.locator("#stages .stopped")).to_contain_text("Generating")
+    expect(page.locator("#announcer")).to_have_text("It was cancelled.")
+    expect(page.locator("#cancel")).to_be_hidden()
+    assert page.evaluate("document.activeElement.id") == "job-title"
+
+
+def test_a_failed_job_says_why_and_can_be_tried_again(tab: Tab, server: Server) -> None:
+    page = tab.open("/?sandbox=refused")
+    order(page, "Something refused")
+    sentence = "The sandbox refuses this request, as it was asked to."
+    expect(page.locator("#verdict")).to_have_text(sentence)
+    expect(page).to_have_title("Failed · atelier")
+    assert server.job(page)["run"] == 1
+    page.click("#retry")
+    page.wait_for_function(f"fetch('{API}/jobs/{job_id(page)}').then(r => r.json()).then(j => j.run === 2)")
+    expect(page.locator("#verdict")).to_have_text(sentence)
+    expect(page.locator("#retry")).to_be_visible()
+
+
+def test_a_wait_says_why_and_until_when(tab: Tab) -> None:
+    page = tab.open("/?sandbox=rate_limited_then_ok")
+    order(page, "A picture in the rush hour", quality="draft")
+    waits = re.compile(r"takes no more requests for the moment\. Attempt 2 of 3 (in \d+ s|begins now)\.")
+    expect(page.locator("#reason")).to_have_text(waits)
+    expect_picture(page)
+    expect(page.locator("#reason")).to_be_hidden()
+
+
+@pytest.mark.parametrize("keep_address", [True, False])
+def test_a_reload_goes_on_watching(tab: Tab, *, keep_address: bool) -> None:
+    page = tab.open("/?sandbox=slow&seconds=3")
+    order(page, "A lighthouse through a reload", quality="draft")
+    expect(page.locator("#message")).to_contain_text("step")
+    before, percent = job_id(page), page.locator("#progress").evaluate("bar => bar.value")
+    if keep_address:
+        page.reload()
+    else:
+        tab.open("/")
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    assert job_id(page) == before
+    assert page.locator("#progress").evaluate("bar => bar.value") >= percent
+    expect_picture(page)
+    expect(page.locator("#use-seed")).to_be_visible()
+
+
+def test_two_tabs_watch_one_job_to_its_end(tab: Tab, context: BrowserContext, server: Server) -> None:
+    page = tab.open("/?sandbox=slow&seconds=3")
+    order(page, "A lighthouse seen twice", quality="draft")
+    second = Tab(context, server)
+    other = second.open(f"/#job={job_id(page)}")
+    expect(other.locator("#stages .current")).to_have_text("Generating")
+    expect_picture(page)
+    expect_picture(other)
+    second.check_silence()
+
+
+def test_one_tab_holds_one_stream(tab: Tab) -> None:
+    page = tab.open("/?sandbox=stall")
+    opened: list[Request] = []
+    closed: list[Request] = []
+    page.on("request", lambda request: opened.append(request) if "/stream" in request.url else None)
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: closed.append(request) if "/stream" in request.url else None)
+    for prompt in ("The first of two", "The second of two"):
+        order(page, prompt)
+        expect(page.locator("#job-title")).to_have_text(prompt)
+        expect(page.locator("#stages .current")).to_have_text("Generating")
+    page.get_by_role("button", name="The first of two").click()
+    expect(page.locator("#job-title")).to_have_text("The first of two")
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    page.wait_for_timeout(500)
+    assert len(opened) == len(closed) + 1
+    for prompt in ("The second of two", "The first of two"):
+        page.get_by_role("button", name=prompt).click()
+        expect(page.locator("#job-title")).to_have_text(prompt)
+        page.click("#cancel")
+        expect(page.locator("#receipt")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#job-title")).to_have_text("The second of two")
+
+
+def test_a_killed_server_costs_nothing_but_time(context: BrowserContext, tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    try:
+        tab = Tab(context, server)
+        tab.expected = ["net::ERR_"]
+        page = tab.open("/?sandbox=slow&seconds=4")
+        order(page, "A lighthouse through a power cut", quality="draft")
+        expect(page.locator("#message")).to_contain_text("step")
+        percent = page.locator("#progress").evaluate("bar => bar.value")
+        server.kill()
+        expect(page.locator("#link")).to_contain_text("The connection is cut; the job goes on.")
+        server.start()
+        expect(page.locator("#link")).to_be_hidden(timeout=PATIENCE)
+        assert page.locator("#progress").evaluate("bar => bar.value") >= percent
+        expect_picture(page)
+        expect(page.locator("#recent .work")).to_have_count(1)
+        tab.check_silence()
+    finally:
+        server.stop()
+
+
+def test_wrong_values_are_told_at_their_fields(tab: Tab) -> None:
+    tab.expected = ["422 (Unprocessable"]
+    page = tab.open()
+    page.click("#generate")
+    expect(page.locator("#prompt-problem")).to_have_text("Say in a few words what the picture shall show.")
+    page.fill("#prompt", "   ")
+    page.fill("#seed", "99999999999")
+    page.click("#generate")
+    expect(page.locator("#prompt-problem")).to_have_text("Must not be blank.")
+    expect(page.locator("#seed-problem")).to_have_text("It should be less than or equal to 4294967294.")
+    expect(page.locator("#problems li")).to_have_count(2)
+    assert page.get_attribute("#seed", "aria-invalid") == "true"
+    assert page.evaluate("document.activeElement.id") == "prompt"
+    page.get_by_role("link", name="Seed:").click()
+    assert page.evaluate("document.activeElement.id") == "seed"
+    page.fill("#seed", "7")
+    expect(page.locator("#seed-problem")).to_be_empty()
+    page.fill("#prompt", "Now it is fine")
+    page.check('[value="draft"]')
+    page.click("#generate")
+    expect(page.locator("#problems")).to_be_hidden()
+    expect_picture(page)
+
+
+def test_other_problems_say_what_to_do(tab: Tab) -> None:
+    tab.expected = ["503 (Service", "net::ERR_"]
+    page = tab.open()
+    full = {"detail": "The store does not answer.", "code": "store_unavailable"}
+
+    def busy(route: Route) -> None:
+        route.fulfill(
+            status=503, headers={"Retry-After": "2"}, content_type="application/problem+json", body=json.dumps(full)
+        )
+
+    page.route("**/generate/stream", busy)
+    order(page, "A picture for later")
+    expect(page.locator("#problems")).to_contain_text("The store does not answer.")
+    expect(page.locator("#problems")).to_contain_text("Press the button again in 2 s; your words are kept.")
+    page.unroute("**/generate/stream")
+    page.route("**/generate/stream", lambda route: route.abort())
+    page.click("#generate")
+    expect(page.locator("#problems")).to_contain_text("The service could not be reached.")
+    assert page.input_value("#prompt") == "A picture for later"
+
+
+def test_a_job_that_is_gone_is_told(tab: Tab) -> None:
+    tab.expected = ["404 (Not Found)"]
+    page = tab.open("/#job=0123456789abcdef")
+    expect(page.locator("#link")).to_have_text("There is no such job. It may have been removed.")
+
+
+def test_a_blocked_stream_falls_back_to_reading(tab: Tab) -> None:
+    tab.expected = ["net::ERR_"]
+    page = tab.open("/?sandbox=slow&seconds=2")
+    page.route(re.compile(r"/jobs/\w+/stream"), lambda route: route.abort())
+    order(page, "A picture behind a strict proxy", quality="draft")
+    job_id(page)
+    page.reload()
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    expect_picture(page)
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1920])
+def test_nothing_is_wider_than_the_screen(tab: Tab, width: int) -> None:
+    tab.page.set_viewport_size({"width": width, "height": 800})
+    page = tab.open("/?sandbox=noop")
+    order(page, "W" * 300, aspect_ratio="9:21")
+    expect_picture(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    box = page.locator("#frame").bounding_box()
+    assert box is not None
+    assert box["height"] < 800
+
+
+NAMELESS = """
+() => [...document.querySelectorAll("button, a, input, select, textarea, progress, summary")]
+  .filter((item) => item.checkVisibility() && !item.textContent.trim() && !item.labels?.length && !item.ariaLabel)
+  .map((item) => item.outerHTML)
+"""
+
+
+def test_every_control_has_a_name_and_the_keyboard_reaches_it(tab: Tab) -> None:
+    page = tab.open("/?sandbox=stall")
+    assert page.evaluate(NAMELESS) == []
+    page.focus("#prompt")
+    page.keyboard.type("Made by keyboard alone")
+    visited: list[str] = []
+    while not visited or visited[-1] != "generate":
+        page.keyboard.press("Tab")
+        visited.append(page.evaluate("document.activeElement.id || document.activeElement.name"))
+        assert len(visited) < 15
+    assert {"style", "aspect_ratio", "quality", "seed", "surprise"} < set(visited)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("progressbar", name="Progress of the picture")).to_be_visible()
+    assert page.evaluate(NAMELESS) == []
+    assert page.locator("#stages [aria-current=step]").inner_text() == "Generating"
+    page.get_by_role("button", name="Cancel", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+CONTRAST = """
+(pairs) => {
+  const colour = (name) => {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = `var(--${name})`;
+    const parts = getComputedStyle(probe).color.match(/[\\d.]+/g).map((part) => part / 255);
+    probe.remove();
+    const [r, g, b] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return pairs.map(([one, other]) => {
+    const [dark, light] = [colour(one), colour(other)].sort((a, b) => a - b);
+    return (light + 0.05) / (dark + 0.05);
+  });
+}
+"""
+TEXTS = [
+    ["ink", "paper"], ["ink", "sheet"], ["ink", "tint"], ["soft", "paper"], ["soft", "sheet"], ["accent", "paper"],
+    ["accent-deep", "paper"], ["accent-deep", "tint"], ["on-accent", "accent"], ["on-accent", "accent-deep"],
+]  # fmt: skip
+EDGES = [["edge", "paper"], ["edge", "sheet"], ["accent", "sheet"], ["accent", "line"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_enough(tab: Tab, scheme: Any) -> None:
+    tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page = tab.open()
+    assert min(page.evaluate(CONTRAST, TEXTS)) >= 4.5
+    assert min(page.evaluate(CONTRAST, EDGES)) >= 3
+
+
+PARSE = """
+async ([text, mode]) => {
+  const { EventParser } = await import("/studio/sse.js");
+  const bytes = new TextEncoder().encode(text);
+  const parse = (...cuts) => {
+    const parser = new EventParser();
+    const edges = [0, ...cuts, bytes.length];
+    const events = edges.slice(1).flatMap((edge, index) => parser.push(bytes.slice(edges[index], edge)));
+    return JSON.stringify([events, parser.lastId, parser.retry]);
+  };
+  const whole = parse();
+  const every = bytes.keys().toArray().slice(1);
+  const wrong = mode === "pairs"
+    ? every.flatMap((one) => every.filter((other) => other > one && parse(one, other) !== whole).map((other) => [one, other]))
+    : every.filter((cut) => parse(cut) !== whole);
+  if (parse(...every) !== whole) wrong.push("byte by byte");
+  return [JSON.parse(whole), wrong];
+}
+"""
+STREAM = (
+    "\ufeff: ping\r\n\r\n"
+    'id: 1\r\ndata: {"message":"Grüße, 世界 🎨"}\r\n\r\n'
+    "retry: 1500\nretry: soon\n"
+    "id:2\ndata: first\ndata:  second\ndata\n\n"
+    "event: named\rid: 3\rdata: with a lone return\r\r"
+    "id: bad\0id\ndata: keeps the number\nunknown: field\n\n"
+    "id: 4\n\n"
+    ": the end is cut\ndata: never sent"
+)  # fmt: skip
+
+
+def test_the_parser_does_not_mind_where_chunks_are_cut(tab: Tab) -> None:
+    page = tab.open()
+    (events, last_id, retry), wrong = page.evaluate(PARSE, [STREAM, "single"])
+    assert wrong == []
+    assert [(event["id"], event["type"], event["data"]) for event in events] == [
+        ("1", "message", '{"message":"Grüße, 世界 🎨"}'),
+        ("2", "message", "first\n second\n"),
+        ("3", "named", "with a lone return"),
+        ("3", "message", "keeps the number"),
+    ]
+    assert (last_id, retry) == ("4", 1500)
+    short = "id: 1\r\ndata: ü\r\r\ndata: 🎨\r\n\r\n\n"
+    assert page.evaluate(PARSE, [short, "pairs"])[1] == []
+
+
+def test_old_news_change_nothing(tab: Tab) -> None:
+    page = tab.open()
+    states = page.evaluate(
+        """async () => {
+          const { newJob, withEvent } = await import("/studio/job.js");
+          const event = (stage, progress, second, more = {}) => ({
+            stage, progress, status: "processing", message: stage, data: {}, timestamp: `2026-01-01T00:00:0${second}Z`, ...more,
+          });
+          const first = withEvent(newJob("a", "A"), 3, event("generating", 15, 1));
+          const step = withEvent(first, 3, event("generating", 50, 3, { step: 5, total_steps: 10 }));
+          const late = withEvent(step, 3, event("generating", 30, 2, { step: 2, total_steps: 10 }));
+          const older = withEvent(step, 2, event("processing", 5, 4));
+          const again = withEvent(step, 3, event("generating", 50, 3, { step: 5, total_steps: 10 }));
+          const reopened = withEvent(step, 6, event("queued", 0, 5, { status: "queued" }));
+          return [late === step, older === step, again.progress, again.step, reopened.progress, reopened.seq];
+        }"""
+    )
+    assert states == [True, True, 50, 5, 0, 6]

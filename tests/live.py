@@ -1,0 +1,64 @@
+"""A live server in the test's own loop, and what a test may find missing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from atelier.app import create_app
+from atelier.settings import Settings
+from atelier.wiring import Adapters
+
+ROOT = Path(__file__).parent.parent
+"""The repository."""
+
+
+def needs(found: object, what: str) -> None:
+    """Skip on a laptop that lacks something, with the reason; fail in CI."""
+    if found:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI skips nothing")
+    pytest.skip(f"{what} is not installed here")
+
+
+class Live:
+    """A running server and a client of it."""
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, port: int) -> None:
+        self.app, self.client, self.port = app, client, port
+        self.base = f"http://127.0.0.1:{port}"
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Live]]
+
+
+@contextlib.asynccontextmanager
+async def serving(data: Path, adapters: Adapters | None = None, **settings: object) -> AsyncIterator[Live]:
+    """Serve for the length of the block."""
+    config = Settings(**{"data_dir": data, "grace_seconds": 1, **settings})  # type: ignore[arg-type]
+    app = await asyncio.to_thread(create_app, config, adapters)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(512)
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=3))
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.01)
+        port = listener.getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            yield Live(app, client, port)
+        app.state.surroundings.closing.set()
+        server.should_exit = True
+        await running

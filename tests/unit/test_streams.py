@@ -1,0 +1,110 @@
+"""Events on the wire: one line, few bytes, whatever the texts are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atelier.api.streams import LIMIT, SIX, encode
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=3000)
+URL = "https://atelier.example/pictures/" + "a" * 260
+
+
+def completed(alt_text: str, message: str, pictures: int = 1) -> dict[str, Any]:
+    job = "https://atelier.example/api/v1/images/jobs/" + "f" * 32
+    picture = {
+        "image_id": "f" * 32 + "-1",
+        "image_url": URL,
+        "width": 1024,
+        "height": 1024,
+        "format": "png",
+        "alt_text": alt_text,
+        "thumbnail_url": URL,
+        "provider": "sandbox",
+        "content_hash": "e" * 64,
+    }
+    return {
+        "stage": "completed",
+        "progress": 100.0,
+        "message": message,
+        "job_id": "f" * 32,
+        "status": "completed",
+        "data": {
+            "result": {"images": [dict(picture) for _ in range(pictures)]},
+            "is_draft": False,
+            "blog_id": "b" * 128,
+            "blog_job_id": "j" * 128,
+        },
+        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "urls": {"self": job, "stream": f"{job}/stream", "cancel": f"{job}/cancel", "retry": f"{job}/retry"},
+    }
+
+
+def parse(event: bytes) -> dict[str, Any]:
+    """Parse as the careless client does: split on newlines, nothing else is a line end."""
+    lines = event.decode().split("\n")
+    assert lines[0].startswith("id: ")
+    assert lines[2:] == ["", ""]
+    found: dict[str, Any] = json.loads(lines[1].removeprefix("data: "))
+    return found
+
+
+@given(texts, texts, st.integers(1, 5))
+def test_any_text_fits_and_stays_one_line(alt_text: str, message: str, pictures: int) -> None:
+    event = encode(completed(alt_text[:125], message, pictures), 2**53)
+    assert len(event) <= LIMIT
+    for separator in ("\x85", "\u2028", "\u2029", "\r", "\x0b", "\x0c", "\x1e"):
+        assert separator not in event.decode()
+    sent = parse(event)
+    assert set(SIX) <= sent["data"]["result"]["images"][0].keys()
+    assert sent["data"]["result"]["images"][0]["image_url"] == URL
+    assert sent["urls"]["self"].endswith("f" * 32)
+    assert sent["stage"] == "completed"
+
+
+@given(texts)
+def test_an_error_keeps_a_text(error: str) -> None:
+    message = {
+        "stage": "error",
+        "progress": 15.0,
+        "message": error,
+        "job_id": "f" * 32,
+        "status": "failed",
+        "data": {"error": error or "Broken", "code": "internal", "retryable": False},
+        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "urls": {"self": URL},
+    }
+    event = encode(message, 4)
+    assert len(event) <= LIMIT
+    assert parse(event)["data"]["error"]
+
+
+def test_what_fits_is_not_touched() -> None:
+    message = completed("A hill", "Completed")
+    message["data"]["blog_id"] = message["data"]["blog_job_id"] = None
+    before = json.loads(json.dumps(message))
+    sent = parse(encode(message, 5))
+    assert sent["message"] == before["message"]
+    assert sent["data"]["result"]["images"][0]["alt_text"] == "A hill"
+
+
+def test_things_are_dropped_in_the_documented_order() -> None:
+    message = completed("A hill", "Completed", pictures=2)
+    message |= {"eta": {"p50": 1}, "queue": {"position": 1}, "message": "m" * 100}
+    sent = parse(encode(message, 5))
+    assert sent["urls"].keys() == {"self"}
+    assert "eta" not in sent
+    assert "queue" not in sent
+    assert sent["data"]["result"]["images"][0].keys() == set(SIX)
+    assert len(sent["data"]["result"]["images"]) == 1, "more pictures go before texts are cut"
+    assert sent["message"] == "m" * 100
+
+
+@pytest.mark.parametrize("text", ["é" * 3000, "😀" * 3000, '"' * 3000, "\x00" * 3000])
+def test_texts_are_cut_by_the_bytes_they_take(text: str) -> None:
+    assert len(encode(completed(text[:125], text), 1)) <= LIMIT
