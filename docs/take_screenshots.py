@@ -88,12 +88,15 @@ def take_desktop(browser: Browser, url: str, target: Path) -> None:
     page.check('[value="16:9"]')
     page.check('[value="ultra"]')
     page.click("#generate")
-    page.evaluate("scrollTo(0, 0)")
     page.mouse.move(0, 0)
     page.wait_for_function("document.querySelector('#progress').value > 60 && document.querySelector('img.preview')")
     page.wait_for_timeout(700)
     bottom = page.evaluate("document.querySelector('#recent .work').getBoundingClientRect().bottom + scrollY")
-    page.screenshot(path=target, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": bottom + 24})
+    # A higher window instead of a full-page picture, in which sticky parts would float in the middle.
+    page.set_viewport_size({"width": WIDTH, "height": int(bottom) + 24})
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(200)
+    page.screenshot(path=target)
     page.wait_for_selector("img.finished")
     page.close()
 

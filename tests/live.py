@@ -59,6 +59,6 @@ async def serving(data: Path, adapters: Adapters | None = None, **settings: obje
         port = listener.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             yield Live(app, client, port)
-        app.state.surroundings.closing.set()
+        app.state.surroundings.engine.close()
         server.should_exit = True
         await running

@@ -26,6 +26,7 @@ from atelier.errors import AtelierError
 from atelier.settings import Settings
 from atelier.wiring import Adapters, Services
 
+TIDY_SECONDS = 3600
 STUDIO = Path(__file__).parent / "studio"
 HEADERS_IN = ["Content-Type", "Authorization", "Prefer", "If-None-Match", "Idempotency-Key", "Last-Event-ID"]
 HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed"]
@@ -40,7 +41,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         title="atelier",
         version="0.1.0",
         description="Pictures as durable jobs, watched live. Every error is a problem document with a published code.",
-        lifespan=_lifespan(config, services, surroundings),
+        lifespan=_lifespan(config, services),
     )
     app.state.surroundings = surroundings
     errors.install(app)
@@ -92,7 +93,7 @@ def _add_front_doors(app: FastAPI) -> None:
         return FileResponse(STUDIO / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-def _lifespan(config: Settings, services: Services, surroundings: Surroundings) -> Callable[[FastAPI], Any]:
+def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         logs.info("starting", environment=config.environment, role=config.role, auth=config.auth)
@@ -100,13 +101,13 @@ def _lifespan(config: Settings, services: Services, surroundings: Surroundings) 
         working = config.role != "web"
         if working:
             services.queue.start(services.engine.deliver)
-        sweeping = asyncio.create_task(_sweep(config, services), name="sweeper") if working else None
-        stop = Shutdown(config, services, surroundings)
+        chores = [asyncio.create_task(chore(config, services)) for chore in (_sweep, _tidy) if working]
+        stop = Shutdown(config, services)
         with stop.at_signal():
             yield
         await stop.finish()
-        if sweeping is not None:
-            sweeping.cancel()
+        for chore in chores:
+            chore.cancel()
         for provider in services.adapters.image_providers.values():
             await provider.close()
         await services.adapters.store.close()
@@ -119,17 +120,26 @@ async def _sweep(config: Settings, services: Services) -> None:
     while True:
         try:
             await services.engine.sweep()
-            await wiring.forget_pictures(config, services)
         except AtelierError as error:
             logs.warning("sweep_failed", reason=error.message)
         await asyncio.sleep(config.sweep_seconds)
 
 
+async def _tidy(config: Settings, services: Services) -> None:
+    """Remove files whose time is over, once an hour."""
+    while True:
+        try:
+            await wiring.tidy(config, services)
+        except AtelierError as error:
+            logs.warning("tidy_failed", reason=error.message)
+        await asyncio.sleep(TIDY_SECONDS)
+
+
 class Shutdown:
     """Begins at the signal, long before the server has closed its connections: streams say goodbye, jobs drain."""
 
-    def __init__(self, config: Settings, services: Services, surroundings: Surroundings) -> None:
-        self._config, self._services, self._surroundings = config, services, surroundings
+    def __init__(self, config: Settings, services: Services) -> None:
+        self._config, self._services = config, services
         self._draining: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -165,7 +175,7 @@ class Shutdown:
             self._services.engine.release()
         else:
             logs.info("stopping", grace_seconds=self._config.grace_seconds)
-            self._surroundings.closing.set()
+            self._services.engine.close()
             self._draining = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:

@@ -25,6 +25,9 @@ from atelier.stores.sqlite import SqliteStore
 
 IMAGE_PROVIDERS = {"sandbox": Sandbox}
 
+LEFTOVERS = timedelta(days=30)
+"""How long files are kept that only a job which ended badly can have left."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapters:
@@ -84,11 +87,14 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
     return Services(adapters=adapters, queue=queue, engine=engine, now=utc_now)
 
 
-async def forget_pictures(settings: Settings, services: Services) -> None:
-    """Remove pictures past their retention; none has one unless it is configured."""
-    keep = _days(settings.retention.pictures_days)
-    if keep is not None:
-        await services.adapters.storage.expire(services.now() - keep)
+async def tidy(settings: Settings, services: Services) -> None:
+    """Remove previews of jobs long ended, bytes nobody came for, and pictures past their retention (default: none)."""
+    now, storage = services.now(), services.adapters.storage
+    await storage.expire_previews(now - LEFTOVERS)
+    await services.adapters.spool.expire(now - (_days(settings.retention.jobs_days) or LEFTOVERS))
+    pictures = _days(settings.retention.pictures_days)
+    if pictures is not None:
+        await storage.expire(now - pictures)
 
 
 def _image_provider(name: str, settings: Settings) -> ImageProvider:

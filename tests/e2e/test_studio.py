@@ -80,6 +80,11 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=5) as response:  # noqa: S310 - our own server
             return json.load(response)
 
+    def ask(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode())  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own server
+            return json.load(response)
+
     def job(self, page: Page) -> Any:
         return self.read(f"{API}/jobs/{job_id(page)}")
 
@@ -258,6 +263,18 @@ def test_a_wait_says_why_and_until_when(tab: Tab) -> None:
     expect(page.locator("#reason")).to_be_hidden()
 
 
+def test_a_job_without_a_slot_says_so(tab: Tab, server: Server) -> None:
+    body = {"prompt": "Taking a place", "sandbox": {"scenario": "stall"}}
+    taken = [server.ask(f"{API}/generate", body)["job_id"] for _ in range(4)]
+    page = tab.open("/?sandbox=noop")
+    order(page, "Waiting for a place")
+    expect(page.locator("#reason")).to_have_text("Every place at the easel is taken; it begins as soon as one is free.")
+    expect(page.locator("#stages .current")).to_have_text("Queued")
+    for job in taken:
+        server.ask(f"{API}/jobs/{job}/cancel", {})
+    expect_picture(page)
+
+
 @pytest.mark.parametrize("keep_address", [True, False])
 def test_a_reload_goes_on_watching(tab: Tab, *, keep_address: bool) -> None:
     page = tab.open("/?sandbox=slow&seconds=3")
@@ -401,6 +418,7 @@ def test_nothing_is_wider_than_the_screen(tab: Tab, width: int) -> None:
     order(page, "W" * 300, aspect_ratio="9:21")
     expect_picture(page)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    expect(page.locator("#frame")).to_be_in_viewport(ratio=0.95)
     box = page.locator("#frame").bounding_box()
     assert box is not None
     assert box["height"] < 800

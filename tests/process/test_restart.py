@@ -122,7 +122,7 @@ async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> N
         endings = await asyncio.gather(*streams)
     for text, clean in endings:
         assert clean, "the stream is ended, not cut"
-        assert text.endswith("retry: 1000\n\n"), text[-200:]
+        assert text.endswith(": come back with the last id\nretry: 1000\n\n"), text[-200:]
         assert '"stage":"error"' not in text
     async with running(tmp_path / "data", port=port) as server:
         for job_id, (text, _) in zip(ids + waiting, endings, strict=True):

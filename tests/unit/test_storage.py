@@ -103,6 +103,20 @@ async def test_a_failing_disk_is_said_and_leaves_nothing_half_written(
     assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []
 
 
+async def test_leftovers_expire_and_nothing_else_does(storage: DiskStorage, tmp_path: Path) -> None:
+    spool = DiskSpool(tmp_path / "spool")
+    picture = await storage.save("job-1", 1, content(), shared=False)
+    preview = await storage.save_preview("job-1", 1, b"jpeg")
+    await spool.keep("job-1", b"bytes")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert await storage.expire_previews(tomorrow - timedelta(days=2)) == 0
+    assert await storage.expire_previews(tomorrow) == 1
+    assert await spool.expire(tomorrow) == 1
+    assert not path_of(storage, preview).exists()
+    assert path_of(storage, picture.location).exists()
+    assert await spool.read("job-1") is None
+
+
 async def test_ping_tells_whether_pictures_can_be_saved(tmp_path: Path) -> None:
     await asyncio.to_thread((tmp_path / "file").write_text, "in the way")
     await DiskStorage(tmp_path / "good", b"s").ping()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -44,7 +43,6 @@ class Surroundings:
     checks: Mapping[str, Check]
     body_bytes: int
     now: Clock
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def surroundings(request: Request) -> Surroundings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -19,7 +18,8 @@ PING_SECONDS = 15
 SEND_SECONDS = 20
 """A client that takes nothing for this long is let go."""
 
-FAREWELL = b": the service is restarting\nretry: 1000\n\n"
+FAREWELL = b": come back with the last id\nretry: 1000\n\n"
+"""What a stream says when it has to end before its job has."""
 
 SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
 """Picture fields that every event keeps."""
@@ -28,12 +28,10 @@ Message = dict[str, Any]
 ToMessage = Callable[[Update], Message | None]
 
 
-def event_stream(
-    updates: AsyncIterator[Update], to_message: ToMessage, closing: asyncio.Event, headers: dict[str, str]
-) -> EventSourceResponse:
-    """Return the response that sends each update's message until the updates end or the service closes."""
+def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers: dict[str, str]) -> EventSourceResponse:
+    """Return the response that sends each update's message until the updates end."""
     return EventSourceResponse(
-        _events(updates, to_message, closing),
+        _events(updates, to_message),
         headers={"Cache-Control": "no-cache, no-transform", **headers},
         ping=PING_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(comment="ping"),
@@ -44,27 +42,15 @@ def event_stream(
     )
 
 
-async def _events(
-    updates: AsyncIterator[Update], to_message: ToMessage, closing: asyncio.Event
-) -> AsyncIterator[bytes]:
-    closed = asyncio.ensure_future(closing.wait())
-    try:
-        while True:
-            following = asyncio.ensure_future(anext(updates, None))
-            await asyncio.wait({following, closed}, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                following.cancel()
-                await asyncio.wait({following})
-                yield FAREWELL
-                return
-            update = following.result()
-            if update is None:
-                return
-            message = to_message(update)
-            if message is not None:
-                yield encode(message, update.record.seq if update.record is not None else update.job.seq)
-    finally:
-        closed.cancel()
+async def _events(updates: AsyncIterator[Update], to_message: ToMessage) -> AsyncIterator[bytes]:
+    ended = False
+    async for update in updates:
+        message = to_message(update)
+        if message is not None:
+            yield encode(message, update.record.seq if update.record is not None else update.job.seq)
+        ended = update.job.status.terminal
+    if not ended:
+        yield FAREWELL
 
 
 def encode(message: Message, number: int) -> bytes:

@@ -159,8 +159,9 @@ class JobEngine:
         return await self._sweeper.sweep()
 
     def close(self) -> None:
-        """Start no more runs."""
+        """Start no more runs and end every `follow`: the process is about to end."""
         self._runner.close()
+        self._followers.close()
 
     async def drain(self, grace: timedelta) -> None:
         """Let running jobs finish within `grace`; give the rest back to the queue."""

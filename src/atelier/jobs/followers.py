@@ -23,28 +23,35 @@ RETRY_SECONDS = 1.0
 class Follower:
     """The latest run of one job as this process knows it. Its reader runs while anybody watches."""
 
-    def __init__(self, store: Store, job_id: str) -> None:
+    def __init__(self, store: Store, job_id: str, *, closed: bool) -> None:
         self.snapshot: Snapshot | None = None
-        self.gone = False
+        self.gone, self.closed = False, closed
         self.watchers = 0
         self._store, self._job_id = store, job_id
         self._changed = asyncio.Event()
         self.reader = asyncio.create_task(self._read())
 
     async def changed(self, seen: Snapshot | None) -> None:
-        """Return when there is something newer than `seen`, or the job is gone."""
-        while self.snapshot is seen and not self.gone:
+        """Return when there is something newer than `seen`, the job is gone, or watching has ended."""
+        while self.snapshot is seen and not (self.gone or self.closed):
             await self._changed.wait()
 
     async def until(self, condition: Callable[[Job], bool]) -> Job | None:
-        """Return the first header that meets `condition`; None when the job is gone."""
-        seen = None
+        """Return the first header that meets `condition`; None when the job is gone. Goes on after `close`."""
         while not self.gone:
-            await self.changed(seen)
-            seen = self.snapshot
-            if seen is not None and condition(seen.job):
-                return seen.job
+            if self.snapshot is not None and condition(self.snapshot.job):
+                return self.snapshot.job
+            await self._changed.wait()
         return None
+
+    def close(self) -> None:
+        """Let go of whoever watches."""
+        self.closed = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _read(self) -> None:
         while not self.gone:
@@ -64,8 +71,7 @@ class Follower:
             return
         else:
             self.snapshot = _merge(known, fresh)
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._tell()
 
 
 class Followers:
@@ -74,13 +80,20 @@ class Followers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._open: dict[str, Follower] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """End every `follow`, as the process is about to end; what the engine itself waits for goes on."""
+        self._closed = True
+        for follower in self._open.values():
+            follower.close()
 
     @asynccontextmanager
     async def watching(self, job_id: str) -> AsyncIterator[Follower]:
         """Share the job's follower for as long as the block lasts."""
         follower = self._open.get(job_id)
         if follower is None or follower.gone:
-            follower = self._open[job_id] = Follower(self._store, job_id)
+            follower = self._open[job_id] = Follower(self._store, job_id, closed=self._closed)
         follower.watchers += 1
         try:
             yield follower
@@ -94,14 +107,15 @@ class Followers:
     async def follow(self, job_id: str, after: int) -> AsyncIterator[Update]:
         """Yield every record of the latest run behind `after`, and the present state between records; end with its end.
 
-        A cursor of an earlier run starts at the latest run's first record.
+        A cursor of an earlier run starts at the latest run's first record. Ends early, between two updates, when the
+        process is about to end or the job was removed.
         """
         async with self.watching(job_id) as follower:
             cursor, shown, seen = after, None, None
             while True:
                 await follower.changed(seen)
                 seen = follower.snapshot
-                if follower.gone or seen is None:
+                if follower.gone or follower.closed or seen is None:
                     return
                 cursor = cursor if cursor <= seen.job.seq else 0
                 for record in _unseen(seen, cursor):

@@ -72,7 +72,7 @@ class Pipeline(ABC, Generic[Params, State]):
         """Return what the run made, from its state alone."""
 
     async def settled(self, run: Run[Params, State]) -> None:
-        """Tidy up after the result was stored; the job no longer depends on it."""
+        """Tidy up after the run has ended, well or badly (`run.job` says which)."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -33,6 +33,7 @@ from atelier.jobs.verdicts import (
 )
 
 SETTLE_TRIES = 3
+ABORT_SECONDS = 5
 
 RELEASE_WAIT = timedelta(seconds=3)
 """How long released runs may take to let go and write that they did."""
@@ -239,7 +240,8 @@ class Runner:
         code = job.fault.code if job.fault is not None else None
         logs.info(f"job_{job.status}", attempt=job.attempt, code=code, resume_at=job.resume_at)
         await self._hand_over(job)
-        if job.status is Status.COMPLETED:
+        if job.status.terminal:
+            run.job = job
             await pipeline.settled(run)
 
 
@@ -251,4 +253,7 @@ def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
 async def _abort(work: asyncio.Task[Product]) -> None:
     """Cancel the work and wait until it has let go; its own words no longer count."""
     work.cancel()
-    await asyncio.wait({work}, timeout=5)
+    done, _ = await asyncio.wait({work}, timeout=ABORT_SECONDS)
+    for task in done:
+        if not task.cancelled():
+            task.exception()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from atelier import media
 from atelier.errors import AtelierError, ProviderNotConfigured
+from atelier.jobs.models import Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
 from atelier.media import Content, Format
 from atelier.pipelines.ports import (
@@ -164,9 +165,10 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         return Product(result=result.model_dump(mode="json"), cost=drawn.cost)
 
     async def settled(self, run: ImageRun) -> None:
-        """Let go of the spooled bytes and the previews."""
-        await self._spool.drop(run.job.id)
+        """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
         await self._storage.drop_previews(run.job.id)
+        if run.job.status is Status.COMPLETED:
+            await self._spool.drop(run.job.id)
 
     def _provider(self, run: ImageRun) -> ImageProvider:
         provider = self._providers.get(run.params.provider)

@@ -118,6 +118,9 @@ class Storage(Protocol):
     async def expire(self, before: datetime) -> int:
         """Remove pictures saved before a moment; how many files that were."""
 
+    async def expire_previews(self, before: datetime) -> int:
+        """Remove previews saved before a moment; how many that were."""
+
     async def ping(self) -> None:
         """Answer if pictures can be saved now."""
 
@@ -133,3 +136,6 @@ class Spool(Protocol):
 
     async def drop(self, job_id: str) -> None:
         """Forget the bytes."""
+
+    async def expire(self, before: datetime) -> int:
+        """Forget bytes kept before a moment; how many jobs' that were."""

@@ -12,7 +12,6 @@ import asyncio
 import hashlib
 import hmac
 import re
-import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from atelier import media
 from atelier.errors import StorageError
 from atelier.media import Content
 from atelier.pipelines.ports import Stored
-from atelier.storage.files import write_whole
+from atelier.storage.files import remove_older, write_whole
 
 ROUTE = "/pictures"
 SHARED = "shared"
@@ -51,7 +50,11 @@ class DiskStorage:
 
     async def expire(self, before: datetime) -> int:
         """Remove files written before a moment, and folders left empty."""
-        return await asyncio.to_thread(self._expire, before.timestamp())
+        return await asyncio.to_thread(remove_older, self._folder, "*/*", before)
+
+    async def expire_previews(self, before: datetime) -> int:
+        """Remove previews written before a moment, and folders left empty."""
+        return await asyncio.to_thread(remove_older, self._folder, "*/preview-*.jpg", before)
 
     async def ping(self) -> None:
         """Write and remove a small file."""
@@ -77,15 +80,6 @@ class DiskStorage:
     def _drop_previews(self, job_id: str) -> None:
         for preview in (self._folder / self._place(job_id)).glob("preview-*.jpg"):
             preview.unlink(missing_ok=True)
-
-    def _expire(self, before: float) -> int:
-        old = [path for path in self._folder.glob("*/*") if path.stat().st_mtime < before]
-        for path in old:
-            path.unlink(missing_ok=True)
-        for folder in {path.parent for path in old}:
-            if not any(folder.iterdir()):
-                shutil.rmtree(folder, ignore_errors=True)
-        return len(old)
 
     def _ping(self) -> None:
         try:

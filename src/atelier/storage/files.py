@@ -1,10 +1,12 @@
-"""Writing files so that a crash never leaves half of one under its name. Blocking; call in a thread."""
+"""Files: written so that a crash never leaves half of one under its name, removed by age. Blocking; call in a thread."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
+from datetime import datetime
 from pathlib import Path
 
 from atelier.errors import StorageError, StorageFull
@@ -30,6 +32,17 @@ def write_whole(path: Path, data: bytes) -> None:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StorageFull("The disk for pictures is full.") from error
         raise StorageError(f"The disk for pictures cannot be written: {error.strerror}.") from error
+
+
+def remove_older(folder: Path, pattern: str, before: datetime) -> int:
+    """Remove files written before a moment, and folders below `folder` left empty by that; how many files."""
+    old = [path for path in folder.glob(pattern) if path.stat().st_mtime < before.timestamp()]
+    for path in old:
+        path.unlink(missing_ok=True)
+    for parent in {path.parent for path in old} - {folder}:
+        with contextlib.suppress(OSError):  # not empty
+            parent.rmdir()
+    return len(old)
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
-from atelier.storage.files import write_whole
+from atelier.storage.files import remove_older, write_whole
 
 
 class DiskSpool:
@@ -25,6 +26,10 @@ class DiskSpool:
     async def drop(self, job_id: str) -> None:
         """Remove them."""
         await asyncio.to_thread(self._path(job_id).unlink, missing_ok=True)
+
+    async def expire(self, before: datetime) -> int:
+        """Remove files written before a moment."""
+        return await asyncio.to_thread(remove_older, self._folder, "*.bytes", before)
 
     def _replace(self, job_id: str, data: bytes) -> None:
         self._path(job_id).unlink(missing_ok=True)

@@ -89,14 +89,12 @@ async function choose(id) {
   bringIntoView();
 }
 
-/** On a phone the easel is below the form. */
+/** Scroll to the easel where its frame is not in sight: on a phone it is below the form. */
 function bringIntoView() {
-  const easel = document.getElementById("easel");
-  const { top, bottom } = easel.getBoundingClientRect();
-  if (top < 0 || Math.min(bottom, top + 300) > window.innerHeight) {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    easel.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
-  }
+  const { top, bottom } = document.getElementById("frame").getBoundingClientRect();
+  if (top >= 0 && bottom <= window.innerHeight) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  document.getElementById("easel").scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
 async function act(action, job, learn) {

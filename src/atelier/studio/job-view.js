@@ -158,7 +158,7 @@ function tick() {
   fill("reason", ended(job) ? "" : waiting(job, now));
   const times = [];
   if (job.begunAt && job.status !== "completed") times.push(elapsed(now));
-  if (!ended(job) && job.remaining && job.reason !== "cancelling") times.push(left(now));
+  if (!ended(job) && job.remaining && job.reason === null) times.push(left(now));
   if (job.attempt > 1 && job.reason === null) times.push(`attempt ${job.attempt} of ${job.maxAttempts}`);
   part("times").textContent = times.join(" · ");
   fill("link", connection());

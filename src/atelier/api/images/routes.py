@@ -133,7 +133,7 @@ async def _view(job_id: str, call: Call) -> JobView:
 def _stream(job: Job, after: int, call: Call) -> Response:
     updates = call.around.engine.follow(job.id, after=after)
     headers = {"X-Job-Id": job.id, "Location": translate.urls(job.id, call.base)["self"]}
-    return event_stream(updates, partial(translate.to_message, base=call.base), call.around.closing, headers)
+    return event_stream(updates, partial(translate.to_message, base=call.base), headers)
 
 
 def _cursor(last_event_id: str | None, after: int | None) -> int:

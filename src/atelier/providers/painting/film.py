@@ -10,10 +10,14 @@ from atelier.providers.painting.study import Study, blurred, grain, softened, vi
 
 def bloom(study: Study, radius: float, strength: float, threshold: float = 0.6) -> None:
     """Let bright places glow over their surroundings."""
-    bright = np.maximum(study.rgb - np.float32(threshold), 0.0) / np.float32(1.0 - threshold)
+    bright = study.rgb - np.float32(threshold)
+    bright *= np.float32(1.0 / (1.0 - threshold))
     glow = blurred(bright, radius * study.frame.unit)
+    del bright
+    glow *= np.float32(strength)
     study.rgb = np.clip(study.rgb, 0.0, 1.0)
-    study.rgb += (1.0 - study.rgb) * glow * np.float32(strength)
+    glow *= 1.0 - study.rgb
+    study.rgb += glow
 
 
 def plain(study: Study) -> None:

@@ -119,7 +119,7 @@ def aurora(study: Study) -> None:
         above = (base[None] - frame.y) / np.float32(0.26 * frame.extent[1])
         curtain = np.exp(-np.maximum(above, 0.0) * 2.4) * smooth(-0.10, 0.03, above) * smooth(0.15, 0.8, folds)[None]
         colour = gradient((paint(tone), paint(other)), above)
-        study.rgb += (1.0 - np.clip(study.rgb, 0, 1)) * colour * (curtain * sky * np.float32(0.62))[..., None]
+        study.shine(curtain * sky * np.float32(0.62), colour)
 
 
 def motes(study: Study) -> None:
@@ -161,8 +161,7 @@ def iridesce(study: Study) -> None:
         0.5 + 0.5 * frame.x[None] / np.float32(frame.extent[0]) + 0.35 * (frame.y / np.float32(frame.extent[1]) - 0.5)
     )
     tint = gradient((VIOLET, MAGENTA, paint("ff9a5c"), CYAN), sweep)
-    weight = (level * (1.0 - level) * np.float32(1.15))[..., None]
-    study.rgb = study.rgb + (tint - study.rgb) * weight
+    study.cover(level * (1.0 - level) * np.float32(1.15), tint)
 
 
 def orbs(study: Study) -> None:
@@ -181,5 +180,5 @@ def orbs(study: Study) -> None:
         (1.0 - np.clip(study.rgb, 0, 1)) * (total * sky)[..., None] * mix(study.motif.palette.light, CYAN, 0.25)
     )
     rim = np.clip(steps(study.depth) * np.float32(0.001 * frame.unit), 0.0, 0.4)
-    study.rgb += (1.0 - np.clip(study.rgb, 0, 1)) * rim[..., None] * study.motif.palette.light
+    study.shine(rim, study.motif.palette.light)
     bloom(study, 0.07, 0.45, 0.5)

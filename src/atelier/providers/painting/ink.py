@@ -26,8 +26,8 @@ def cel(study: Study) -> None:
     # Cel paint is bright, but what is bright already must not bleach.
     lift = 0.84 if study.motif.palette.dark else 0.72 + 0.7 * max(float(light.mean()) - 0.45, 0.0)
     bright = np.power(np.clip(bands, 0.0, 1.0), np.float32(lift)) + np.float32(0.02)
-    painted: Field = np.asarray(rgb * (bright / light)[..., None], np.float32)
-    study.rgb = np.clip(saturate(painted, 1.2 if study.motif.palette.dark else 1.55), 0.0, 1.0)
+    rgb *= (bright / light)[..., None]
+    study.rgb = np.clip(saturate(rgb, 1.2 if study.motif.palette.dark else 1.55), 0.0, 1.0)
 
 
 def cumulus(study: Study) -> None:
