@@ -1,6 +1,3 @@
-# ruff: noqa: INP001 - a script, not a package
-"""Render the sandbox's contact sheet: every style, every ratio and a strip of different prompts."""
-
 import argparse
 from pathlib import Path
 

@@ -100,6 +100,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
         await services.adapters.store.open()
         working = config.role != "web"
         if working:
+            await services.adapters.presence.open()
             services.queue.start(services.engine.deliver)
         chores = [asyncio.create_task(chore(config, services)) for chore in (_sweep, _tidy) if working]
         stop = Shutdown(config, services)
@@ -110,6 +111,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
             chore.cancel()
         for provider in services.adapters.image_providers.values():
             await provider.close()
+        await services.adapters.presence.close()
         await services.adapters.store.close()
 
     return lifespan

@@ -18,6 +18,7 @@ from atelier.pipelines import image
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
 from atelier.providers.sandbox import Sandbox
 from atelier.queues.embedded import EmbeddedQueue
+from atelier.queues.presence import DiskPresence
 from atelier.settings import PREFIX, Settings
 from atelier.storage.disk import DiskStorage
 from atelier.storage.spool import DiskSpool
@@ -34,6 +35,7 @@ class Adapters:
     """What stands behind the ports. Tests replace some of them."""
 
     store: Store
+    presence: DiskPresence
     storage: Storage
     spool: Spool
     pictures: DiskStorage
@@ -61,6 +63,7 @@ def build_adapters(settings: Settings) -> Adapters:
     storage = DiskStorage(settings.data_dir / "pictures", secret)
     return Adapters(
         store=SqliteStore(settings.data_dir / "atelier.db", utc_now),
+        presence=DiskPresence(settings.data_dir / "workers"),
         storage=storage,
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=storage,
@@ -75,6 +78,7 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
     engine = JobEngine(
         store=adapters.store,
         queue=queue,
+        presence=adapters.presence,
         pipelines={image.KIND: pipeline},
         limits=Limits(
             max_attempts=settings.max_attempts,

@@ -248,6 +248,16 @@ async def test_overdue_finds_lost_workers_and_deadlines(store: Store, clock: Clo
     assert [job.id for job in await store.overdue(clock(), limit=10)] == ["lost"]
 
 
+async def test_jobs_held_by_processes(store: Store, clock: Clock) -> None:
+    for number, worker in enumerate(("p1-1", "p1-2", "p2-1", "p11-1")):
+        await create(store, clock, f"job-{number}")
+        await store.write(f"job-{number}", always(Claimed(worker=worker, lease_until=clock())))
+    await create(store, clock, "waiting")
+    await store.write("job-1", always(Failed(fault=FAULT)))
+    held = await store.held_by(frozenset({"p1", "p3"}))
+    assert [job.id for job in held] == ["job-0"]
+
+
 async def test_finished_jobs_can_be_forgotten(store: Store, clock: Clock) -> None:
     await create(store, clock, "old")
     await create(store, clock, "live")

@@ -328,6 +328,27 @@ def test_one_tab_holds_one_stream(tab: Tab) -> None:
     expect(page.locator("#job-title")).to_have_text("The second of two")
 
 
+def test_leaving_a_cut_job_ends_its_attempts(tab: Tab, server: Server) -> None:
+    tab.expected = ["net::ERR_"]
+    done = server.ask(f"{API}/generate", {"prompt": "Finished long ago", "sandbox": {"scenario": "noop"}})["job_id"]
+    cut = server.ask(f"{API}/generate", {"prompt": "Cut off", "sandbox": {"scenario": "stall"}})["job_id"]
+    page = tab.open(f"/#job={cut}")
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.route(f"**/jobs/{cut}**", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#link")).to_contain_text("The connection is cut; the job goes on.")
+    page.get_by_role("button", name="Finished long ago").click()
+    expect(page.locator("#job-title")).to_have_text("Finished long ago")
+    expect_picture(page)
+    asked.clear()
+    page.wait_for_timeout(1500)
+    assert [url for url in asked if cut in url or f"{done}/stream" in url] == []
+    expect(page.locator("#link")).to_be_hidden()
+    server.ask(f"{API}/jobs/{cut}/cancel", {})
+
+
 def test_a_killed_server_costs_nothing_but_time(context: BrowserContext, tmp_path: Path) -> None:
     server = Server(tmp_path)
     try:

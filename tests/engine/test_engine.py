@@ -23,7 +23,7 @@ from atelier.jobs.engine import JobEngine, Limits, NewJob
 from atelier.jobs.events import Claimed
 from atelier.jobs.models import Job, Json, Reason, Status, Update
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
-from atelier.jobs.ports import Decision, Delivery, Touch
+from atelier.jobs.ports import Decision, Delivery, Touch, worker_name
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Policy, backoff
 from atelier.stores.sqlite import SqliteStore
@@ -87,17 +87,34 @@ class Hand:
         self.dispatched.append(job)
 
 
+class Register:
+    """Which processes have ended, as the test says."""
+
+    name = "here"
+
+    def __init__(self) -> None:
+        self.ended: set[str] = set()
+
+    async def gone(self) -> frozenset[str]:
+        return frozenset(self.ended)
+
+    async def forget(self, name: str) -> None:
+        self.ended.discard(name)
+
+
 class House:
     """An engine and everything around it."""
 
     def __init__(self, store: SqliteStore, clock: Clock) -> None:
         self.store, self.clock, self.queue, self.pipeline = store, clock, Hand(), Scripted()
+        self.presence = Register()
         self.engine = self.another_engine()
 
     def another_engine(self) -> JobEngine:
         return JobEngine(
             store=self.store,
             queue=self.queue,
+            presence=self.presence,
             pipelines={"image": self.pipeline},
             limits=Limits(max_attempts=3, deadlines={"image": timedelta(minutes=10)}),
             policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2)),
@@ -120,7 +137,7 @@ class House:
 
     async def lose(self, job_id: str) -> None:
         """Claim the job as another process that is never heard of again."""
-        claimed = Claimed(worker="elsewhere", lease_until=self.clock() + timedelta(seconds=30))
+        claimed = Claimed(worker=worker_name("elsewhere", 1), lease_until=self.clock() + timedelta(seconds=30))
         await self.store.write(job_id, lambda _: Decision(events=(claimed,)))
 
     async def stages(self, job_id: str) -> list[str]:
@@ -471,13 +488,27 @@ async def test_a_lost_worker_s_job_is_handed_over_and_the_zombie_fenced_out(hous
     assert (done.status, done.fence, done.attempt) == (Status.COMPLETED, 2, 2)
 
 
+async def test_the_jobs_of_an_ended_process_are_handed_over_at_once(house: House) -> None:
+    lost, waiting = await house.submit(), await house.submit()
+    await house.lose(lost.id)
+    await house.engine.sweep()
+    assert (await house.job(lost.id)).status is Status.PROCESSING
+    house.presence.ended = {"elsewhere", "stranger"}
+    await house.engine.sweep()
+    assert house.presence.ended == set()
+    handed = await house.job(lost.id)
+    assert (handed.status, handed.attempt, handed.state_reason) == (Status.QUEUED, 1, Reason.RETRYING)
+    assert await house.job(waiting.id) == waiting
+    assert (await house.deliver(lost.id)).status is Status.COMPLETED
+
+
 async def test_a_live_lease_is_never_taken(house: House) -> None:
     job = await house.submit()
     await house.lose(job.id)
     house.clock.pass_(seconds=29)
     assert await house.engine.deliver(job.id, 1) is Delivery.BUSY
     await house.engine.sweep()
-    assert (await house.job(job.id)).worker == "elsewhere"
+    assert (await house.job(job.id)).worker == "elsewhere-1"
 
 
 async def test_an_expired_lease_is_taken_over_by_a_delivery(house: House) -> None:
@@ -507,7 +538,7 @@ async def test_a_beating_worker_keeps_its_job(house: House) -> None:
         house.clock.pass_(seconds=20)
         await house.store.touch(Touch(job_id=job.id, fence=1, lease_until=house.clock() + timedelta(seconds=30)))
         await house.engine.sweep()
-    assert (await house.job(job.id)).worker == "elsewhere"
+    assert (await house.job(job.id)).worker == "elsewhere-1"
 
 
 async def test_the_deadline_ends_waiting_and_running_jobs(house: House) -> None:

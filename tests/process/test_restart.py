@@ -68,7 +68,7 @@ async def test_kill_9_with_thirty_jobs_in_every_state(tmp_path: Path, round_: in
             if place.startswith("waiting"):
                 assert (await job(server, job_id))["state_reason"] == place
         assert await server.signal(signal.SIGKILL) == -signal.SIGKILL
-    async with running(data, lease_seconds=1, sweep_seconds=0.3) as server:
+    async with running(data, sweep_seconds=0.5) as server:
         for job_id, place in places.items():
             done = await until(server, job_id, within=40, status="completed")
             numbers = [update["seq"] for update in done["progress_updates"]]
@@ -86,8 +86,8 @@ async def test_what_was_drawn_is_not_drawn_again(tmp_path: Path) -> None:
         before = await until(server, job_id, current_stage="uploading")
         await server.signal(signal.SIGKILL)
     assert list((tmp_path / "data" / "spool").iterdir()), "the bytes wait in the spool"
-    async with running(tmp_path / "data", lease_seconds=1, sweep_seconds=0.3) as server:
-        done = await until(server, job_id, status="completed")
+    async with running(tmp_path / "data") as server:
+        done = await until(server, job_id, within=10, status="completed")
     stages = [update["stage"] for update in done["progress_updates"]]
     assert stages == [*STAGES[:4], "uploading", "completed"], "generating is not entered twice"
     assert done["seq"] == before["seq"] + 2

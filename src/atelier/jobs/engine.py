@@ -15,7 +15,7 @@ from atelier.errors import AlreadyTerminal, Conflict, NotFound
 from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
-from atelier.jobs.ports import Clock, Decision, Delivery, Find, Queue, Store
+from atelier.jobs.ports import Clock, Decision, Delivery, Find, Presence, Queue, Store
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
 from atelier.jobs.verdicts import Policy
@@ -53,6 +53,7 @@ class JobEngine:
         *,
         store: Store,
         queue: Queue,
+        presence: Presence,
         pipelines: Mapping[str, AnyPipeline],
         limits: Limits,
         policy: Policy,
@@ -62,9 +63,15 @@ class JobEngine:
         self._store, self._queue, self._limits, self._now = store, queue, limits, now
         self._followers = Followers(store)
         self._runner = Runner(
-            store=store, queue=queue, followers=self._followers, pipelines=pipelines, policy=policy, now=now
+            store=store,
+            queue=queue,
+            followers=self._followers,
+            pipelines=pipelines,
+            policy=policy,
+            process=presence.name,
+            now=now,
         )
-        self._sweeper = Sweeper(store=store, queue=queue, retention=retention, now=now)
+        self._sweeper = Sweeper(store=store, queue=queue, presence=presence, retention=retention, now=now)
 
     async def submit(self, new: NewJob) -> Snapshot:
         """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it is not."""

@@ -98,6 +98,9 @@ class Store(Protocol):
     async def overdue(self, now: datetime, *, limit: int) -> list[Job]:
         """Return jobs whose `attention_at` has passed, the longest ago first."""
 
+    async def held_by(self, processes: frozenset[str]) -> list[Job]:
+        """Return the jobs that workers of these processes hold."""
+
     async def finished(self, kinds: Sequence[str], before: datetime, *, limit: int) -> list[str]:
         """Return ids of ungrouped jobs of `kinds` that ended before `before`."""
 
@@ -131,6 +134,29 @@ class Queue(Protocol):
 
     async def dispatch(self, job: Job) -> None:
         """See that the worker hears of `job`'s present dispatch at its `run_at`, at least once."""
+
+
+class Presence(Protocol):
+    """Knows which worker processes have ended, where that can be known sooner than by their leases."""
+
+    name: str
+    """This process; it begins the names of its workers."""
+
+    async def gone(self) -> frozenset[str]:
+        """Return processes that have certainly ended. A process that is merely silent is not among them."""
+
+    async def forget(self, name: str) -> None:
+        """Drop a process that has ended and whose jobs were handed over."""
+
+
+def worker_name(process: str, number: int) -> str:
+    """Return the name under which a process's run holds a job."""
+    return f"{process}-{number}"
+
+
+def process_of(worker: str) -> str:
+    """Return the process a worker's name belongs to."""
+    return worker.rpartition("-")[0]
 
 
 def lane_of(job: Job) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +16,7 @@ from atelier.jobs.followers import Followers
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
-from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch
+from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
 from atelier.jobs.verdicts import (
     DEADLINE_MARGIN,
     Policy,
@@ -61,6 +59,7 @@ class Runner:
         followers: Followers,
         pipelines: Mapping[str, AnyPipeline],
         policy: Policy,
+        process: str,
         now: Clock,
     ) -> None:
         self._store, self._queue, self._followers, self._pipelines = store, queue, followers, pipelines
@@ -69,7 +68,7 @@ class Runner:
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._releasing = asyncio.Event()
-        self._tokens = (f"{os.getpid()}-{random.getrandbits(32):08x}-{n}" for n in itertools.count())
+        self._workers = (worker_name(process, number) for number in itertools.count(1))
 
     def close(self) -> None:
         """Take no more deliveries."""
@@ -93,12 +92,12 @@ class Runner:
         """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing."""
         if self._closed:
             return Delivery.AGAIN
-        token = next(self._tokens)
-        snapshot = await self._store.write(job_id, self._claim(token, dispatch))
+        worker = next(self._workers)
+        snapshot = await self._store.write(job_id, self._claim(worker, dispatch))
         if snapshot is None:
             return Delivery.SETTLED
         job = snapshot.job
-        if job.worker != token:
+        if job.worker != worker:
             return await self._unclaimed(job, dispatch)
         logs.job_id.set(job_id)
         logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
@@ -108,7 +107,7 @@ class Runner:
         await asyncio.shield(running)
         return Delivery.SETTLED
 
-    def _claim(self, token: str, dispatch: int) -> Decide:
+    def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
             now = self._now()
             if not claimable(job, dispatch, now):
@@ -118,7 +117,7 @@ class Runner:
             taken_over = (
                 (Retried(run_at=now, fault=fault_of(worker_lost(job))),) if job.status is Status.PROCESSING else ()
             )
-            return Decision(events=(*taken_over, Claimed(worker=token, lease_until=now + self._policy.lease)))
+            return Decision(events=(*taken_over, Claimed(worker=worker, lease_until=now + self._policy.lease)))
 
         return decide
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from atelier import logs
 from atelier.errors import JobConflict
 from atelier.jobs.events import Cancelled, Event, Failed, Retried
 from atelier.jobs.models import CANCEL_GRACE, Job, Receipt, Status
-from atelier.jobs.ports import Clock, Decision, Queue, Store
+from atelier.jobs.ports import Clock, Decision, Presence, Queue, Store, process_of
 from atelier.jobs.verdicts import deadline_exceeded, fault_of, worker_lost
 
 LOT = 200
@@ -28,19 +29,32 @@ class Retention:
 class Sweeper:
     """Guarantees that every accepted job ends: lost workers, passed deadlines, unanswered cancels, old records."""
 
-    def __init__(self, *, store: Store, queue: Queue, retention: Retention, now: Clock) -> None:
-        self._store, self._queue, self._retention, self._now = store, queue, retention, now
+    def __init__(self, *, store: Store, queue: Queue, presence: Presence, retention: Retention, now: Clock) -> None:
+        self._store, self._queue, self._presence = store, queue, presence
+        self._retention, self._now = retention, now
 
     async def sweep(self) -> int:
         """Repair one lot of jobs and forget one lot of old ones; how many were looked at."""
+        await self._take_over()
         overdue = await self._store.overdue(self._now(), limit=LOT)
         for job in overdue:
-            await self._attend(job.id)
+            await self._attend(job.id, frozenset())
         return len(overdue) + await self._forget()
 
-    async def _attend(self, job_id: str) -> None:
+    async def _take_over(self) -> None:
+        """Hand over the jobs of processes that have ended, without waiting for their leases."""
+        gone = await self._presence.gone()
+        if not gone:
+            return
+        for job in await self._store.held_by(gone):
+            await self._attend(job.id, gone)
+        for name in gone:
+            await self._presence.forget(name)
+
+    async def _attend(self, job_id: str, gone: frozenset[str]) -> None:
+        """Decide inside the write: what was so when it was read may have changed since."""
         try:
-            snapshot = await self._store.write(job_id, self._decide)
+            snapshot = await self._store.write(job_id, partial(self._decide, gone))
         except JobConflict:
             return
         if snapshot is None:
@@ -49,23 +63,24 @@ class Sweeper:
         if snapshot.job.status is Status.QUEUED:
             await self._queue.dispatch(snapshot.job)
 
-    def _decide(self, job: Job) -> Decision:
-        """Look again inside the write: what was overdue when read may have moved since."""
-        event = self._verdict(job)
+    def _decide(self, gone: frozenset[str], job: Job) -> Decision:
+        event = self._verdict(job, lost=self._lapsed(job) or process_of(job.worker or "") in gone)
         return Decision(events=(event,) if event is not None else ())
 
-    def _verdict(self, job: Job) -> Event | None:
+    def _lapsed(self, job: Job) -> bool:
+        return job.status is Status.PROCESSING and job.lease_until is not None and job.lease_until <= self._now()
+
+    def _verdict(self, job: Job, *, lost: bool) -> Event | None:
         now = self._now()
         if job.status.terminal:
             return None
-        lapsed = job.status is Status.PROCESSING and job.lease_until is not None and job.lease_until <= now
         if job.cancel_requested_at is not None:
-            unanswered = lapsed or job.cancel_requested_at + CANCEL_GRACE <= now or job.must_finish_by <= now
+            unanswered = lost or job.cancel_requested_at + CANCEL_GRACE <= now or job.must_finish_by <= now
             receipt = Receipt(requested_at=job.cancel_requested_at, outcome="unknown", billed="unknown")
             return Cancelled(receipt=receipt) if unanswered else None
         if job.must_finish_by <= now:
             return deadline_exceeded()
-        return self._lost(job) if lapsed else None
+        return self._lost(job) if lost else None
 
     def _lost(self, job: Job) -> Event:
         fault = fault_of(worker_lost(job))

@@ -55,7 +55,6 @@ export class Watcher {
 
   async #follow(response, signal) {
     let failures = 0;
-    let pause = FIRST_PAUSE;
     const looking = setInterval(() => this.#look(signal), LOOK_EVERY);
     signal.addEventListener("abort", () => clearInterval(looking));
     try {
@@ -63,16 +62,17 @@ export class Watcher {
         const before = this.job;
         const told = await this.#listen(response, signal);
         response = null;
-        if (signal.aborted) return;
-        if (ended(this.job)) break;
-        failures = this.job === before ? failures + 1 : 0;
-        pause = told ?? Math.min(FIRST_PAUSE * 2 ** failures, LONGEST_PAUSE);
-        if (!(await this.#readOnce(signal))) this.#tell({ state: "cut", until: Date.now() + pause });
         if (signal.aborted || ended(this.job)) break;
+        failures = this.job === before ? failures + 1 : 0;
+        const pause = told ?? Math.min(FIRST_PAUSE * 2 ** failures, LONGEST_PAUSE);
+        const read = await this.#readOnce(signal);
+        if (signal.aborted || ended(this.job)) break;
+        if (!read) this.#tell({ state: "cut", until: Date.now() + pause });
         await sleep(pause, signal);
+        if (signal.aborted) break;
       }
       // The last event of a stream may be shortened to fit; the job itself has every fact.
-      await this.#readOnce(signal);
+      if (!signal.aborted) await this.#readOnce(signal);
     } catch (error) {
       if (!signal.aborted) this.#tell({ state: "gone", sentence: error.message });
     } finally {

@@ -1,8 +1,6 @@
 # ruff: noqa: PLR2004
 """Treatments made of pieces: low-poly, origami, mosaic tiles, pixel art. The bare numbers are taste."""
 
-import itertools
-
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -11,6 +9,8 @@ from atelier.providers.painting.noise import enlarge, fractal, moved
 from atelier.providers.painting.study import Study, blurred, from_image, softened, steps, to_image, to_pixels
 
 FINER = 2
+# From this many pixels on, the steps along a facet's edge are too small to smooth.
+LARGE = 2_400_000
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool]]
 
 
@@ -54,12 +54,13 @@ def _tones(study: Study, triangles: Field) -> Field:
 def _filled(study: Study, triangles: Field, tones: Field, top: int = 0) -> Field:
     """The triangles filled with flat colours, from a row of the picture on downwards."""
     width, height = study.frame.size
-    image = Image.new("RGB", (width * FINER, (height - top) * FINER))
+    finer = FINER if width * height < LARGE else 1
+    image = Image.new("RGB", (width * finer, (height - top) * finer))
     pen = ImageDraw.Draw(image)
-    corners = triangles * np.array((width * FINER, height * FINER), np.float32) - np.array((0, top * FINER), np.float32)
+    corners = triangles * np.array((width * finer, height * finer), np.float32) - np.array((0, top * finer), np.float32)
     for corner, tone in zip(corners.reshape(-1, 6).tolist(), to_pixels(tones).tolist(), strict=True):
         pen.polygon(corner, fill=tuple(tone))
-    return from_image(image.reduce(FINER))
+    return from_image(image.reduce(finer) if finer > 1 else image)
 
 
 def _tilt(study: Study, name: str, count: int) -> Field:
@@ -76,13 +77,24 @@ def triangulate(study: Study) -> None:
 
 
 SHEETS = (1.01, 0.97, 0.8, 0.6, 0.42, 0.26, 0.14, -0.01)
+NEARER = 3
 SMALL = 150
 
 
-def fold(study: Study) -> None:
-    """Sheets of folded paper from far to near, each casting its shadow on the ones behind."""
+def fold_far(study: Study) -> None:
+    """The far sheets of folded paper, each casting its shadow on the ones behind."""
     study.rgb = np.zeros_like(study.scene)
-    for index, (far, near) in enumerate(itertools.pairwise(SHEETS)):
+    _fold(study, range(NEARER))
+
+
+def fold_near(study: Study) -> None:
+    """The near sheets, laid over the far ones."""
+    _fold(study, range(NEARER, len(SHEETS) - 1))
+
+
+def _fold(study: Study, indices: range) -> None:
+    for index in indices:
+        far, near = SHEETS[index : index + 2]
         here = (study.depth <= far) & (study.depth > near)
         if here.mean() > 0.002:
             _lay_sheet(study, index, here, study.depth <= far)

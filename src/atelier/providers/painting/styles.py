@@ -19,7 +19,7 @@ TREATMENTS: Final[dict[str | None, tuple[Pass, ...]]] = {
     "fantasy-art": (glow.brush, glow.aurora, glow.motes),
     "line-art": (ink.paper, ink.hatch, ink.pen),
     "neon-punk": (glow.blackout, glow.tubes, glow.scanlines),
-    "origami": (facets.fold, facets.paper_sun, facets.paper_tooth),
+    "origami": (facets.fold_far, facets.fold_near, facets.paper_sun, facets.paper_tooth),
     "pixel-art": (facets.pixelate, facets.outline_pixels),
     "tile-texture": (facets.lay_tiles, facets.glaze),
     "analog-film": (film.fade, film.leak, film.print_paper),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from atelier.jobs.models import Job, Json, Record, Snapshot, Status
-from atelier.jobs.ports import Due, Find, lane_of
+from atelier.jobs.ports import Due, Find, lane_of, process_of
 from atelier.stores import serialisation as codec
 
 
@@ -166,6 +166,13 @@ def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[J
         "SELECT header FROM jobs WHERE attention_at <= ? ORDER BY attention_at LIMIT ?", (now.timestamp(), limit)
     )
     return [codec.load_job(header) for (header,) in rows.fetchall()]
+
+
+def held_by(connection: sqlite3.Connection, processes: frozenset[str]) -> list[Job]:
+    """Return the jobs whose workers belong to these processes."""
+    rows = connection.execute("SELECT header FROM jobs WHERE status = 'processing'").fetchall()
+    jobs = [codec.load_job(header) for (header,) in rows]
+    return [job for job in jobs if process_of(job.worker or "") in processes]
 
 
 def finished(connection: sqlite3.Connection, kinds: Sequence[str], before: datetime, limit: int) -> list[str]:

@@ -18,6 +18,7 @@ CREATE TABLE jobs (
 ) WITHOUT ROWID;
 CREATE INDEX jobs_due ON jobs (kind, lane, run_at) WHERE status = 'queued';
 CREATE INDEX jobs_next ON jobs (kind, run_at) WHERE status = 'queued';
+CREATE INDEX jobs_running ON jobs (id) WHERE status = 'processing';
 CREATE INDEX jobs_attention ON jobs (attention_at) WHERE attention_at IS NOT NULL;
 CREATE INDEX jobs_newest ON jobs (owner, created_at, id);
 CREATE INDEX jobs_finished ON jobs (kind, completed_at) WHERE completed_at IS NOT NULL;

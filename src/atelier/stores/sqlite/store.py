@@ -127,6 +127,10 @@ class SqliteStore:
         """Read what the sweeper has to look at."""
         return await self._reader.do(lambda connection: queries.overdue(connection, now, limit))
 
+    async def held_by(self, processes: frozenset[str]) -> list[Job]:
+        """Look through the jobs that run."""
+        return await self._reader.do(lambda connection: queries.held_by(connection, processes))
+
     async def finished(self, kinds: Sequence[str], before: datetime, *, limit: int) -> list[str]:
         """Read what may be forgotten."""
         return await self._reader.do(lambda connection: queries.finished(connection, kinds, before, limit))

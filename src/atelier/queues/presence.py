@@ -1,0 +1,81 @@
+"""Which worker processes on this machine have ended: each holds a lock on a file for as long as it lives.
+
+The kernel lets go of the lock however the process died, and not before: a process that is merely stopped holds it.
+So a restart can take up its predecessor's jobs at once, without waiting for their leases to run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+from atelier.errors import StorageError
+
+SUFFIX = ".alive"
+
+
+class DiskPresence:
+    """`jobs.ports.Presence` in one folder, shared by the processes that share the store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = secrets.token_hex(8)
+        self._folder = folder
+        self._handle: int | None = None
+
+    async def open(self) -> None:
+        """Begin to be present."""
+        await asyncio.to_thread(self._open)
+
+    async def close(self) -> None:
+        """Leave, in order."""
+        await asyncio.to_thread(self._close)
+
+    async def gone(self) -> frozenset[str]:
+        """Try every other process's lock."""
+        return await asyncio.to_thread(self._gone)
+
+    async def forget(self, name: str) -> None:
+        """Remove the file of a process that has ended."""
+        await asyncio.to_thread(self._file(name).unlink, missing_ok=True)
+
+    def _open(self) -> None:
+        """Lock the file before it gets its name, so that nobody ever sees it unlocked while we live."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            unnamed = self._folder / f".{self.name}"
+            self._handle = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            unnamed.rename(self._file(self.name))
+        except OSError as error:
+            raise StorageError(f"The folder {self._folder} cannot be used: {error.strerror}.") from error
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            self._file(self.name).unlink(missing_ok=True)
+            os.close(self._handle)
+            self._handle = None
+
+    def _gone(self) -> frozenset[str]:
+        files = [path for path in self._folder.glob(f"*{SUFFIX}") if path.stem != self.name]
+        return frozenset(path.stem for path in files if _unlocked(path))
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}{SUFFIX}"
+
+
+def _unlocked(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
