@@ -1,3 +1,5 @@
+"""Render the sandbox's contact sheet: every style, every ratio and a strip of different prompts."""
+
 import argparse
 from pathlib import Path
 

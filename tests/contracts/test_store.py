@@ -77,6 +77,15 @@ async def test_write_is_all_or_nothing(store: Store, clock: Clock) -> None:
     assert "state" not in await store.parts("job-1")
 
 
+async def test_a_write_that_breaks_half_way_leaves_nothing(store: Store, clock: Clock) -> None:
+    created = await create(store, clock)
+    with pytest.raises(TypeError):
+        await store.write("job-1", always(claimed(clock), state={"not JSON": object()}))
+    assert await read(store) == created
+    other = await create(store, clock, "job-2")
+    assert other.job.seq == 1
+
+
 async def test_a_decision_without_events_writes_nothing(store: Store, clock: Clock) -> None:
     before = await create(store, clock)
     after = await store.write("job-1", lambda _: Decision(parts={"state": {"lost": True}}))
@@ -160,6 +169,18 @@ async def test_changes_waits_for_news(store: Store, clock: Clock) -> None:
     news = await asyncio.wait_for(waiting, 2)
     assert news is not None
     assert [record.seq for record in news.records] == [2]
+
+
+async def test_news_for_a_reader_that_is_behind_come_with_all_it_missed(store: Store, clock: Clock) -> None:
+    await create(store, clock)
+    behind = await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
+    assert behind is not None
+    waiting = asyncio.create_task(store.changes("job-1", after=0, rev=behind.job.rev, wait=timedelta(seconds=10)))
+    await asyncio.sleep(0.1)
+    await store.write("job-1", always(StageStarted(stage="t", progress=2, message="Go")))
+    news = await asyncio.wait_for(waiting, 2)
+    assert news is not None
+    assert [record.seq for record in news.records] == [1, 2, 3]
 
 
 async def test_changes_gives_up_after_its_wait(store: Store, clock: Clock) -> None:

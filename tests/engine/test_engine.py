@@ -20,7 +20,7 @@ from atelier.errors import (
     ProviderUnavailable,
 )
 from atelier.jobs.engine import JobEngine, Limits, NewJob
-from atelier.jobs.events import Claimed
+from atelier.jobs.events import CancelRequested, Claimed
 from atelier.jobs.models import Job, Json, Reason, Status, Update
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
 from atelier.jobs.ports import Decision, Delivery, Touch, worker_name
@@ -357,6 +357,26 @@ async def test_steps_are_shown_between_records(house: House) -> None:
     await running
 
 
+async def test_steps_are_written_once_a_second(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+    touched = house.store.touch
+
+    async def counted(touch: Touch) -> Job | None:
+        shown.append(touch.step.step if touch.step else 0)
+        return await touched(touch)
+
+    async def steps(run: Run[Nothing, Count]) -> None:
+        for number in range(1, 61):
+            run.step(number, 60, span=(10, 50), message="step", preview=None)
+            await asyncio.sleep(0.025)
+
+    monkeypatch.setattr(house.store, "touch", counted)
+    house.pipeline.acts["first"] = steps
+    await house.deliver((await house.submit()).id)
+    assert len(shown) == 2, "1.5 seconds of steps: the first at once, one a second later"
+    assert shown[1] > 20, "the latest wins"
+
+
 async def collect(house: House, job_id: str, after: int = 0) -> list[Update]:
     return [update async for update in house.engine.follow(job_id, after=after)]
 
@@ -441,6 +461,23 @@ async def test_receipts_before_and_after_the_order(house: House, place: str, out
     assert cancelled.cancellation is not None
     assert (cancelled.cancellation.outcome, cancelled.cancellation.billed) == (outcome, billed)
     await running
+
+
+async def test_a_result_that_comes_after_the_cancel_request_is_discarded(house: House) -> None:
+    async def asked_at_the_last_moment(run: Run[Nothing, Count]) -> None:
+        async with run.ordering(abort="unknown", billed="unknown", price="yes"):
+            pass
+        await house.store.write(run.job.id, lambda _: Decision(events=(CancelRequested(),)))
+
+    house.pipeline.acts["second"] = asked_at_the_last_moment
+    ended = await house.deliver((await house.submit()).id)
+    assert ended.cancellation is not None
+    assert (ended.status, ended.cancellation.outcome, ended.cancellation.billed) == (
+        Status.CANCELLED,
+        "too_late",
+        "yes",
+    )
+    assert "result" not in await house.store.parts(ended.id)
 
 
 async def test_cancel_and_complete_race_to_one_end(house: House) -> None:

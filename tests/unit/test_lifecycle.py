@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.jobs import new_job
 
@@ -34,23 +34,30 @@ RECEIPT = Receipt(requested_at=START, outcome="dequeued", billed="no")
 
 moments = st.integers(0, 10_000).map(lambda seconds: START + timedelta(seconds=seconds))
 percent = st.floats(0, 100)
-events: st.SearchStrategy[Event] = st.one_of(
+stages = st.sampled_from(["processing", "generating"])
+
+WAITING: list[st.SearchStrategy[Event]] = [
     st.builds(Queued, run_at=moments),
-    st.builds(Claimed, worker=st.sampled_from(["w1", "w2"]), lease_until=moments),
-    st.builds(
-        StageStarted, stage=st.sampled_from(["processing", "generating"]), progress=percent, message=st.just("Go")
-    ),
+    st.builds(Claimed, worker=st.sampled_from(["w-1", "w-2"]), lease_until=moments),
+]
+WORKING: list[st.SearchStrategy[Event]] = [
+    st.builds(StageStarted, stage=stages, progress=percent, message=st.just("Go")),
     st.builds(Advanced, progress=percent, message=st.just("Kept")),
     st.builds(Retried, run_at=moments, fault=st.just(FAULT)),
     st.builds(Snoozed, run_at=moments, reason=st.sampled_from([None, *Reason])),
     st.builds(Held),
     st.builds(CancelRequested),
+]
+ENDING: list[st.SearchStrategy[Event]] = [
     st.builds(Completed),
     st.builds(Failed, fault=st.just(FAULT)),
     st.builds(Cancelled, receipt=st.just(RECEIPT)),
     st.builds(Reopened, run_at=moments, must_finish_by=moments),
-)
-history = st.lists(st.tuples(events, moments), max_size=60)
+]
+# Ends are rarer than work, or no history would come far.
+events = st.one_of(*WAITING * 4, *WORKING * 2, *ENDING)
+history = st.lists(st.tuples(events, moments), max_size=80)
+deep = settings(max_examples=300)
 
 
 def walk(steps: list[tuple[Event, datetime]]) -> list[tuple[Job, Event, Job, Record | None]]:
@@ -66,6 +73,7 @@ def walk(steps: list[tuple[Event, datetime]]) -> list[tuple[Job, Event, Job, Rec
     return path
 
 
+@deep
 @given(history)
 def test_only_reopened_leaves_a_terminal_state(steps: list[tuple[Event, datetime]]) -> None:
     for before, event, _, _ in walk(steps):
@@ -74,6 +82,7 @@ def test_only_reopened_leaves_a_terminal_state(steps: list[tuple[Event, datetime
             assert before.status is not Status.COMPLETED
 
 
+@deep
 @given(history)
 def test_numbers_count_and_every_change_counts(steps: list[tuple[Event, datetime]]) -> None:
     numbers = []
@@ -87,12 +96,14 @@ def test_numbers_count_and_every_change_counts(steps: list[tuple[Event, datetime
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+@deep
 @given(history)
 def test_progress_never_falls_within_a_run(steps: list[tuple[Event, datetime]]) -> None:
     for before, _, after, _ in walk(steps):
         assert after.progress >= before.progress or after.run > before.run
 
 
+@deep
 @given(history)
 def test_each_run_has_at_most_one_terminal_record_and_it_is_its_last(steps: list[tuple[Event, datetime]]) -> None:
     runs: dict[int, list[Record]] = {}
@@ -103,6 +114,7 @@ def test_each_run_has_at_most_one_terminal_record_and_it_is_its_last(steps: list
         assert not any(record.status.terminal for record in records[:-1])
 
 
+@deep
 @given(history)
 def test_after_a_cancel_request_every_end_is_cancelled(steps: list[tuple[Event, datetime]]) -> None:
     for before, _, after, _ in walk(steps):
@@ -111,6 +123,7 @@ def test_after_a_cancel_request_every_end_is_cancelled(steps: list[tuple[Event, 
             assert after.status is Status.CANCELLED or after.run > before.run
 
 
+@deep
 @given(history)
 def test_a_claim_counts_an_attempt_and_only_waiting_gives_it_back(steps: list[tuple[Event, datetime]]) -> None:
     for before, event, after, _ in walk(steps):
@@ -125,6 +138,7 @@ def test_a_claim_counts_an_attempt_and_only_waiting_gives_it_back(steps: list[tu
                 assert after.attempt == before.attempt
 
 
+@deep
 @given(history)
 def test_every_decision_to_queue_takes_the_next_dispatch(steps: list[tuple[Event, datetime]]) -> None:
     for before, event, after, _ in walk(steps):
@@ -133,6 +147,7 @@ def test_every_decision_to_queue_takes_the_next_dispatch(steps: list[tuple[Event
         assert not queues or after.status is Status.QUEUED
 
 
+@deep
 @given(history)
 def test_only_live_jobs_ask_for_attention(steps: list[tuple[Event, datetime]]) -> None:
     for _, _, after, _ in walk(steps):
@@ -180,3 +195,16 @@ def test_a_stale_fence_is_refused(fence: int) -> None:
 def test_an_entered_stage_forgets_the_last_one_s_step() -> None:
     job = touch(processing(), fence=1, lease_until=START, step=step("generating", 40), now=START)
     assert apply(job, StageStarted(stage="uploading", progress=90, message="Up"), START).step is None
+
+
+@deep
+@given(st.lists(st.one_of(percent.map(lambda to: ("stage", to)), percent.map(lambda to: ("step", to)))))
+def test_neither_stages_nor_steps_lower_the_bar(moves: list[tuple[str, float]]) -> None:
+    job = processing()
+    for kind, to in moves:
+        before = job.progress
+        if kind == "stage":
+            job = apply(job, StageStarted(stage="generating", progress=to, message="Go"), START)
+        else:
+            job = touch(job, fence=1, lease_until=START, step=step("generating", to), now=START)
+        assert job.progress == max(before, to)

@@ -42,6 +42,7 @@ class NewJob:
     title: str = ""
     not_before: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -87,6 +88,7 @@ class JobEngine:
             max_attempts=self._limits.max_attempts,
             title=new.title,
             tags=new.tags,
+            details=new.details,
             warnings=new.warnings,
         )
         snapshot = await self._store.create(job, (Queued(run_at=starts),), new.params.model_dump(mode="json"))

@@ -117,6 +117,9 @@ class Job:
     cost: float = 0.0
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    """What jobs are found by."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What is shown of the request without reading its params."""
 
     @property
     def attention_at(self) -> datetime | None:

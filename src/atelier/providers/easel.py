@@ -23,7 +23,6 @@ from atelier import media
 from atelier.providers.painting import Commission, paint, steps_of
 
 LENGTH = struct.Struct(">I")
-PREVIEW_SECONDS = 0.8
 PREVIEW_SIDE = 320
 
 
@@ -36,6 +35,7 @@ class Order:
         commission = Commission(**order["commission"])
         self._total = steps_of(commission)
         self._canvases: Iterator[Image.Image] = paint(commission)
+        self._preview_seconds: float = order["preview_seconds"]
         self._step = 0
         self._shown = time.monotonic()
 
@@ -52,7 +52,7 @@ class Order:
 
     def _preview(self, canvas: Image.Image) -> bytes:
         """Return a small JPEG where one is due, else nothing."""
-        if time.monotonic() - self._shown < PREVIEW_SECONDS:
+        if time.monotonic() - self._shown < self._preview_seconds:
             return b""
         self._shown = time.monotonic()
         small = canvas.copy()

@@ -19,6 +19,10 @@ from atelier.providers.easel import LENGTH
 
 MODEL = "sandbox-painter-1"
 DRAW_SECONDS = 120.0
+
+PREVIEW_SECONDS = 0.8
+"""Previews come this far apart; steps are written once a second anyway."""
+
 LARGEST_SEED = 4294967294
 
 NOOP_PICTURE = base64.b64decode(
@@ -54,17 +58,17 @@ class Sandbox:
                 await asyncio.Event().wait()
             case _:
                 _trouble(request)
-        return await self._draw(request, report)
+        return await self._draw(request, report, preview_seconds=PREVIEW_SECONDS)
 
-    async def _draw(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def _draw(self, request: ImageRequest, report: Report, *, preview_seconds: float) -> GeneratedImage:
         seed = request.seed if request.seed is not None else _seed_of(request)
-        data = await self._easel.draw(_order(request, seed), report)
+        data = await self._easel.draw({**_order(request, seed), "preview_seconds": preview_seconds}, report)
         return GeneratedImage(data=data, model=MODEL, seed=seed, cost=0.0)
 
     async def _draw_slowly(self, request: ImageRequest, report: Report) -> GeneratedImage:
         """Draw at the usual pace, then tell the steps over the seconds that were asked for."""
         steps: list[StepReport] = []
-        image = await self._draw(request, steps.append)
+        image = await self._draw(request, steps.append, preview_seconds=0.0)
         for step in steps:
             report(step)
             await asyncio.sleep(request.script.seconds / len(steps))

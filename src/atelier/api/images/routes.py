@@ -121,6 +121,7 @@ async def _submit(body: GenerateRequest, call: Call) -> Snapshot:
             title=order.title,
             not_before=order.not_before,
             tags=order.tags,
+            details=order.details,
             warnings=order.warnings,
         )
     )

@@ -116,6 +116,7 @@ class ProgressUpdate(BaseModel):
     """One record of the job's log."""
 
     seq: int
+    run: int
     stage: str
     status: str
     progress_percentage: float
@@ -149,6 +150,9 @@ class JobView(BaseModel):
     estimated_time_remaining: float | None
     is_draft: bool
     title: str
+    style: str | None
+    aspect_ratio: str
+    quality: str
     blog_id: str | None
     blog_job_id: str | None
     step: int | None
@@ -157,6 +161,7 @@ class JobView(BaseModel):
     created_at: str
     started_at: str | None
     completed_at: str | None
+    updated_at: str
     resume_at: str | None
     must_finish_by: str
     attempt: int

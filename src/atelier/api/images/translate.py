@@ -41,6 +41,7 @@ class Order:
     params: ImageParams
     title: str
     tags: dict[str, str]
+    details: dict[str, str]
     not_before: datetime | None
     warnings: tuple[str, ...]
 
@@ -60,11 +61,13 @@ def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:
         seed=request.seed,
         script=Script(scenario=script.scenario, seconds=script.seconds) if script else Script(),
     )
-    tags = {"quality": params.quality, "blog_id": request.blog_id, "blog_job_id": request.blog_job_id}
+    tags = {"blog_id": request.blog_id, "blog_job_id": request.blog_job_id}
+    details = {"quality": params.quality, "aspect_ratio": params.aspect_ratio, "style": params.style}
     return Order(
         params=params,
         title=alt_text(request.prompt),
         tags={name: value for name, value in tags.items() if value is not None},
+        details={name: value for name, value in details.items() if value is not None},
         not_before=datetime.fromtimestamp(script.hold_until, UTC) if script and script.hold_until else None,
         warnings=warnings,
     )
@@ -151,6 +154,9 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         estimated_time_remaining=_remaining(job, now),
         is_draft=_is_draft(job),
         title=job.title,
+        style=job.details.get("style"),
+        aspect_ratio=job.details["aspect_ratio"],
+        quality=job.details["quality"],
         blog_id=job.tags.get("blog_id"),
         blog_job_id=job.tags.get("blog_job_id"),
         step=step.step if step else None,
@@ -159,6 +165,7 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         created_at=stamp(job.created_at),
         started_at=_stamp(job.started_at),
         completed_at=_stamp(job.completed_at),
+        updated_at=stamp(job.updated_at),
         resume_at=_stamp(job.resume_at),
         must_finish_by=stamp(job.must_finish_by),
         attempt=job.attempt,
@@ -259,11 +266,11 @@ def _absolute(location: str | None, base: str) -> str | None:
 
 
 def _is_draft(job: Job) -> bool:
-    return job.tags.get("quality") == DRAFT
+    return job.details.get("quality") == DRAFT
 
 
 def _expected(job: Job) -> float:
-    return EXPECTED_SECONDS.get(job.tags.get("quality", ""), EXPECTED_SECONDS["standard"])
+    return EXPECTED_SECONDS.get(job.details.get("quality", ""), EXPECTED_SECONDS["standard"])
 
 
 def _remaining(job: Job, now: datetime) -> float | None:
@@ -297,6 +304,7 @@ def _cancellation(job: Job) -> Cancellation | None:
 def _progress_update(record: Record) -> ProgressUpdate:
     return ProgressUpdate(
         seq=record.seq,
+        run=record.run,
         stage=record.stage,
         status=record.status.value,
         progress_percentage=record.progress,

@@ -138,9 +138,11 @@ def _sheet_tones(study: Study, here: Mask, triangles: Field) -> Field:
     total = np.stack([softened(scene[..., i], 26.0) for i in range(3)], axis=-1) + scene * np.float32(0.6)
     share = softened(weight, 26.0) + weight * np.float32(0.6)
     mean = scene.sum(axis=(0, 1)) / max(float(weight.sum()), 1e-3)
-    smooth_ = (total + mean * np.float32(0.02)) / (np.maximum(share, 0.0) + np.float32(0.02))[..., None]
+    # Smoothing overshoots a little: what is left of nothing must not turn black.
+    share, total = np.maximum(share, 0.0), np.maximum(total, 0.0)
+    even = (total + mean * np.float32(0.1)) / (share + np.float32(0.1))[..., None]
     at = np.clip((triangles.mean(axis=1) * SMALL).astype(np.int64), 0, SMALL - 1)
-    dyed = saturate(curve(np.asarray(smooth_[at[:, 1], at[:, 0]], np.float32), 0.35), 1.35)
+    dyed = saturate(curve(np.asarray(even[at[:, 1], at[:, 0]], np.float32), 0.35), 1.35)
     return np.asarray(dyed * 0.84 + 0.14 * np.array((1.0, 0.98, 0.94)), np.float32)
 
 
@@ -148,14 +150,16 @@ def paper_sun(study: Study) -> None:
     """The sun or the moon as a disc of paper pasted to the sky."""
     if study.motif.family in {"space", "shapes"}:
         return
-    frame = study.frame
-    sky = (study.depth > SHEETS[1]).astype(np.float32)
+    frame, (x, y) = study.frame, study.light
+    rows = slice(frame.row(y - 0.2), frame.row(y + 0.2))
+    place, sky = study.rgb[rows], (study.depth[rows] > SHEETS[1]).astype(np.float32)
+    across, down = frame.x[None] - np.float32(x), frame.y[rows] - np.float32(y)
+    far, aside = np.hypot(across, down), np.hypot(across - np.float32(0.008), down - np.float32(0.008))
     for radius, share in ((0.15, 0.22), (0.115, 0.3), (0.08, 1.0)):
-        shift = 0.008
-        under = smooth(radius + 0.02, radius - 0.01, frame.distance((study.light[0] + shift, study.light[1] + shift)))
-        disc = np.clip((radius - frame.distance(study.light)) * frame.unit + 0.5, 0.0, 1.0)
-        study.rgb *= 1.0 - (under * (1.0 - disc) * sky * np.float32(0.2 * share + 0.06))[..., None]
-        study.cover(disc * sky * np.float32(share), study.motif.palette.light)
+        disc = np.clip((radius - far) * frame.unit + 0.5, 0.0, 1.0) * sky
+        under = smooth(radius + 0.02, radius - 0.01, aside) * (sky - disc)
+        place *= 1.0 - (under * np.float32(0.2 * share + 0.06))[..., None]
+        place += (study.motif.palette.light - place) * (disc * np.float32(share))[..., None]
 
 
 def paper_tooth(study: Study) -> None:
