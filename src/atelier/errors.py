@@ -7,6 +7,7 @@ AtelierError
 ├── Conflict              the present state does not allow it
 │   ├── AlreadyTerminal   the job has ended
 │   └── JobConflict       a worker's write came after its lease or its run ended
+├── IdempotencyMismatch   the key was used for another request
 ├── StoreUnavailable      the store did not answer, or not in time
 ├── StorageError          the pictures' storage failed
 │   └── StorageFull       no room left
@@ -28,6 +29,7 @@ Code = Literal[
     "unauthorized",
     "origin_refused",
     "conflict",
+    "idempotency_mismatch",
     "already_terminal",
     "body_too_large",
     "provider_not_configured",
@@ -83,6 +85,12 @@ class Conflict(AtelierError):
     """The present state does not allow what was asked."""
 
     code: ClassVar[Code] = "conflict"
+
+
+class IdempotencyMismatch(AtelierError):
+    """The idempotency key was used before, for another request."""
+
+    code = "idempotency_mismatch"
 
 
 class AlreadyTerminal(Conflict):

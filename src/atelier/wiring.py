@@ -40,6 +40,7 @@ class Adapters:
     spool: Spool
     pictures: DiskStorage
     image_providers: Mapping[str, ImageProvider]
+    secret: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ def build_adapters(settings: Settings) -> Adapters:
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=storage,
         image_providers={name: _image_provider(name, settings) for name in settings.image_providers},
+        secret=secret,
     )
 
 
@@ -86,6 +88,7 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         ),
         policy=Policy(lease=settings.lease, retry_base=timedelta(seconds=settings.retry_base_seconds)),
         retention=Retention(kinds=(image.KIND,), keep=_days(settings.retention.jobs_days)),
+        secret=adapters.secret,
         now=utc_now,
     )
     return Services(adapters=adapters, queue=queue, engine=engine, now=utc_now)

@@ -287,6 +287,26 @@ async def test_list_filters_and_pages(live: Live) -> None:
         assert (await live.client.get(f"{ROOT}/jobs?{wrong}")).status_code == 422, wrong
 
 
+async def test_an_idempotency_key_makes_one_job(live: Live) -> None:
+    headers = {"Idempotency-Key": "order-1"}
+    first = await live.client.post(f"{ROOT}/generate", json=NOOP, headers=headers)
+    assert "idempotency-replayed" not in first.headers
+    job_id = first.json()["job_id"]
+    await ended(live, job_id)
+    again = await live.client.post(f"{ROOT}/generate", json={**NOOP, "unknown": 1}, headers=headers)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert (again.json()["job_id"], again.json()["status"]) == (job_id, "completed")
+    attached = await live.client.post(f"{ROOT}/generate/stream", json=NOOP, headers=headers)
+    assert attached.headers["idempotency-replayed"] == "true"
+    assert [event["stage"] for _, event in events_of(attached.text)] == STAGES
+    other = await live.client.post(f"{ROOT}/generate", json={**NOOP, "prompt": "Another"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    assert len((await live.client.get(f"{ROOT}/jobs")).json()["jobs"]) == 1
+    for bad in ("", "x" * 256, "a b"):
+        refused = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Idempotency-Key": bad})
+        assert refused.status_code == 422, bad
+
+
 async def test_resume_by_cursor_repeats_and_misses_nothing(live: Live) -> None:
     job_id = await submit(live, NOOP)
     await ended(live, job_id)

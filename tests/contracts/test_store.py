@@ -23,7 +23,7 @@ FAULT = Fault(code="internal", message="Broken.", retryable=False)
 
 async def create(store: Store, clock: Clock, job_id: str = "job-1", **fields: object) -> Snapshot:
     job = new_job(clock(), job_id, **fields)
-    return await store.create(job, (Queued(run_at=clock()),), {"prompt": "x"})
+    return (await store.create(job, (Queued(run_at=clock()),), {"prompt": "x"}))[0]
 
 
 def always(*events: Event, **parts: dict[str, object]) -> Callable[[Job], Decision]:
@@ -54,7 +54,9 @@ async def test_create_keeps_header_params_and_first_record(store: Store, clock: 
 async def test_create_twice_creates_once(store: Store, clock: Clock) -> None:
     first = await create(store, clock)
     await store.write("job-1", always(claimed(clock)))
-    second = await create(store, clock, owner="bob")
+    second, new = await store.create(new_job(clock(), owner="bob"), (Queued(run_at=clock()),), {})
+    assert not new
+    assert [record.seq for record in second.records] == [1]
     assert second.job.owner == first.job.owner
     assert second.job.status is Status.PROCESSING
 

@@ -14,6 +14,7 @@ from tests.jobs import Clock
 from atelier.errors import (
     AlreadyTerminal,
     Conflict,
+    IdempotencyMismatch,
     NotFound,
     ProviderRateLimited,
     ProviderRefused,
@@ -119,11 +120,12 @@ class House:
             limits=Limits(max_attempts=3, deadlines={"image": timedelta(minutes=10)}),
             policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2)),
             retention=Retention(kinds=("image",), keep=timedelta(days=30)),
+            secret=b"secret",
             now=self.clock,
         )
 
     async def submit(self, owner: str = "ann", **fields: Any) -> Job:
-        return (await self.engine.submit(NewJob(kind="image", owner=owner, params=Nothing(), **fields))).job
+        return (await self.engine.submit(NewJob(kind="image", owner=owner, params=Nothing(), **fields))).snapshot.job
 
     async def job(self, job_id: str) -> Job:
         job = await self.store.get(job_id)
@@ -184,6 +186,18 @@ async def test_a_job_runs_through_its_stages(house: House) -> None:
     snapshot = await house.engine.get("ann", job.id)
     assert snapshot.result == {"value": 2}
     assert house.pipeline.settled_runs == 1
+
+
+async def test_a_key_makes_one_job_for_each_owner(house: House) -> None:
+    first = await house.submit(key="k-1")
+    assert (await house.submit(key="k-1")).id == first.id
+    assert (await house.submit(key="k-2")).id != first.id
+    assert (await house.submit(owner="bob", key="k-1")).id != first.id
+    with pytest.raises(IdempotencyMismatch):
+        await house.submit(key="k-1", not_before=house.clock() + timedelta(minutes=1))
+    await house.deliver(first.id)
+    again = await house.engine.submit(NewJob(kind="image", owner="ann", params=Nothing(), key="k-1"))
+    assert (again.replayed, again.snapshot.job.status, again.snapshot.result) == (True, Status.COMPLETED, {"value": 2})
 
 
 async def test_repeated_and_stale_deliveries_change_nothing(house: House) -> None:

@@ -19,6 +19,7 @@ from atelier.errors import AtelierError, Code, InvalidInput
 
 STATUS: dict[Code, HTTPStatus] = {
     "validation_error": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "idempotency_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
     "provider_not_configured": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_found": HTTPStatus.NOT_FOUND,
     "unauthorized": HTTPStatus.UNAUTHORIZED,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from atelier import logs
-from atelier.errors import AlreadyTerminal, Conflict, NotFound
+from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound
 from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
@@ -19,6 +21,8 @@ from atelier.jobs.ports import Clock, Decision, Delivery, Find, Presence, Queue,
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
 from atelier.jobs.verdicts import Policy
+
+ID_BYTES = 16
 
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the worker's receipt before it answers without."""
@@ -44,6 +48,22 @@ class NewJob:
     tags: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    key: str | None = None
+    """The caller's idempotency key: the same key and request of an owner are the same job."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of everything that makes it this job and no other."""
+        start = self.not_before.isoformat() if self.not_before else ""
+        return hashlib.sha256(f"{self.kind}\n{start}\n{self.params.model_dump_json()}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submitted:
+    """An accepted job, and whether it was there before."""
+
+    snapshot: Snapshot
+    replayed: bool
 
 
 class JobEngine:
@@ -59,9 +79,10 @@ class JobEngine:
         limits: Limits,
         policy: Policy,
         retention: Retention,
+        secret: bytes,
         now: Clock,
     ) -> None:
-        self._store, self._queue, self._limits, self._now = store, queue, limits, now
+        self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._followers = Followers(store)
         self._runner = Runner(
             store=store,
@@ -74,12 +95,15 @@ class JobEngine:
         )
         self._sweeper = Sweeper(store=store, queue=queue, presence=presence, retention=retention, now=now)
 
-    async def submit(self, new: NewJob) -> Snapshot:
-        """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it is not."""
+    async def submit(self, new: NewJob) -> Submitted:
+        """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it may not be.
+
+        With a key that was used before: the job it made, as it is now. Raises IdempotencyMismatch for another request.
+        """
         now = self._now()
         starts = max(now, new.not_before or now)
         job = Job(
-            id=secrets.token_hex(16),
+            id=self._id_of(new),
             kind=new.kind,
             owner=new.owner,
             created_at=now,
@@ -87,14 +111,25 @@ class JobEngine:
             must_finish_by=starts + self._limits.deadlines[new.kind],
             max_attempts=self._limits.max_attempts,
             title=new.title,
+            fingerprint=new.fingerprint if new.key is not None else "",
             tags=new.tags,
             details=new.details,
             warnings=new.warnings,
         )
-        snapshot = await self._store.create(job, (Queued(run_at=starts),), new.params.model_dump(mode="json"))
-        logs.info("job_accepted", job_id=job.id, kind=job.kind)
+        params = new.params.model_dump(mode="json")
+        snapshot, created = await self._store.create(job, (Queued(run_at=starts),), params)
+        if snapshot.job.fingerprint != job.fingerprint:
+            raise IdempotencyMismatch("This Idempotency-Key was used before, for another request.")
+        logs.info("job_accepted", job_id=job.id, kind=job.kind, replayed=not created)
         await self._queue.dispatch(snapshot.job)
-        return snapshot
+        return Submitted(snapshot=snapshot, replayed=not created)
+
+    def _id_of(self, new: NewJob) -> str:
+        """Return a random id, or the one that owner and key always give."""
+        if new.key is None:
+            return secrets.token_hex(ID_BYTES)
+        named = f"{new.owner}\x1f{new.kind}\x1f{new.key}".encode()
+        return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[: 2 * ID_BYTES]
 
     async def get(self, owner: str, job_id: str, *, after: int = 0) -> Snapshot:
         """Return the job with its records behind `after`. Raises NotFound, for others' jobs too."""

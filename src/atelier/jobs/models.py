@@ -114,6 +114,8 @@ class Job:
     fault: Fault | None = None
     group: str | None = None
     title: str = ""
+    fingerprint: str = ""
+    """Of the request that made it, where that had an idempotency key."""
     cost: float = 0.0
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)

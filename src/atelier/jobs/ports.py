@@ -65,8 +65,11 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Answer if reads and writes work now."""
 
-    async def create(self, job: Job, events: Sequence[Event], params: Json) -> Snapshot:
-        """Write a new job with its first events; the dedupe: an id that exists is returned as it is, unchanged."""
+    async def create(self, job: Job, events: Sequence[Event], params: Json) -> tuple[Snapshot, bool]:
+        """Write a new job with its first events; the job, and whether it is new.
+
+        This is the dedupe: a job whose id exists is returned as it is, unchanged, with its whole log.
+        """
 
     async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
         """Load, decide, play and save in one atomic step; the header after it, with the new records.

@@ -62,7 +62,7 @@ function open(next) {
   picture.reset(shapeOf(next));
 }
 
-const shapeOf = (shown) => picture.ratioOf(recall(shown.id)?.aspect_ratio);
+const shapeOf = (shown) => picture.ratioOf(shown.aspectRatio ?? recall(shown.id)?.aspect_ratio);
 
 function showStages() {
   const at = STAGES.indexOf(job.reached);

@@ -8,7 +8,7 @@ export const ended = (job) => ENDED.has(job.status);
 /** Return a job of which only the number and the words are known. */
 export function newJob(id, title) {
   return {
-    id, title, seq: 0, at: "", begunAt: null, warnings: [], maxAttempts: null, ...freshRun(),
+    id, title, aspectRatio: null, seq: 0, at: "", begunAt: null, warnings: [], maxAttempts: null, ...freshRun(),
   };
 }
 
@@ -71,6 +71,7 @@ export function withView(job, view, now) {
   return {
     ...job,
     title: view.title,
+    aspectRatio: view.aspect_ratio,
     seq: view.seq,
     at: view.progress_updates.at(-1)?.timestamp ?? job.at,
     begunAt: begun?.timestamp ?? job.begunAt ?? view.created_at,

@@ -1,4 +1,4 @@
-/** The requests made in this browser: a job does not tell its whole request, and curl and the reserved shape need it. */
+/** The requests made in this browser: a job does not tell its whole request, and `Copy curl` needs it. */
 
 const KEY = "atelier.requests";
 const KEPT = 60;

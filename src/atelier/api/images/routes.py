@@ -15,8 +15,8 @@ from atelier.api.images import translate
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
 from atelier.api.streams import event_stream
 from atelier.errors import AlreadyTerminal
-from atelier.jobs.engine import NewJob
-from atelier.jobs.models import Job, Snapshot
+from atelier.jobs.engine import NewJob, Submitted
+from atelier.jobs.models import Job
 from atelier.pipelines.image import KIND
 
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
@@ -36,22 +36,31 @@ CHANGES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 409, 422, 50
 
 router = APIRouter(prefix=translate.ROOT, tags=["images"], route_class=JsonRoute)
 
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="The same key and body again give the same job, in its present state.",
+    ),
+]
 After = Annotated[int | None, Query(ge=0, le=2**53, description="Only records behind this number.")]
 
 
 @router.post("/generate", summary="Queue a picture", responses=CREATES)
 @router.post("/generate-async", summary="Queue a picture (alias of /generate)", responses=CREATES)
-async def generate(body: GenerateRequest, call: Caller) -> Accepted:
+async def generate(body: GenerateRequest, call: Caller, response: Response, key: Key = None) -> Accepted:
     """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`."""
-    snapshot = await _submit(body, call)
-    return translate.to_accepted(snapshot.job, call.base)
+    submitted = await _submit(body, call, key)
+    response.headers.update(_replayed(submitted))
+    return translate.to_accepted(submitted.snapshot.job, call.base)
 
 
 @router.post("/generate/stream", summary="Queue a picture and watch it", responses={200: EVENTS, **CREATES})
-async def generate_stream(body: GenerateRequest, call: Caller) -> Response:
+async def generate_stream(body: GenerateRequest, call: Caller, key: Key = None) -> Response:
     """Record the job durably and send its events until it ends. Going away does not change the job."""
-    snapshot = await _submit(body, call)
-    return _stream(snapshot.job, 0, call)
+    submitted = await _submit(body, call, key)
+    return _stream(submitted.snapshot.job, 0, call, _replayed(submitted))
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses={422: PROBLEM, 503: PROBLEM})
@@ -111,7 +120,7 @@ async def retry(job_id: str, call: Caller) -> JobView:
     return await _view(job_id, call)
 
 
-async def _submit(body: GenerateRequest, call: Call) -> Snapshot:
+async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
     order = translate.to_order(body, call.around.image_providers)
     return await call.around.engine.submit(
         NewJob(
@@ -123,6 +132,7 @@ async def _submit(body: GenerateRequest, call: Call) -> Snapshot:
             tags=order.tags,
             details=order.details,
             warnings=order.warnings,
+            key=key,
         )
     )
 
@@ -131,9 +141,13 @@ async def _view(job_id: str, call: Call) -> JobView:
     return translate.to_status(await call.around.engine.get(call.owner, job_id), call.base, call.around.now())
 
 
-def _stream(job: Job, after: int, call: Call) -> Response:
+def _replayed(submitted: Submitted) -> dict[str, str]:
+    return {"Idempotency-Replayed": "true"} if submitted.replayed else {}
+
+
+def _stream(job: Job, after: int, call: Call, more: dict[str, str] | None = None) -> Response:
     updates = call.around.engine.follow(job.id, after=after)
-    headers = {"X-Job-Id": job.id, "Location": translate.urls(job.id, call.base)["self"]}
+    headers = {"X-Job-Id": job.id, "Location": translate.urls(job.id, call.base)["self"], **(more or {})}
     return event_stream(updates, partial(translate.to_message, base=call.base), headers)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from atelier.api.wire import Cancellation, ProgressUpdate
+
 Style = Literal[
     "photographic",
     "digital-art",
@@ -110,29 +112,6 @@ class Accepted(BaseModel):
     is_draft: bool
     warnings: list[str]
     urls: dict[str, str]
-
-
-class ProgressUpdate(BaseModel):
-    """One record of the job's log."""
-
-    seq: int
-    run: int
-    stage: str
-    status: str
-    progress_percentage: float
-    message: str
-    data: dict[str, Any]
-    timestamp: str
-
-
-class Cancellation(BaseModel):
-    """What a cancel achieved."""
-
-    requested_at: str
-    outcome: Literal[
-        "dequeued", "aborted_before_send", "confirmed_by_provider", "provider_cannot_cancel", "too_late", "unknown"
-    ]
-    billed: Literal["no", "yes", "unknown"]
 
 
 class JobView(BaseModel):

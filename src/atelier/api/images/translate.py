@@ -8,15 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from atelier.api.images.schemas import (
-    Accepted,
-    Cancellation,
-    GenerateRequest,
-    History,
-    JobList,
-    JobView,
-    ProgressUpdate,
-)
+from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
+from atelier.api.wire import absolute, stamp, stamp_or_none, to_cancellation, to_progress_update
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Update
 from atelier.jobs.ports import Find
@@ -161,12 +154,12 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         blog_job_id=job.tags.get("blog_job_id"),
         step=step.step if step else None,
         total_steps=step.total if step else None,
-        preview_url=_absolute(step.preview, base) if step else None,
+        preview_url=absolute(step.preview, base) if step else None,
         created_at=stamp(job.created_at),
-        started_at=_stamp(job.started_at),
-        completed_at=_stamp(job.completed_at),
+        started_at=stamp_or_none(job.started_at),
+        completed_at=stamp_or_none(job.completed_at),
         updated_at=stamp(job.updated_at),
-        resume_at=_stamp(job.resume_at),
+        resume_at=stamp_or_none(job.resume_at),
         must_finish_by=stamp(job.must_finish_by),
         attempt=job.attempt,
         max_attempts=job.max_attempts,
@@ -174,8 +167,8 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         run=job.run,
         cost=job.cost,
         warnings=list(job.warnings),
-        cancellation=_cancellation(job),
-        progress_updates=[_progress_update(record) for record in snapshot.records],
+        cancellation=to_cancellation(job.cancellation),
+        progress_updates=[to_progress_update(record) for record in snapshot.records],
         urls=urls(job.id, base),
     )
 
@@ -204,10 +197,10 @@ def _present(job: Job, base: str) -> Json:
         "state_reason": job.state_reason,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
-        "resume_at": _stamp(job.resume_at),
+        "resume_at": stamp_or_none(job.resume_at),
     }
     if job.step is not None:
-        preview = _absolute(job.step.preview, base)
+        preview = absolute(job.step.preview, base)
         fields |= {"step": job.step.step, "total_steps": job.step.total, "preview_url": preview}
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -236,12 +229,12 @@ def _picture(picture: Json, base: str) -> Json:
     """Return a picture with its six documented fields first, its addresses made absolute."""
     return {
         "image_id": picture["image_id"],
-        "image_url": _absolute(picture["location"], base),
+        "image_url": absolute(picture["location"], base),
         "width": picture["width"],
         "height": picture["height"],
         "format": picture["format"],
         "alt_text": picture["alt_text"],
-        "thumbnail_url": _absolute(picture["thumbnail"], base),
+        "thumbnail_url": absolute(picture["thumbnail"], base),
         **{name: picture[name] for name in PICTURE_EXTRAS},
     }
 
@@ -250,19 +243,6 @@ def urls(job_id: str, base: str) -> dict[str, str]:
     """Return where a job can be read, watched, cancelled and retried."""
     own = f"{base}{ROOT}/jobs/{job_id}"
     return {"self": own, "stream": f"{own}/stream", "cancel": f"{own}/cancel", "retry": f"{own}/retry"}
-
-
-def stamp(moment: datetime) -> str:
-    """Return a moment as RFC 3339 in UTC, to the microsecond."""
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return stamp(moment) if moment is not None else None
-
-
-def _absolute(location: str | None, base: str) -> str | None:
-    return base + location if location is not None and location.startswith("/") else location
 
 
 def _is_draft(job: Job) -> bool:
@@ -292,23 +272,3 @@ def _reason(job: Job, now: datetime) -> str | None:
     if job.state_reason is None and job.status is Status.QUEUED and (job.run_at or now) <= now:
         return Reason.WAITING_FOR_SLOT
     return job.state_reason
-
-
-def _cancellation(job: Job) -> Cancellation | None:
-    receipt = job.cancellation
-    if receipt is None:
-        return None
-    return Cancellation(requested_at=stamp(receipt.requested_at), outcome=receipt.outcome, billed=receipt.billed)
-
-
-def _progress_update(record: Record) -> ProgressUpdate:
-    return ProgressUpdate(
-        seq=record.seq,
-        run=record.run,
-        stage=record.stage,
-        status=record.status.value,
-        progress_percentage=record.progress,
-        message=record.message,
-        data=record.data,
-        timestamp=stamp(record.at),
-    )

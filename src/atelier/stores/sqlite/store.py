@@ -46,20 +46,20 @@ class SqliteStore:
         """Begin and commit an empty transaction."""
         await self._writer.do(lambda _: None)
 
-    async def create(self, job: Job, events: Sequence[Event], params: Json) -> Snapshot:
+    async def create(self, job: Job, events: Sequence[Event], params: Json) -> tuple[Snapshot, bool]:
         """Insert, or return the job that has this id already."""
 
-        def work(connection: sqlite3.Connection) -> Snapshot:
+        def work(connection: sqlite3.Connection) -> tuple[Snapshot, bool]:
             existing = queries.load(connection, job.id)
             if existing is not None:
-                return queries.snapshot(connection, existing, after=0)
+                return queries.snapshot(connection, existing, after=0), False
             queries.insert(connection, job)
             queries.keep_parts(connection, job.id, {"params": params})
             after, records = lifecycle.play(job, events, self._now())
             queries.save(connection, after, records)
-            return Snapshot(job=after, records=records)
+            return Snapshot(job=after, records=records), True
 
-        return self._tell(await self._writer.do(work))
+        return await self._writer.do(work)
 
     async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
         """Decide on the present header inside the writing transaction."""
