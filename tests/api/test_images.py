@@ -7,13 +7,15 @@ import io
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 from PIL import Image
 from tests.images import NOOP, ROOT, STAGES, ended, events_of, reached, stream, submit
 from tests.live import Live, Serve
+
+from atelier.api.images.schemas import Style
 
 
 async def test_generate_answers_as_documented(live: Live) -> None:
@@ -75,6 +77,17 @@ async def test_every_ratio(live: Live, ratio: str) -> None:
     picture = events[-1][1]["data"]["result"]["images"][0]
     width, height = (int(part) for part in ratio.split(":"))
     assert picture["width"] / picture["height"] == pytest.approx(width / height, rel=0.02)
+
+
+async def test_every_style_streams_to_its_own_picture(live: Live) -> None:
+    styles = (None, *get_args(Style))
+    body = {"prompt": "A river", "quality": "draft", "seed": 5}
+    streams = await asyncio.gather(*(stream(live, {**body, "style": style}) for style in styles))
+    assert [events[-1][1]["stage"] for events in streams] == ["completed"] * 18
+    pictures = [events[-1][1]["data"]["result"]["images"][0] for events in streams]
+    assert [picture.get("style") for picture in pictures] == list(styles)
+    jobs = [(await live.client.get(f"{ROOT}/jobs/{events[0][1]['job_id']}")).json() for events in streams]
+    assert len({job["result"]["images"][0]["content_hash"] for job in jobs}) == 18
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])

@@ -68,7 +68,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_make_help_lists_what_contributing_lists() -> None:
-    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     targets = {line.split(":")[0] for line in printed.splitlines() if line}
     documented = set(re.findall(r"^    make (\w+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
     assert targets == documented

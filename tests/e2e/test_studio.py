@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
+from tests.live import ROOT, needs
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 API = "/api/v1/images"
 FLAGS = [
     "--no-sandbox",
@@ -119,11 +119,7 @@ class Tab:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        reason = "Chromium is not installed."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needs(chromium, "Chromium")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched
@@ -566,3 +562,27 @@ def test_old_news_change_nothing(tab: Tab) -> None:
         }"""
     )
     assert states == [True, True, 50, 5, 0, 6]
+
+
+EVENT_SOURCE = """
+(path) => new Promise((resolve) => {
+  const seen = [];
+  const events = new EventSource(path);
+  events.onmessage = ({ data, lastEventId }) => {
+    const event = JSON.parse(data);
+    seen.push([Number(lastEventId), event.stage]);
+    if (event.stage === "completed" || event.stage === "error") {
+      // Left open on purpose: it connects again with its last id, is told 204, and gives up for good.
+      events.onerror = () => {
+        if (events.readyState === EventSource.CLOSED) resolve(seen);
+      };
+    }
+  };
+})
+"""
+
+
+def test_an_event_source_sees_every_stage_and_stops_by_itself(tab: Tab, server: Server) -> None:
+    made = server.ask(f"{API}/generate", {"prompt": "A hill", "sandbox": {"scenario": "noop"}})
+    seen = tab.open().evaluate(EVENT_SOURCE, f"{API}/jobs/{made['job_id']}/stream")
+    assert seen == [[1, "queued"], [2, "processing"], [3, "generating"], [4, "uploading"], [5, "completed"]]

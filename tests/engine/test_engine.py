@@ -674,6 +674,22 @@ async def test_old_jobs_are_forgotten_after_their_time(house: House) -> None:
     assert await house.store.get(job.id) is None
 
 
+async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House) -> None:
+    job = await house.submit()
+    await house.store._writer.do(
+        lambda connection: connection.execute("UPDATE jobs SET header = replace(header, 'image', 'opera')").rowcount
+    )
+    assert await house.engine.deliver(job.id, 1) is Delivery.AGAIN
+    assert (await house.job(job.id)).attempt == 0
+
+
+async def test_a_follower_whose_reader_breaks_ends(house: House) -> None:
+    job = await house.submit()
+    await house.store._writer.do(lambda connection: connection.execute("UPDATE records SET body = '[]'").rowcount)
+    async with asyncio.timeout(5):
+        assert await collect(house, job.id) == []
+
+
 async def test_unreadable_params_fail_the_job_not_the_worker(house: House) -> None:
     job = await house.submit()
     await house.store._writer.do(

@@ -30,6 +30,7 @@ class Follower:
         self._store, self._job_id = store, job_id
         self._changed = asyncio.Event()
         self.reader = asyncio.create_task(self._read())
+        self.reader.add_done_callback(self._ended)
 
     async def changed(self, seen: Snapshot | None) -> None:
         """Return when there is something newer than `seen`, the job is gone, or watching has ended."""
@@ -48,6 +49,13 @@ class Follower:
         """Let go of whoever watches."""
         self.closed = True
         self._tell()
+
+    def _ended(self, reader: asyncio.Task[None]) -> None:
+        """Whatever broke the reader, nobody waits for it for ever."""
+        if not reader.cancelled() and (error := reader.exception()) is not None:
+            logs.error("follower_broke", exc=error, job_id=self._job_id)
+            self.gone = True
+            self._tell()
 
     def _tell(self) -> None:
         self._changed.set()

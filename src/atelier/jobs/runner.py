@@ -18,7 +18,6 @@ from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
 from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
 from atelier.jobs.verdicts import (
-    DEADLINE_MARGIN,
     Policy,
     after_failure,
     after_snooze,
@@ -26,7 +25,7 @@ from atelier.jobs.verdicts import (
     deadline_exceeded,
     fault_of,
     interrupted,
-    past_deadline,
+    stops_at,
     worker_lost,
 )
 
@@ -110,7 +109,7 @@ class Runner:
     def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
             now = self._now()
-            if not claimable(job, dispatch, now):
+            if job.kind not in self._pipelines or not claimable(job, dispatch, now):
                 return Decision()
             if job.attempt >= job.max_attempts:
                 return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))
@@ -127,8 +126,7 @@ class Runner:
             return Delivery.SETTLED
         if job.status is Status.PROCESSING:
             return Delivery.BUSY
-        early = job.status is Status.QUEUED and job.run_at is not None and job.run_at > self._now()
-        return Delivery.AGAIN if early else Delivery.SETTLED
+        return Delivery.AGAIN if job.status is Status.QUEUED else Delivery.SETTLED
 
     async def _hand_over(self, job: Job) -> None:
         if job.status is Status.QUEUED:
@@ -162,7 +160,7 @@ class Runner:
     ) -> Ending | None:
         lease_until = self._now() + self._policy.lease
         while True:
-            left = run.job.must_finish_by - DEADLINE_MARGIN - self._now()
+            left = stops_at(run.job) - self._now()
             pause = max(0.0, min(self._policy.lease / 3, left).total_seconds())
             await asyncio.wait({work, watch, release}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -171,7 +169,7 @@ class Runner:
                 return self._interruption(run, watch.result())
             if release.done():
                 return Ending(Snoozed(run_at=self._now(), reason=None))
-            if past_deadline(run.job, self._now()):
+            if self._now() >= stops_at(run.job):
                 return Ending(deadline_exceeded())
             lease_until = await self._renew(run, lease_until)
             if self._now() >= lease_until:

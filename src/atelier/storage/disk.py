@@ -9,6 +9,7 @@ shared/{content hash}.png                   a picture that is the same for every
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import re
@@ -78,8 +79,10 @@ class DiskStorage:
         return hmac.new(self._secret, job_id.encode(), hashlib.sha256).hexdigest()[:HASH_LENGTH]
 
     def _drop_previews(self, job_id: str) -> None:
-        for preview in (self._folder / self._place(job_id)).glob("preview-*.jpg"):
-            preview.unlink(missing_ok=True)
+        """What cannot be removed now is removed when its time is over."""
+        with contextlib.suppress(OSError):
+            for preview in (self._folder / self._place(job_id)).glob("preview-*.jpg"):
+                preview.unlink(missing_ok=True)
 
     def _ping(self) -> None:
         try:

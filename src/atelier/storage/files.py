@@ -12,13 +12,13 @@ from pathlib import Path
 from atelier.errors import StorageError, StorageFull
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write, flush to disk, then rename; a file that is there with the same size is left alone.
+def write_whole(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """Write, flush to disk, then rename. A file that is there is left alone, as names tell contents, or replaced.
 
     Raises StorageFull and StorageError, leaving nothing behind.
     """
     try:
-        if path.exists() and path.stat().st_size == len(data):
+        if path.exists() and not replace:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{secrets.token_hex(8)}.part")

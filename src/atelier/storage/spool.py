@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from pathlib import Path
 
+from atelier.errors import StorageError
 from atelier.storage.files import remove_older, write_whole
 
 
@@ -24,22 +26,24 @@ class DiskSpool:
         return await asyncio.to_thread(self._read, job_id)
 
     async def drop(self, job_id: str) -> None:
-        """Remove them."""
-        await asyncio.to_thread(self._path(job_id).unlink, missing_ok=True)
+        """Remove them; what cannot be removed now is removed when its time is over."""
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._path(job_id).unlink, missing_ok=True)
 
     async def expire(self, before: datetime) -> int:
         """Remove files written before a moment."""
         return await asyncio.to_thread(remove_older, self._folder, "*.bytes", before)
 
     def _replace(self, job_id: str, data: bytes) -> None:
-        self._path(job_id).unlink(missing_ok=True)
-        write_whole(self._path(job_id), data)
+        write_whole(self._path(job_id), data, replace=True)
 
     def _read(self, job_id: str) -> bytes | None:
         try:
             return self._path(job_id).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StorageError(f"The spool cannot be read: {error.strerror}.") from error
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.bytes"
