@@ -320,6 +320,72 @@ async def test_an_idempotency_key_makes_one_job(live: Live) -> None:
         assert refused.status_code == 422, bad
 
 
+async def test_prefer_wait_answers_the_ended_job(live: Live) -> None:
+    done = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Prefer": "respond-async, wait=10"})
+    assert (done.status_code, done.headers["preference-applied"]) == (200, "wait=10")
+    assert done.json()["status"] == "completed"
+    assert done.json()["result"]["images"]
+    body = {"prompt": "x", "sandbox": {"scenario": "refused"}}
+    failed = await live.client.post(f"{ROOT}/generate", json=body, headers={"Prefer": "wait=10"})
+    assert (failed.status_code, failed.json()["error_code"]) == (200, "provider_refused")
+    body = {"prompt": "x", "sandbox": {"scenario": "stall"}}
+    began = time.monotonic()
+    running = await live.client.post(f"{ROOT}/generate", json=body, headers={"Prefer": "wait=1"})
+    assert 1 <= time.monotonic() - began < 3
+    assert running.json()["status"] == "processing"
+    ignored = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Prefer": "handling=strict"})
+    assert ignored.json()["message"] == "Image generation job queued successfully"
+
+
+async def test_the_long_poll_answers_with_the_next_record(live: Live) -> None:
+    body = {"prompt": "x", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 1}}
+    job_id = await submit(live, body)
+    seen: list[int] = []
+    while True:
+        params = {"after": len(seen), "wait": 10}
+        job = (await live.client.get(f"{ROOT}/jobs/{job_id}", params=params)).json()
+        assert job["progress_updates"], "an answer before its time brings news"
+        seen += [update["seq"] for update in job["progress_updates"]]
+        if job["status"] == "completed":
+            break
+    assert seen == [1, 2, 3, 4, 5]
+    at_the_end = await live.client.get(f"{ROOT}/jobs/{job_id}", params={"after": 5, "wait": 10})
+    assert at_the_end.elapsed.total_seconds() < 2
+    stalled = await submit(live, {"prompt": "x", "sandbox": {"scenario": "stall"}})
+    await reached(live, stalled, "generating")
+    nothing = await live.client.get(f"{ROOT}/jobs/{stalled}", params={"after": 3, "wait": 1})
+    assert (nothing.json()["progress_updates"], nothing.elapsed.total_seconds() >= 1) == ([], True)
+    assert (await live.client.get(f"{ROOT}/jobs/nope", params={"after": 0, "wait": 9})).status_code == 404
+    assert (await live.client.get(f"{ROOT}/jobs/{job_id}", params={"after": 0, "wait": 61})).status_code == 422
+
+
+async def test_an_unchanged_job_is_not_sent_again(live: Live) -> None:
+    job_id = await submit(live, {"prompt": "x", "sandbox": {"scenario": "stall"}})
+    await reached(live, job_id, "generating")
+    first = await live.client.get(f"{ROOT}/jobs/{job_id}")
+    tag = first.headers["etag"]
+    same = await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"If-None-Match": tag})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")
+    changed = await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.json()["status"]) == (200, "cancelled")
+
+
+async def test_an_ended_job_can_be_deleted_with_its_pictures(live: Live) -> None:
+    job_id = await submit(live, {"prompt": "x", "quality": "draft"})
+    assert (await live.client.delete(f"{ROOT}/jobs/{job_id}")).status_code == 409
+    picture = (await ended(live, job_id))["result"]["images"][0]
+    assert (await live.client.delete(f"{ROOT}/jobs/{job_id}")).status_code == 204
+    for url in (
+        picture["image_url"],
+        picture["thumbnail_url"],
+        f"{ROOT}/jobs/{job_id}",
+        f"{ROOT}/jobs/{job_id}/stream",
+    ):
+        assert (await live.client.get(url)).status_code == 404, url
+    assert (await live.client.delete(f"{ROOT}/jobs/{job_id}")).status_code == 404
+
+
 async def test_resume_by_cursor_repeats_and_misses_nothing(live: Live) -> None:
     job_id = await submit(live, NOOP)
     await ended(live, job_id)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -19,6 +21,7 @@ from atelier.api.origins import Origins
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
 
+LONGEST_WAIT_SECONDS = 60
 OWNER = "local"
 """The one owner of open mode."""
 
@@ -69,6 +72,12 @@ def call(request: Request) -> Call:
 
 Around = Annotated[Surroundings, Depends(surroundings)]
 Caller = Annotated[Call, Depends(call)]
+
+
+def wait_of(prefer: str | None) -> timedelta | None:
+    """Return how long a `Prefer` header asks to wait, 60 seconds at most; None where it asks for nothing of ours."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
+    return timedelta(seconds=min(int(found.group(1)), LONGEST_WAIT_SECONDS)) if found else None
 
 
 class JsonRequest(Request):

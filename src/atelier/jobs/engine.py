@@ -83,6 +83,7 @@ class JobEngine:
         now: Clock,
     ) -> None:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
+        self._pipelines = pipelines
         self._followers = Followers(store)
         self._runner = Runner(
             store=store,
@@ -142,11 +143,18 @@ class JobEngine:
         """List jobs, newest first."""
         return await self._store.find(query)
 
-    async def wait(self, job_id: str, longest: timedelta) -> Job | None:
-        """Return the job when its run has ended; None if it has not within `longest`."""
+    async def wait(self, job_id: str, longest: timedelta, *, after: int | None = None) -> Job | None:
+        """Return the job when its run has ended or, with `after`, when it has a record behind that; else None.
+
+        Waits no longer than `longest`, nor beyond the moment the process is told to end.
+        """
+
+        def news(job: Job) -> bool:
+            return job.status.terminal or (after is not None and job.seq > after)
+
         try:
-            async with asyncio.timeout(longest.total_seconds()), self._followers.watching(job_id) as follower:
-                return await follower.until(lambda job: job.status.terminal)
+            async with asyncio.timeout(longest.total_seconds()):
+                return await self._followers.wait(job_id, news)
         except TimeoutError:
             return None
 
@@ -193,6 +201,15 @@ class JobEngine:
             raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
         now = self._now()
         return Decision(events=(Reopened(run_at=now, must_finish_by=now + self._limits.deadlines[job.kind]),))
+
+    async def delete(self, owner: str, job_id: str) -> None:
+        """Remove an ended job and everything it made. Raises Conflict while it runs."""
+        job = await self._owned(owner, job_id)
+        if not job.status.terminal:
+            raise Conflict(f"Only jobs that have ended can be deleted; this one is {job.status}. Cancel it first.")
+        await self._pipelines[job.kind].deleted(job_id)
+        await self._store.delete(job_id)
+        logs.info("job_deleted", job_id=job_id)
 
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Handle one delivery of the queue. See Runner."""

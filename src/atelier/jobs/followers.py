@@ -112,6 +112,17 @@ class Followers:
                 if self._open.get(job_id) is follower:
                     del self._open[job_id]
 
+    async def wait(self, job_id: str, condition: Callable[[Job], bool]) -> Job | None:
+        """Return the first header that meets `condition`; None when the job is gone or the process is about to end."""
+        async with self.watching(job_id) as follower:
+            seen = None
+            while not (follower.gone or follower.closed):
+                await follower.changed(seen)
+                seen = follower.snapshot
+                if seen is not None and condition(seen.job):
+                    return seen.job
+        return None
+
     async def follow(self, job_id: str, after: int) -> AsyncIterator[Update]:
         """Yield every record of the latest run behind `after`, and the present state between records; end with its end.
 

@@ -74,6 +74,9 @@ class Pipeline(ABC, Generic[Params, State]):
     async def settled(self, run: Run[Params, State]) -> None:
         """Tidy up after the run has ended, well or badly (`run.job` says which)."""
 
+    async def deleted(self, job_id: str) -> None:
+        """Remove what the job made: its owner wants it gone. The job itself is removed afterwards."""
+
 
 @dataclass(kw_only=True, slots=True)
 class Progress:

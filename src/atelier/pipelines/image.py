@@ -170,6 +170,11 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         if run.job.status is Status.COMPLETED:
             await self._spool.drop(run.job.id)
 
+    async def deleted(self, job_id: str) -> None:
+        """Remove pictures, previews and spooled bytes; what is shared with others stays."""
+        await self._storage.remove(job_id)
+        await self._spool.drop(job_id)
+
     def _provider(self, run: ImageRun) -> ImageProvider:
         provider = self._providers.get(run.params.provider)
         if provider is None:

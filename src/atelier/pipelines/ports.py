@@ -115,6 +115,9 @@ class Storage(Protocol):
     async def drop_previews(self, job_id: str) -> None:
         """Forget a job's previews."""
 
+    async def remove(self, job_id: str) -> None:
+        """Remove a job's pictures and previews. Harmless where there are none."""
+
     async def expire(self, before: datetime) -> int:
         """Remove pictures saved before a moment; how many files that were."""
 

@@ -21,7 +21,7 @@ from atelier import media
 from atelier.errors import StorageError
 from atelier.media import Content
 from atelier.pipelines.ports import Stored
-from atelier.storage.files import remove_older, write_whole
+from atelier.storage.files import remove_folder, remove_older, write_whole
 
 ROUTE = "/pictures"
 SHARED = "shared"
@@ -48,6 +48,10 @@ class DiskStorage:
     async def drop_previews(self, job_id: str) -> None:
         """Remove the job's previews."""
         await asyncio.to_thread(self._drop_previews, job_id)
+
+    async def remove(self, job_id: str) -> None:
+        """Remove the job's folder."""
+        await asyncio.to_thread(remove_folder, self._folder / self._place(job_id))
 
     async def expire(self, before: datetime) -> int:
         """Remove files written before a moment, and folders left empty."""

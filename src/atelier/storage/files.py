@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def write_whole(path: Path, data: bytes, *, replace: bool = False) -> None:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StorageFull("The disk for pictures is full.") from error
         raise StorageError(f"The disk for pictures cannot be written: {error.strerror}.") from error
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and everything in it. Raises StorageError where that fails, so that it can be tried again."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"The pictures cannot be removed: {error.strerror}.") from error
 
 
 def remove_older(folder: Path, pattern: str, before: datetime) -> int:

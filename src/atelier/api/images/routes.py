@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,10 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from atelier.api.deps import Call, Caller, JsonRoute
+from atelier.api.deps import Call, Caller, JsonRoute, wait_of
 from atelier.api.errors import Problem, problem
 from atelier.api.images import translate
-from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
+from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, Since
 from atelier.api.streams import event_stream
 from atelier.errors import AlreadyTerminal
 from atelier.jobs.engine import NewJob, Submitted
@@ -30,6 +31,7 @@ EVENTS: dict[str, Any] = {
         }
     },
 }
+UNCHANGED = {"description": "It is still as the `ETag` in `If-None-Match` says."}
 CREATES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 413, 422, 503), PROBLEM)
 READS: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 422, 503), PROBLEM)
 CHANGES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 409, 422, 503), PROBLEM)
@@ -44,16 +46,33 @@ Key = Annotated[
         description="The same key and body again give the same job, in its present state.",
     ),
 ]
+Prefer = Annotated[str | None, Header(max_length=200, description="`wait=n`: wait up to n seconds, 60 at most.")]
+Match = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 After = Annotated[int | None, Query(ge=0, le=2**53, description="Only records behind this number.")]
 
 
-@router.post("/generate", summary="Queue a picture", responses=CREATES)
-@router.post("/generate-async", summary="Queue a picture (alias of /generate)", responses=CREATES)
-async def generate(body: GenerateRequest, call: Caller, response: Response, key: Key = None) -> Accepted:
-    """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`."""
+@router.post("/generate", summary="Queue a picture", response_model=Accepted | JobView, responses=CREATES)
+@router.post(
+    "/generate-async",
+    summary="Queue a picture (alias of /generate)",
+    response_model=Accepted | JobView,
+    responses=CREATES,
+)
+async def generate(
+    body: GenerateRequest, call: Caller, response: Response, key: Key = None, prefer: Prefer = None
+) -> Accepted | JobView:
+    """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`.
+
+    With `Prefer: wait=n` wait up to n seconds for its end and answer the job as `GET` would.
+    """
     submitted = await _submit(body, call, key)
     response.headers.update(_replayed(submitted))
-    return translate.to_accepted(submitted.snapshot.job, call.base)
+    wait = wait_of(prefer)
+    if wait is None:
+        return translate.to_accepted(submitted.snapshot.job, call.base)
+    response.headers["Preference-Applied"] = f"wait={wait.seconds}"
+    await call.around.engine.wait(submitted.snapshot.job.id, wait)
+    return await _view(submitted.snapshot.job.id, call)
 
 
 @router.post("/generate/stream", summary="Queue a picture and watch it", responses={200: EVENTS, **CREATES})
@@ -70,14 +89,32 @@ async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
     return translate.to_list(found, query.limit, call.base, call.around.now())
 
 
-@router.get("/jobs/{job_id}", summary="Read a job", responses=READS)
-async def job(job_id: str, call: Caller, response: Response, after: After = 0) -> JobView:
-    """Return the job as it is now; `progress_updates` holds its log."""
-    snapshot = await call.around.engine.get(call.owner, job_id, after=after or 0)
-    response.headers["Cache-Control"] = "private, no-cache"
+@router.get("/jobs/{job_id}", summary="Read a job", response_model=JobView, responses={304: UNCHANGED, **READS})
+async def job(
+    job_id: str, call: Caller, response: Response, since: Annotated[Since, Query()], if_none_match: Match = None
+) -> Response | JobView:
+    """Return the job as it is now; `progress_updates` holds its log behind `after`.
+
+    With `after` and `wait` it is the long poll: the answer comes with the next record, at the latest after `wait` seconds.
+    """
+    if since.wait and since.after is not None:
+        await call.around.engine.get(call.owner, job_id)
+        await call.around.engine.wait(job_id, timedelta(seconds=since.wait), after=since.after)
+    snapshot = await call.around.engine.get(call.owner, job_id, after=since.after or 0)
+    view = translate.to_status(snapshot, call.base, call.around.now())
+    headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(snapshot.job, view)}
     if not snapshot.job.status.terminal:
-        response.headers["Retry-After"] = "1"
-    return translate.to_status(snapshot, call.base, call.around.now())
+        headers["Retry-After"] = "1"
+    if if_none_match is not None and headers["ETag"] in if_none_match:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    response.headers.update(headers)
+    return view
+
+
+@router.delete("/jobs/{job_id}", summary="Delete an ended job", status_code=HTTPStatus.NO_CONTENT, responses=CHANGES)
+async def delete(job_id: str, call: Caller) -> None:
+    """Remove the job, its log and its pictures for good. 409 while it runs."""
+    await call.around.engine.delete(call.owner, job_id)
 
 
 @router.get(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -105,6 +105,27 @@ class GenerateRequest(BaseModel):
 class Accepted(BaseModel):
     """The job is recorded durably and queued."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "job_id": "5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f",
+                    "status": "queued",
+                    "message": "Image generation job queued successfully",
+                    "estimated_completion_time": 3.0,
+                    "is_draft": False,
+                    "warnings": [],
+                    "urls": {
+                        "self": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f",
+                        "stream": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/stream",
+                        "cancel": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/cancel",
+                        "retry": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/retry",
+                    },
+                }
+            ]
+        }
+    )
+
     job_id: str
     status: JobStatus
     message: str
@@ -112,6 +133,37 @@ class Accepted(BaseModel):
     is_draft: bool
     warnings: list[str]
     urls: dict[str, str]
+
+
+class PictureView(BaseModel):
+    """One finished picture; sizes in pixels and bytes, read from its bytes. Its addresses stay."""
+
+    image_id: str
+    image_url: str
+    width: int
+    height: int
+    format: OutputFormat
+    alt_text: str
+    thumbnail_url: str
+    provider: str
+    model: str
+    seed: int
+    style: str | None
+    quality: str
+    size_bytes: int
+    content_hash: str = Field(description="SHA-256 of the bytes, hexadecimal.")
+    created_at: str
+
+
+class ResultView(BaseModel):
+    """What a completed job made; cost in US dollars."""
+
+    success: bool
+    images: list[PictureView]
+    provider: str
+    model: str
+    generation_time_seconds: float
+    cost: float
 
 
 class JobView(BaseModel):
@@ -123,7 +175,7 @@ class JobView(BaseModel):
     progress_percentage: float
     current_stage: str
     message: str | None
-    result: dict[str, Any] | None = Field(description="Set when completed: `images` and who made them.")
+    result: ResultView | None = Field(description="Set when completed.")
     error_message: str | None
     error_code: str | None
     estimated_time_remaining: float | None
@@ -172,3 +224,10 @@ class History(BaseModel):
     created_after: datetime | None = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
     limit: int = Field(50, ge=1, le=200)
+
+
+class Since(BaseModel):
+    """Which part of a job's log to read, and how long to wait for it."""
+
+    after: int | None = Field(None, ge=0, le=2**53, description="Only records behind this number.")
+    wait: int = Field(0, ge=0, le=60, description="With `after`: seconds to wait for a record behind it.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
+from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ResultView
 from atelier.api.wire import absolute, stamp, stamp_or_none, to_cancellation, to_progress_update
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Update
@@ -141,7 +141,7 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         progress_percentage=job.progress,
         current_stage=job.stage,
         message=step.message if step else (snapshot.records[-1].message if snapshot.records else None),
-        result=_result(snapshot.result, base),
+        result=ResultView.model_validate(_result(snapshot.result, base)) if snapshot.result else None,
         error_message=job.fault.message if job.fault and ended_badly else None,
         error_code=job.fault.code if job.fault and ended_badly else None,
         estimated_time_remaining=_remaining(job, now),
@@ -171,6 +171,11 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         progress_updates=[to_progress_update(record) for record in snapshot.records],
         urls=urls(job.id, base),
     )
+
+
+def etag(job: Job, view: JobView) -> str:
+    """Return a weak tag over what is stored and why it waits; estimates, which change by the clock, are left out."""
+    return f'W/"{job.rev}-{view.state_reason or job.status}"'
 
 
 def to_message(update: Update, base: str) -> Json:
