@@ -211,8 +211,10 @@ def _present(job: Job, base: str) -> Json:
 
 
 def _waiting(job: Job) -> str:
-    reason = job.state_reason.replace("_", " ") if job.state_reason else str(job.status)
-    return f"{reason.capitalize()}: {job.fault.message}" if job.fault else reason.capitalize()
+    if job.state_reason is None:
+        return f"Attempt {job.attempt} of {job.max_attempts}"
+    reason = job.state_reason.replace("_", " ").capitalize()
+    return f"{reason}: {job.fault.message}" if job.fault else reason
 
 
 def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Json:
