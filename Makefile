@@ -3,9 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
-SOURCES := src tests docs main.py
+SOURCES := src tests docs bench main.py
 
-.PHONY: run test check e2e soak lock help
+.PHONY: run test check e2e bench soak lock help
 
 run: .venv/run.done  ## serve on :8000 (PORT and ATELIER_… settings come from the environment or .env)
 	@exec $(BIN)/python main.py
@@ -15,6 +15,9 @@ test: .venv/dev.done  ## run the tests: real SQLite, real sockets, real processe
 
 e2e: .venv/dev.done  ## run the browser's tests only
 	$(BIN)/python -m pytest -m e2e
+
+bench: .venv/dev.done  ## measure speed and memory beside a bare app: ratios, about three minutes
+	$(BIN)/python bench/run.py
 
 soak: .venv/dev.done  ## run the long matrices
 	$(BIN)/python -m pytest -m soak --timeout 1800

@@ -1,0 +1,173 @@
+"""The least that does the same job: Starlette, uvicorn, SQLite with full durability and group commit. Nothing else.
+
+No validation, no leases, no retries, no idempotency; state is kept in memory and written as often as atelier
+writes: create, claim, three stages, the end. It is the limit that ratios refer to, not a product.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+from uuid import uuid4
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+STAGES = ("queued", "claimed", "processing", "generating", "uploading", "completed")
+PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))
+SLOTS = 64
+BATCH = 256
+
+Row = tuple[str, int, str]
+
+
+class Writer(threading.Thread):
+    """One connection, many writes per commit; callers are answered after it."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(daemon=True)
+        self._path, self._loop = path, loop
+        self._inbox: SimpleQueue[tuple[Row, asyncio.Future[None]]] = SimpleQueue()
+
+    def write(self, row: Row) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._inbox.put((row, done))
+        return done
+
+    def run(self) -> None:
+        connection = sqlite3.connect(self._path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE records (job TEXT, seq INTEGER, body TEXT, PRIMARY KEY (job, seq))")
+        while True:
+            batch = [self._inbox.get()]
+            try:
+                while len(batch) < BATCH:
+                    batch.append(self._inbox.get_nowait())
+            except Empty:
+                pass
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO records VALUES (?, ?, ?)", [row for row, _ in batch])
+            connection.execute("COMMIT")
+            self._loop.call_soon_threadsafe(settle, [done for _, done in batch])
+
+
+def settle(waiting: list[asyncio.Future[None]]) -> None:
+    for done in waiting:
+        if not done.done():
+            done.set_result(None)
+
+
+class Job:
+    """A job's events, and who waits for the next."""
+
+    def __init__(self, hold_until: float) -> None:
+        self.id, self.hold_until = uuid4().hex, hold_until
+        self.events: list[bytes] = []
+        self.stage = ""
+        self.changed = asyncio.Event()
+
+    async def reach(self, stage: str, writer: Writer) -> None:
+        event = {
+            "stage": stage,
+            "progress": PROGRESS[stage],
+            "job_id": self.id,
+            "status": "completed" if stage == "completed" else "processing",
+            "data": {"result": {"images": [{}]}} if stage == "completed" else {},
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+        body = json.dumps(event, separators=(",", ":"))
+        await writer.write((self.id, STAGES.index(stage), body))
+        self.stage = stage
+        if stage != "claimed":
+            self.events.append(f"id: {len(self.events) + 1}\ndata: {body}\n\n".encode())
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def follow(self) -> AsyncIterator[bytes]:
+        seen = 0
+        while True:
+            changed = self.changed
+            while seen < len(self.events):
+                yield self.events[seen]
+                seen += 1
+            if self.stage == "completed":
+                return
+            await changed.wait()
+
+
+class Service:
+    """Jobs by id and the workers that move them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.jobs: dict[str, Job] = {}
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def life(self, _: Starlette) -> AsyncIterator[None]:
+        self._writer = Writer(self._path, asyncio.get_running_loop())
+        self._writer.start()
+        workers = [asyncio.create_task(self._work()) for _ in range(SLOTS)]
+        yield
+        for worker in workers:
+            worker.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._queue.get()
+            for stage in STAGES[1:]:
+                await job.reach(stage, self._writer)
+
+    async def submit(self, request: Request) -> Job:
+        body: dict[str, Any] = json.loads(await request.body())
+        job = Job(body.get("sandbox", {}).get("hold_until", 0))
+        self.jobs[job.id] = job
+        await job.reach("queued", self._writer)
+        delay = job.hold_until - time.time()
+        asyncio.get_running_loop().call_later(max(0.0, delay), self._queue.put_nowait, job)
+        return job
+
+    async def generate(self, request: Request) -> Response:
+        return JSONResponse({"job_id": (await self.submit(request)).id, "status": "queued"})
+
+    async def generate_stream(self, request: Request) -> Response:
+        return StreamingResponse((await self.submit(request)).follow(), media_type="text/event-stream")
+
+    async def read(self, request: Request) -> Response:
+        job = self.jobs[request.path_params["job"]]
+        status = "completed" if job.stage == "completed" else "processing"
+        return JSONResponse({"job_id": job.id, "status": status, "current_stage": job.stage})
+
+    async def stream(self, request: Request) -> Response:
+        return StreamingResponse(self.jobs[request.path_params["job"]].follow(), media_type="text/event-stream")
+
+
+def main(port: int, folder: Path) -> None:
+    service = Service(folder / "bare.db")
+    root = "/api/v1/images"
+    routes = [
+        Route(f"{root}/generate", service.generate, methods=["POST"]),
+        Route(f"{root}/generate/stream", service.generate_stream, methods=["POST"]),
+        Route(f"{root}/jobs/{{job}}", service.read),
+        Route(f"{root}/jobs/{{job}}/stream", service.stream),
+    ]
+    app = Starlette(routes=routes, lifespan=service.life)
+    uvicorn.run(app, port=port, loop="uvloop", http="httptools", log_level="warning", access_log=False, backlog=4096)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,121 @@
+"""What is measured of a server, in the same way for each. Times in milliseconds, memory in KiB."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from client import Connection, Stream, connections, open_stream, request
+
+ROOT = "/api/v1/images"
+TICKS = os.sysconf("SC_CLK_TCK")
+STAGES = ["queued", "processing", "generating", "uploading", "completed"]
+Figures = dict[str, float]
+
+
+def order(hold_until: float = 0) -> dict[str, Any]:
+    """Return a request for a picture that costs nothing to make."""
+    script = {"scenario": "noop", "hold_until": hold_until}
+    return {"prompt": "bench", "style": "photographic", "quality": "draft", "sandbox": script}
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory(pid: int) -> float:
+    """Return the memory a process holds."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value below which a share of the others lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+async def through(port: int, pid: int, count: int) -> Figures:
+    """Accept a burst over 16 connections and bring all of it to its end."""
+    cpu, began = cpu_seconds(pid), time.perf_counter()
+    raw, made, left = request("POST", f"{ROOT}/generate", order()), [], iter(range(count))
+
+    async def post(connection: Connection) -> None:
+        for _ in left:
+            made.append((await connection.ask(raw))["job_id"])
+
+    async def finish(connection: Connection, mine: list[str]) -> None:
+        for job in mine:
+            while (await connection.ask(request("GET", f"{ROOT}/jobs/{job}")))["status"] != "completed":
+                await asyncio.sleep(0.01)
+
+    async with connections(port, 16) as opened:
+        await asyncio.gather(*(post(connection) for connection in opened))
+        accepted = time.perf_counter()
+        await asyncio.gather(*(finish(connection, made[n::16]) for n, connection in enumerate(opened)))
+        ended = time.perf_counter()
+    return {
+        "accepted per second": count / (accepted - began),
+        "completed per second": count / (ended - began),
+        "CPU ms per job": 1000 * (cpu_seconds(pid) - cpu) / count,
+    }
+
+
+async def latency(port: int, count: int) -> Figures:
+    """One job at a time: from the request to its last event on the stream."""
+    times = []
+    raw = request("POST", f"{ROOT}/generate/stream", order())
+    for _ in range(count):
+        stream = await open_stream(port, raw)
+        await stream.ended
+        times.append(1000 * (stream.packets[-1][0] - stream.began))
+        stream.transport.close()
+        await asyncio.sleep(0.005)
+    return {"one job, request to end, p50": percentile(times, 0.5)}
+
+
+async def reading(port: int, count: int) -> Figures:
+    """Read one finished job over 16 connections."""
+    async with connections(port, 16) as opened:
+        job = (await opened[0].ask(request("POST", f"{ROOT}/generate", order())))["job_id"]
+        raw = request("GET", f"{ROOT}/jobs/{job}")
+        while (await opened[0].ask(raw))["status"] != "completed":
+            await asyncio.sleep(0.01)
+        began, left = time.perf_counter(), iter(range(count))
+
+        async def read(connection: Connection) -> None:
+            for _ in left:
+                await connection.ask(raw)
+
+        await asyncio.gather(*(read(connection) for connection in opened))
+    return {"reads per second": count / (time.perf_counter() - began)}
+
+
+async def watching(port: int, pid: int, count: int) -> Figures:
+    """Many streams on one job that starts when all are open."""
+    before, lead = memory(pid), 3 + count / 250
+    starts = time.time() + lead
+    async with connections(port, 1) as (connection,):
+        job = (await connection.ask(request("POST", f"{ROOT}/generate", order(starts))))["job_id"]
+    streams: list[Stream] = []
+    for _ in range(count):
+        streams.append(await open_stream(port, request("GET", f"{ROOT}/jobs/{job}/stream")))
+    held = memory(pid)
+    async with asyncio.timeout(lead + 60):
+        await asyncio.gather(*(stream.ended for stream in streams))
+    firsts = [1000 * (stream.packets[0][0] - stream.began) for stream in streams]
+    lags = [1000 * lag for stream in streams for lag in stream.lags(starts - 0.1)]
+    whole = [list(dict.fromkeys(event["stage"] for _, event in stream.events())) == STAGES for stream in streams]
+    for stream in streams:
+        stream.transport.close()
+    return {
+        f"{count} streams on one job: first event p99": percentile(firsts, 0.99),
+        f"{count} streams on one job: stage lag p99": percentile(lags, 0.99),
+        f"{count} streams on one job: KiB each": (held - before) / count,
+        f"{count} streams on one job: whole and in order, %": 100 * sum(whole) / count,
+    }

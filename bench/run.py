@@ -1,0 +1,105 @@
+"""`make bench`: atelier beside the bare app, interleaved in the same minutes; ratios, not times, are the result."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import measure
+import uvloop
+
+HERE = Path(__file__).parent
+SERVERS = ("bare", "atelier")
+GOALS = {
+    "accepted per second": "≥ 0.36",
+    "completed per second": "≥ 0.4",
+    "CPU ms per job": "≤ 2.5",
+    "one job, request to end, p50": "≤ 3",
+    "reads per second": "≥ 0.22",
+    "1000 streams on one job: first event p99": "≤ 3",
+    "1000 streams on one job: stage lag p99": "≤ 3",
+}
+
+
+@contextmanager
+def server(name: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run a fresh server; its port and pid."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    settings = {"PORT": str(port), "ATELIER_DATA_DIR": str(folder), "ATELIER_SLOTS__IMAGE": "64"}
+    environment = {**os.environ, **settings, "ATELIER_LOG_LEVEL": "warning"}
+    command = [str(HERE / "bare.py"), str(port), str(folder)] if name == "bare" else [str(HERE.parent / "main.py")]
+    process = subprocess.Popen([sys.executable, *command], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        _wait(port)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(port: int) -> None:
+    for _ in range(100):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing", timeout=1)
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("The server did not start.")
+
+
+async def figures(port: int, pid: int, scale: float) -> measure.Figures:
+    """Measure one server."""
+    async with asyncio.timeout(180):
+        await measure.through(port, pid, 50)
+        found = await measure.through(port, pid, int(2000 * scale))
+        found |= await measure.latency(port, int(200 * scale))
+        found |= await measure.reading(port, int(4000 * scale))
+        found |= await measure.watching(port, pid, 1000)
+        return found
+
+
+def table(rounds: dict[str, list[measure.Figures]]) -> str:
+    """Return medians and ratios as Markdown."""
+    lines = ["| | bare | atelier | ratio | goal |", "|---|---|---|---|---|"]
+    for name in rounds["bare"][0]:
+        bare, atelier = (statistics.median(figures[name] for figures in rounds[server]) for server in SERVERS)
+        ratio = f"{atelier / bare:.2f}" if bare else ""
+        lines.append(f"| {name} | {bare:,.2f} | {atelier:,.2f} | {ratio} | {GOALS.get(name, '')} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure both servers in turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the order is reversed in every other one")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual load")
+    arguments = parser.parse_args()
+    rounds: dict[str, list[measure.Figures]] = {name: [] for name in SERVERS}
+    for number in range(arguments.rounds):
+        for name in SERVERS if number % 2 == 0 else reversed(SERVERS):
+            print(f"round {number + 1} of {arguments.rounds}: {name} …", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as (port, pid):
+                rounds[name].append(uvloop.run(figures(port, pid, arguments.scale)))
+    print(table(rounds))
+
+
+if __name__ == "__main__":
+    main()
