@@ -63,14 +63,22 @@ class Call:
     base: str
 
 
-def call(request: Request) -> Call:
-    """Look at the request. In open mode everybody is one owner and any Authorization header is ignored."""
+async def call(request: Request) -> Call:
+    """Look at the request. In open mode everybody is one owner and any Authorization header is ignored.
+
+    Asynchronous, though nothing is awaited: a plain function would be sent to a thread for every request.
+    """
     around = surroundings(request)
     base = around.origins.public_url or str(request.base_url)
     return Call(around=around, owner=OWNER, base=base.rstrip("/"))
 
 
-Around = Annotated[Surroundings, Depends(surroundings)]
+async def around(request: Request) -> Surroundings:
+    """Return what the app was made with, to routes that ask for it."""
+    return surroundings(request)
+
+
+Around = Annotated[Surroundings, Depends(around)]
 Caller = Annotated[Call, Depends(call)]
 
 
