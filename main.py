@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import math
+import socket
 import sys
 
 import uvicorn
@@ -12,8 +15,9 @@ from fastapi import FastAPI
 from atelier import logs, settings
 from atelier.app import create_app
 from atelier.errors import StartRefused
-from atelier.wiring import check_store
+from atelier.wiring import check_start
 
+BACKLOG = 4096
 EX_CONFIG = 78
 """Exit code of a refused start (sysexits.h), so that a supervisor does not try again for ever."""
 
@@ -27,20 +31,27 @@ def _create() -> FastAPI:
 
 
 def serve() -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop. Nothing is started, and no job taken, before the port is ours."""
     config = settings.read()
-    asyncio.run(check_store(config))
-    shown = "localhost" if config.host in {"127.0.0.1", "0.0.0.0"} else config.host  # noqa: S104 - only compared
-    print(f"\n  atelier is at http://{shown}:{config.port}\n", file=sys.stderr, flush=True)  # noqa: T201 - for people
-    uvicorn.run(
-        app,
-        host=config.host,
-        port=config.port,
-        log_config=None,
-        access_log=False,
-        backlog=4096,
-        timeout_graceful_shutdown=int(config.grace_seconds) + 3,
-    )
+    asyncio.run(check_start(config))
+    grace = math.ceil(config.grace_seconds) + 3
+    shape = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=grace)
+    with _listen(config.host, config.port) as listener:
+        host, port = listener.getsockname()[:2]
+        shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host  # noqa: S104 - only compared
+        print(f"\n  atelier is at http://{shown}:{port}\n", file=sys.stderr, flush=True)  # noqa: T201 - for people
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(shape).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port. Raises StartRefused where somebody else has it."""
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        raise StartRefused(
+            f"Port {port} of {host} cannot be had: {error.strerror}. Set PORT to another one."
+        ) from error
 
 
 def main() -> None:

@@ -50,7 +50,29 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     app.include_router(worker.router)
     if config.role != "worker":
         _add_front_doors(app)
+    _describe(app)
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the OpenAPI document say that errors come as problem documents, and as nothing else."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        for path in document["paths"].values():
+            for operation in path.values():
+                _problems_only(operation["responses"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _problems_only(responses: dict[str, Any]) -> None:
+    for code, response in responses.items():
+        content = response.get("content", {})
+        if code >= "400" and "application/problem+json" in content:
+            content["application/problem+json"] = content.pop("application/json", content["application/problem+json"])
 
 
 def _surroundings(config: Settings, services: Services) -> Surroundings:

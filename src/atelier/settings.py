@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     AnyHttpUrl,
@@ -19,6 +21,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from atelier.errors import StartRefused
 
@@ -166,12 +169,19 @@ def read() -> Settings:
         return Settings()
     except ValidationError as error:
         raise StartRefused("\n".join(_sentence(item) for item in error.errors())) from error
+    except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + (field.group(1).upper() if field else "…")
+        raise StartRefused(f"{name}: names a group of settings; set {name}__… instead.") from error
+    except UnicodeDecodeError as error:
+        raise StartRefused("The file .env is not UTF-8 text.") from error
 
 
 def unknown_names() -> list[str]:
-    """Return names with our prefix that no setting has: most likely misspelt."""
+    """Return names with our prefix, of the environment and of .env, that no setting has: most likely misspelt."""
     known = {name for name, _, _ in catalogue()}
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    given = {*os.environ, *dotenv_values(".env")}
+    return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 
 def catalogue() -> list[tuple[str, str, str]]:
@@ -199,7 +209,15 @@ def _shown(default: object) -> str:
 def _sentence(item: Any) -> str:  # noqa: ANN401 - pydantic's error details
     name = "__".join(str(part).upper() for part in item["loc"])
     full = name if name.startswith(PREFIX) or name == "PORT" else PREFIX + name
-    return f"{full}: {item['msg']}."
+    return f"{full}: {_PLAIN.get(item['type'], item['msg'])}."
+
+
+_PLAIN = {
+    "extra_forbidden": "there is no such setting",
+    "too_short": "must name at least one",
+    "model_type": "names a group of settings; set one of the group with __",
+    "path_type": "must be a path",
+}
 
 
 def check_origins(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from atelier.errors import StartRefused
+from atelier.errors import AtelierError, StartRefused
 from atelier.jobs.engine import JobEngine, Limits
 from atelier.jobs.ports import Clock, Store
 from atelier.jobs.sweeper import Retention
@@ -26,6 +26,7 @@ from atelier.stores.sqlite import SqliteStore
 
 IMAGE_PROVIDERS = {"sandbox": Sandbox}
 
+SECRET_BYTES = 32
 LEFTOVERS = timedelta(days=30)
 """How long files are kept that only a job which ended badly can have left."""
 
@@ -125,9 +126,12 @@ def _secret(settings: Settings) -> bytes:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         _make_secret(path)
-        return path.read_bytes()
+        secret = path.read_bytes()
     except OSError as error:
         raise StartRefused(f"The data directory {settings.data_dir} cannot be used: {error.strerror}.") from error
+    if len(secret) < SECRET_BYTES:
+        raise StartRefused(f"The secret in {path} is too short; restore it, or delete the file to have a new one made.")
+    return secret
 
 
 def _make_secret(path: Path) -> None:
@@ -136,7 +140,10 @@ def _make_secret(path: Path) -> None:
         return
     temporary = path.with_name(f".{secrets.token_hex(8)}.key")
     temporary.touch(mode=0o600)
-    temporary.write_text(secrets.token_hex(32))
+    with temporary.open("w") as file:
+        file.write(secrets.token_hex(SECRET_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -145,8 +152,15 @@ def _make_secret(path: Path) -> None:
         temporary.unlink()
 
 
-async def check_store(settings: Settings) -> None:
-    """Open and close the store, so that a refusal is a sentence and not a failed start-up of the server."""
-    store = build_adapters(settings).store
-    await store.open()
-    await store.close()
+async def check_start(settings: Settings) -> None:
+    """Try store, presence and storage, so that a refusal is a sentence and not a failed start-up of the server."""
+    adapters = build_adapters(settings)
+    try:
+        await adapters.store.open()
+        await adapters.presence.open()
+        await adapters.storage.ping()
+    except AtelierError as error:
+        raise StartRefused(error.message) from error
+    finally:
+        await adapters.presence.close()
+        await adapters.store.close()

@@ -312,8 +312,9 @@ async def test_an_idempotency_key_makes_one_job(live: Live) -> None:
     attached = await live.client.post(f"{ROOT}/generate/stream", json=NOOP, headers=headers)
     assert attached.headers["idempotency-replayed"] == "true"
     assert [event["stage"] for _, event in events_of(attached.text)] == STAGES
-    other = await live.client.post(f"{ROOT}/generate", json={**NOOP, "prompt": "Another"}, headers=headers)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    for change in ({"prompt": "Another"}, {"blog_id": "b"}, {"blog_topic": "t"}, {"provider": "sandbox"}):
+        other = await live.client.post(f"{ROOT}/generate", json={**NOOP, **change}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch"), change
     assert len((await live.client.get(f"{ROOT}/jobs")).json()["jobs"]) == 1
     for bad in ("", "x" * 256, "a b"):
         refused = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Idempotency-Key": bad})
@@ -582,7 +583,8 @@ async def test_the_openapi_document_has_examples_and_problems(live: Live) -> Non
     document = (await live.client.get("/openapi.json")).json()
     assert document["components"]["schemas"]["GenerateRequest"]["examples"]
     generate = document["paths"][f"{ROOT}/generate"]["post"]["responses"]
-    assert "application/problem+json" in generate["422"]["content"]
+    assert list(generate["422"]["content"]) == ["application/problem+json"]
+    assert generate["422"]["content"]["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
     stream_answer = document["paths"][f"{ROOT}/generate/stream"]["post"]["responses"]["200"]["content"]
     assert "text/event-stream" in stream_answer
 

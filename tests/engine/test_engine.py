@@ -20,6 +20,7 @@ from atelier.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from atelier.jobs import followers
 from atelier.jobs.engine import JobEngine, Limits, NewJob
 from atelier.jobs.events import CancelRequested, Claimed
 from atelier.jobs.models import Job, Json, Reason, Status, Update
@@ -194,7 +195,7 @@ async def test_a_key_makes_one_job_for_each_owner(house: House) -> None:
     assert (await house.submit(key="k-2")).id != first.id
     assert (await house.submit(owner="bob", key="k-1")).id != first.id
     with pytest.raises(IdempotencyMismatch):
-        await house.submit(key="k-1", not_before=house.clock() + timedelta(minutes=1))
+        await house.submit(key="k-1", request="another")
     await house.deliver(first.id)
     again = await house.engine.submit(NewJob(kind="image", owner="ann", params=Nothing(), key="k-1"))
     assert (again.replayed, again.snapshot.job.status, again.snapshot.result) == (True, Status.COMPLETED, {"value": 2})
@@ -672,6 +673,31 @@ async def test_old_jobs_are_forgotten_after_their_time(house: House) -> None:
     house.clock.pass_(days=2)
     await house.engine.sweep()
     assert await house.store.get(job.id) is None
+
+
+async def test_a_claim_that_is_under_way_when_the_engine_closes_is_not_left_behind(house: House) -> None:
+    jobs = [await house.submit() for _ in range(20)]
+    deliveries = [asyncio.create_task(house.engine.deliver(job.id, 1)) for job in jobs]
+    await asyncio.sleep(0)
+    await house.engine.drain(timedelta())
+    await asyncio.gather(*deliveries)
+    for job in jobs:
+        left = await house.job(job.id)
+        assert left.status is not Status.PROCESSING
+        assert left.attempt == (1 if left.status is Status.COMPLETED else 0)
+
+
+async def test_a_watcher_is_told_of_a_wait_for_a_slot_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followers, "SLOT_PATIENCE", 0.05)
+    job = await house.submit()
+    watching = asyncio.create_task(collect(house, job.id))
+    await asyncio.sleep(0.3)
+    await house.deliver(job.id)
+    async with asyncio.timeout(5):
+        seen = await watching
+    told = [update.job.state_reason for update in seen if update.record is None]
+    assert told == [Reason.WAITING_FOR_SLOT, None], "and once that the wait is over"
+    assert [update.record.seq for update in seen if update.record] == [1, 2, 3, 4]
 
 
 async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House) -> None:

@@ -37,19 +37,29 @@ class Server:
         return await asyncio.wait_for(self.process.wait(), within)
 
 
+def log_of(data: Path, port: int) -> str:
+    """Return what the servers on a port have written."""
+    return (data.parent / f"server-{port}.log").read_text()
+
+
+async def start(data: Path, *, script: Path = MAIN, port: int, **settings: Any) -> asyncio.subprocess.Process:
+    """Start a server; its process."""
+    names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = {**os.environ, "PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT), **names}
+    with (data.parent / f"server-{port}.log").open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, str(script), env=environment, stdout=output, stderr=output, cwd=data.parent
+        )
+
+
 @contextlib.asynccontextmanager
 async def running(
     data: Path, *, script: Path = MAIN, port: int | None = None, **settings: Any
 ) -> AsyncIterator[Server]:
     """Run a server for the length of the block; it is killed at the end if it still lives."""
     port = port or free_port()
-    names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**os.environ, "PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT), **names}
+    process = await start(data, script=script, port=port, **settings)
     log = data.parent / f"server-{port}.log"
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(script), env=environment, stdout=output, stderr=output, cwd=data.parent
-        )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
         try:
             await ready(client, process, log)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.images import ROOT, STAGES, events_of
-from tests.process.servers import HOLDING, Server, free_port, running
+from tests.process.servers import HOLDING, Server, free_port, log_of, running, start
 
 TERMINAL = {"completed", "failed", "cancelled"}
 
@@ -188,7 +188,8 @@ async def test_two_processes_share_one_file(tmp_path: Path) -> None:
         ({"auth": "keys"}, "ATELIER_AUTH"),
         ({"environment": "production"}, "ATELIER_ENVIRONMENT"),
         ({"cors_origins": "*"}, "ATELIER_CORS_ORIGINS"),
-        ({"image_providers": ","}, "ATELIER_IMAGE_PROVIDERS"),
+        ({"image_providers": ","}, "ATELIER_IMAGE_PROVIDERS: must name at least one."),
+        ({"store": "sqlite"}, "ATELIER_STORE: names a group of settings"),
     ],
 )
 async def test_wrong_settings_refuse_the_start_in_words(
@@ -211,3 +212,36 @@ async def test_a_damaged_store_refuses_the_start_with_its_path(tmp_path: Path) -
             pass
     assert str(data / "atelier.db") in str(refusal.value)
     assert (data / "atelier.db").read_bytes() == b"not a database at all" * 500
+
+
+async def test_a_start_on_a_taken_port_is_refused_and_takes_no_job(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", slots__image=1) as server:
+        ids = [await submit(server, sandbox={"scenario": "slow", "seconds": 2})]
+        ids += [await submit(server, sandbox={"scenario": "noop"}) for _ in range(3)]
+        port = int(str(server.client.base_url).rsplit(":", 1)[1].strip("/"))
+        for _ in range(3):
+            second = await start(tmp_path / "data", port=port)
+            assert await asyncio.wait_for(second.wait(), 10) == 78
+        assert f"Port {port}" in log_of(tmp_path / "data", port)
+        for job_id in ids:
+            assert (await until(server, job_id, status="completed"))["attempt"] == 1
+
+
+@pytest.mark.parametrize("name", ["workers", "pictures", "secret.key"])
+async def test_a_file_in_the_way_refuses_the_start(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_text("")
+    with pytest.raises(AssertionError) as refusal:
+        async with running(tmp_path / "data"):
+            pass
+    assert name in str(refusal.value) or "pictures" in str(refusal.value)
+    assert "Traceback" not in str(refusal.value)
+
+
+async def test_misspelt_names_are_told_wherever_they_stand(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ATELIER_SLOT__IMAGE=1\nATELIER_SLOTS__IMAGE=2\n")
+    async with running(tmp_path / "data", prot=1) as server:
+        text = server.log.read_text()
+    assert "ATELIER_SLOT__IMAGE" in text
+    assert "ATELIER_PROT" in text
+    assert "ATELIER_SLOTS__IMAGE" not in text

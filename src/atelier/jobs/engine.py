@@ -50,12 +50,8 @@ class NewJob:
     warnings: tuple[str, ...] = ()
     key: str | None = None
     """The caller's idempotency key: the same key and request of an owner are the same job."""
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of everything that makes it this job and no other."""
-        start = self.not_before.isoformat() if self.not_before else ""
-        return hashlib.sha256(f"{self.kind}\n{start}\n{self.params.model_dump_json()}".encode()).hexdigest()
+    request: str = ""
+    """The whole request, checked, as text: what the key stands for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +108,7 @@ class JobEngine:
             must_finish_by=starts + self._limits.deadlines[new.kind],
             max_attempts=self._limits.max_attempts,
             title=new.title,
-            fingerprint=new.fingerprint if new.key is not None else "",
+            fingerprint=hashlib.sha256(new.request.encode()).hexdigest() if new.key is not None else "",
             tags=new.tags,
             details=new.details,
             warnings=new.warnings,

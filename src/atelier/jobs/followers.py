@@ -10,11 +10,14 @@ from datetime import timedelta
 
 from atelier import logs
 from atelier.errors import StoreUnavailable
-from atelier.jobs.models import Job, Record, Snapshot, Update
+from atelier.jobs.models import Job, Reason, Record, Snapshot, Status, Update
 from atelier.jobs.ports import Store
 
 WAIT = timedelta(seconds=15)
 """How long one look at the store may last; then it looks again."""
+
+SLOT_PATIENCE = 1.0
+"""Seconds after which a watcher is told that a job waits for a slot; most are taken in a few milliseconds."""
 
 RETRY_SECONDS = 1.0
 """Pause after a look that failed: the store may be down for a while, the watchers stay."""
@@ -32,10 +35,18 @@ class Follower:
         self.reader = asyncio.create_task(self._read())
         self.reader.add_done_callback(self._ended)
 
-    async def changed(self, seen: Snapshot | None) -> None:
-        """Return when there is something newer than `seen`, the job is gone, or watching has ended."""
-        while self.snapshot is seen and not (self.gone or self.closed):
-            await self._changed.wait()
+    async def changed(self, seen: Snapshot | None, *, patience: float | None = None) -> bool:
+        """Return when there is something newer than `seen`, the job is gone, or watching has ended.
+
+        False: nothing of that happened within `patience` seconds.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                while self.snapshot is seen and not (self.gone or self.closed):
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def until(self, condition: Callable[[Job], bool]) -> Job | None:
         """Return the first header that meets `condition`; None when the job is gone. Goes on after `close`."""
@@ -132,7 +143,11 @@ class Followers:
         async with self.watching(job_id) as follower:
             cursor, shown, seen = after, None, None
             while True:
-                await follower.changed(seen)
+                if not await follower.changed(seen, patience=_patience(seen, shown)) and seen is not None:
+                    waiting = replace(seen.job, state_reason=Reason.WAITING_FOR_SLOT)
+                    yield Update(job=waiting, record=None)
+                    shown = _between_records(waiting)
+                    continue
                 seen = follower.snapshot
                 if follower.gone or follower.closed or seen is None:
                     return
@@ -149,6 +164,14 @@ class Followers:
 
 
 _NOTHING = (None, None, None)
+
+
+def _patience(seen: Snapshot | None, shown: tuple[object, ...] | None) -> float | None:
+    """Return how long silence needs no word: a job that is due and still not taken waits for a slot, told once."""
+    if seen is None or seen.job.status is not Status.QUEUED or seen.job.state_reason is not None:
+        return None
+    told = shown is not None and shown[0] is Reason.WAITING_FOR_SLOT
+    return None if told else SLOT_PATIENCE
 
 
 def _between_records(job: Job) -> tuple[object, ...]:

@@ -76,6 +76,7 @@ class Runner:
     async def drain(self, grace: timedelta) -> None:
         """Let running jobs finish within `grace`, then give the rest back to the queue, attempt and all."""
         self.close()
+        logs.info("draining", jobs=len(self._running), grace_seconds=grace.total_seconds())
         if self._running:
             idle = asyncio.create_task(asyncio.wait(self._running))
             hurried = asyncio.create_task(self._releasing.wait())
@@ -88,9 +89,18 @@ class Runner:
         self._releasing.set()
 
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
-        """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing."""
+        """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing.
+
+        A delivery counts as running from before its claim, so that `drain` waits for it and nothing is claimed and left.
+        """
         if self._closed:
             return Delivery.AGAIN
+        running = asyncio.create_task(self._deliver(job_id, dispatch), name=f"run {job_id}")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)
+
+    async def _deliver(self, job_id: str, dispatch: int) -> Delivery:
         worker = next(self._workers)
         snapshot = await self._store.write(job_id, self._claim(worker, dispatch))
         if snapshot is None:
@@ -100,16 +110,14 @@ class Runner:
             return await self._unclaimed(job, dispatch)
         logs.job_id.set(job_id)
         logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
-        running = asyncio.create_task(self._run(job), name=f"run {job_id}")
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        await asyncio.shield(running)
+        await self._run(job)
         return Delivery.SETTLED
 
     def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
             now = self._now()
-            if job.kind not in self._pipelines or not claimable(job, dispatch, now):
+            mine = job.kind in self._pipelines and not self._closed
+            if not mine or not claimable(job, dispatch, now):
                 return Decision()
             if job.attempt >= job.max_attempts:
                 return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))

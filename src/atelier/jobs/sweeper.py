@@ -59,7 +59,8 @@ class Sweeper:
             return
         if snapshot is None:
             return
-        logs.info("job_swept", job_id=job_id, status=snapshot.job.status)
+        code = snapshot.job.fault.code if snapshot.job.fault is not None else None
+        logs.info("job_swept", job_id=job_id, status=snapshot.job.status, code=code)
         if snapshot.job.status is Status.QUEUED:
             await self._queue.dispatch(snapshot.job)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import contextvars
 import hashlib
 import itertools
 import json
@@ -149,10 +150,10 @@ class Easel:
         """End the process: it stops when its input ends."""
         if self._process is None or self._reader is None:
             return
+        process, self._process = self._process, None
         with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+            process.kill()
         await asyncio.wait({self._reader}, timeout=5)
-        self._process = self._reader = None
 
     async def _running(self) -> asyncio.subprocess.Process:
         async with self._starting:
@@ -165,7 +166,7 @@ class Easel:
                     stdout=asyncio.subprocess.PIPE,
                     start_new_session=True,  # a terminal's Ctrl-C is for the service, which then ends this
                 )
-                self._reader = asyncio.create_task(self._read(self._process))
+                self._reader = asyncio.create_task(self._read(self._process), context=contextvars.Context())
             return self._process
 
     def _send(self, process: asyncio.subprocess.Process, message: dict[str, Any]) -> None:
@@ -181,8 +182,9 @@ class Easel:
                 head = json.loads(await _exactly(process.stdout, LENGTH.unpack(await _exactly(process.stdout, 4))[0]))
                 self._hand_out(head, await _exactly(process.stdout, head["size"]))
         await process.wait()
-        self._process = None
-        logs.info("easel_ended", returncode=process.returncode)
+        if self._process is process:
+            logs.warning("easel_died", returncode=process.returncode)
+            self._process = None
         for pending in self._pending.values():
             if not pending.picture.done():
                 pending.picture.set_exception(ProviderUnavailable("The sandbox's drawing process ended."))

@@ -78,7 +78,7 @@ function showStages() {
 
 function showProgress() {
   const percent = Math.floor(job.progress);
-  part("running").classList.toggle("over", ended(job));
+  part("running").classList.toggle("over", ended(job) || link.state === "gone");
   part("progress").value = job.progress;
   part("progress").textContent = part("percent").textContent = `${percent} %`;
   const step = job.step === null ? "" : `step ${job.step}/${job.totalSteps}`;
@@ -89,7 +89,7 @@ function showProgress() {
 const withStep = (message, step) => (step === "" || message.includes(step) ? message : `${message} · ${step}`);
 
 function showPicture() {
-  picture.setWorking(!ended(job));
+  picture.setWorking(!ended(job) && link.state !== "gone");
   const made = job.result?.images[0];
   if (made) {
     picture.showPicture(made, () => showActionProblem("The picture is there, but it could not be loaded; try “Open”."));
@@ -137,7 +137,7 @@ function fact([name, value]) {
 function showActions() {
   const made = job.result?.images[0];
   const focused = document.activeElement;
-  part("cancel").hidden = ended(job);
+  part("cancel").hidden = ended(job) || link.state === "gone";
   part("cancel").setAttribute("aria-disabled", String(job.reason === "cancelling"));
   part("retry").hidden = !["failed", "cancelled"].includes(job.status);
   part("use-seed").hidden = made?.seed == null;

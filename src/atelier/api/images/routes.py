@@ -170,6 +170,7 @@ async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitt
             details=order.details,
             warnings=order.warnings,
             key=key,
+            request=body.model_dump_json(),
         )
     )
 

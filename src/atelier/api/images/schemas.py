@@ -174,7 +174,7 @@ class JobView(BaseModel):
     state_reason: str | None = Field(description="Why it waits or what it is about to do, beside the status.")
     progress_percentage: float
     current_stage: str
-    message: str | None
+    message: str
     result: ResultView | None = Field(description="Set when completed.")
     error_message: str | None
     error_code: str | None

@@ -11,7 +11,7 @@ from typing import Any
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ResultView
 from atelier.api.wire import absolute, stamp, stamp_or_none, to_cancellation, to_progress_update
 from atelier.errors import InvalidInput, ProviderNotConfigured
-from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Update
+from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Step, Update
 from atelier.jobs.ports import Find
 from atelier.pipelines.image import KIND, ImageParams, alt_text
 from atelier.pipelines.ports import Script
@@ -132,7 +132,7 @@ def to_list(found: list[Snapshot], limit: int, base: str, now: datetime) -> JobL
 
 def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
     """Return a job as it is now."""
-    job, step = snapshot.job, snapshot.job.step
+    job = snapshot.job
     ended_badly = job.status in {Status.FAILED, Status.CANCELLED}
     return JobView(
         job_id=job.id,
@@ -140,7 +140,7 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         state_reason=_reason(job, now),
         progress_percentage=job.progress,
         current_stage=job.stage,
-        message=step.message if step else (snapshot.records[-1].message if snapshot.records else None),
+        message=_sentence(job),
         result=ResultView.model_validate(_result(snapshot.result, base)) if snapshot.result else None,
         error_message=job.fault.message if job.fault and ended_badly else None,
         error_code=job.fault.code if job.fault and ended_badly else None,
@@ -152,15 +152,8 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
         quality=job.details["quality"],
         blog_id=job.tags.get("blog_id"),
         blog_job_id=job.tags.get("blog_job_id"),
-        step=step.step if step else None,
-        total_steps=step.total if step else None,
-        preview_url=absolute(step.preview, base) if step else None,
-        created_at=stamp(job.created_at),
-        started_at=stamp_or_none(job.started_at),
-        completed_at=stamp_or_none(job.completed_at),
-        updated_at=stamp(job.updated_at),
-        resume_at=stamp_or_none(job.resume_at),
-        must_finish_by=stamp(job.must_finish_by),
+        **_step(job.step, base),
+        **_moments(job),
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         seq=job.seq,
@@ -173,6 +166,23 @@ def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
     )
 
 
+def _step(step: Step | None, base: str) -> Json:
+    if step is None:
+        return {"step": None, "total_steps": None, "preview_url": None}
+    return {"step": step.step, "total_steps": step.total, "preview_url": absolute(step.preview, base)}
+
+
+def _moments(job: Job) -> Json:
+    return {
+        "created_at": stamp(job.created_at),
+        "started_at": stamp_or_none(job.started_at),
+        "completed_at": stamp_or_none(job.completed_at),
+        "updated_at": stamp(job.updated_at),
+        "resume_at": stamp_or_none(job.resume_at),
+        "must_finish_by": stamp(job.must_finish_by),
+    }
+
+
 def etag(job: Job, view: JobView) -> str:
     """Return a weak tag over what is stored and why it waits; estimates, which change by the clock, are left out."""
     return f'W/"{job.rev}-{view.state_reason or job.status}"'
@@ -180,11 +190,11 @@ def etag(job: Job, view: JobView) -> str:
 
 def to_message(update: Update, base: str) -> Json:
     """Return an update as one event: a record as it was, or the present state between two records."""
-    job, record, step = update.job, update.record, update.job.step
+    job, record = update.job, update.record
     message: dict[str, Any] = {
         "stage": record.stage if record else job.stage,
         "progress": record.progress if record else job.progress,
-        "message": record.message if record else (step.message if step else _waiting(job)),
+        "message": record.message if record else _sentence(job),
         "job_id": job.id,
         "status": record.status if record else job.status,
         "data": _data(job, record, update.result, base),
@@ -193,6 +203,8 @@ def to_message(update: Update, base: str) -> Json:
     }
     if record is None:
         message |= _present(job, base)
+    elif job.warnings:
+        message["warnings"] = list(job.warnings)
     return message
 
 
@@ -204,17 +216,21 @@ def _present(job: Job, base: str) -> Json:
         "max_attempts": job.max_attempts,
         "resume_at": stamp_or_none(job.resume_at),
     }
-    if job.step is not None:
-        preview = absolute(job.step.preview, base)
-        fields |= {"step": job.step.step, "total_steps": job.step.total, "preview_url": preview}
+    fields |= _step(job.step, base)
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _waiting(job: Job) -> str:
-    if job.state_reason is None:
-        return f"Attempt {job.attempt} of {job.max_attempts}"
-    reason = job.state_reason.replace("_", " ").capitalize()
-    return f"{reason}: {job.fault.message}" if job.fault else reason
+def _sentence(job: Job) -> str:
+    """Say what goes on: the step, the reason of a wait with the fault behind it, or simply the stage."""
+    if job.step is not None:
+        return job.step.message
+    if job.status in {Status.FAILED, Status.CANCELLED} and job.fault is not None:
+        return job.fault.message
+    if job.state_reason is not None:
+        reason = job.state_reason.replace("_", " ").capitalize()
+        return f"{reason}: {job.fault.message}" if job.fault else reason
+    attempt = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 and not job.status.terminal else ""
+    return job.stage.capitalize() + attempt
 
 
 def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Json:
