@@ -564,6 +564,26 @@ def test_old_news_change_nothing(tab: Tab) -> None:
     assert states == [True, True, 50, 5, 0, 6]
 
 
+HIDE = """
+(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+"""
+
+
+def test_a_tab_nobody_sees_gives_its_stream_back(tab: Tab) -> None:
+    page = tab.open("/?sandbox=slow&seconds=12")
+    order(page, "A hidden valley", quality="draft")
+    expect(page.locator("#stages li.current")).to_have_text(re.compile("Generating"), timeout=PATIENCE)
+    with page.expect_event("requestfailed", lambda request: "stream" in request.url, timeout=PATIENCE):
+        page.evaluate(HIDE, True)
+    with page.expect_request(lambda request: "stream?after=" in request.url, timeout=PATIENCE):
+        page.evaluate(HIDE, False)
+    expect_picture(page)
+
+
 EVENT_SOURCE = """
 (path) => new Promise((resolve) => {
   const seen = [];

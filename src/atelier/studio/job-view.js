@@ -78,7 +78,8 @@ function showStages() {
 
 function showProgress() {
   const percent = Math.floor(job.progress);
-  part("running").classList.toggle("over", ended(job) || link.state === "gone");
+  part("running").classList.toggle("over", ended(job));
+  part("running").classList.toggle("gone", link.state === "gone");
   part("progress").value = job.progress;
   part("progress").textContent = part("percent").textContent = `${percent} %`;
   const step = job.step === null ? "" : `step ${job.step}/${job.totalSteps}`;

@@ -11,6 +11,8 @@ const SILENCE = 40_000;
 /** Streams do not tell estimates and that a job waits for a slot; reading does, once a stream has been quiet. */
 const LOOK_EVERY = 2000;
 const QUIET = 1500;
+/** A browser has six connections for a server: a tab nobody sees gives its stream back and reads now and then. */
+const UNSEEN = 5000;
 
 /** Follows one job at a time, hence holds at most one stream. `show(job, link)` hears every change. */
 export class Watcher {
@@ -83,9 +85,17 @@ export class Watcher {
   /** Read one stream to its end or its cut; return the pause the server asked for. Throws only for a job that is gone. */
   async #listen(response, signal) {
     const parser = new EventParser();
+    if (document.hidden && response === null) return LONGEST_PAUSE;
     const connection = new AbortController();
     const drop = () => connection.abort();
     signal.addEventListener("abort", drop);
+    let unseen = null;
+    const seen = () => {
+      clearTimeout(unseen);
+      if (document.hidden) unseen = setTimeout(drop, UNSEEN);
+    };
+    document.addEventListener("visibilitychange", seen);
+    seen();
     let silence = setTimeout(drop, SILENCE);
     const alive = () => {
       clearTimeout(silence);
@@ -105,7 +115,9 @@ export class Watcher {
       if (error instanceof Problem && error.status === 404) throw error;
     } finally {
       clearTimeout(silence);
+      clearTimeout(unseen);
       signal.removeEventListener("abort", drop);
+      document.removeEventListener("visibilitychange", seen);
     }
     return parser.retry;
   }
