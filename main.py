@@ -18,8 +18,6 @@ from atelier.errors import StartRefused
 from atelier.wiring import check_start
 
 BACKLOG = 4096
-EX_CONFIG = 78
-"""Exit code of a refused start (sysexits.h), so that a supervisor does not try again for ever."""
 
 
 def _create() -> FastAPI:
@@ -68,4 +66,4 @@ try:
         main()
 except StartRefused as refusal:
     print(f"atelier does not start:\n{refusal.message}", file=sys.stderr)  # noqa: T201 - for people
-    sys.exit(EX_CONFIG)
+    sys.exit(refusal.exit_code)

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +23,7 @@ from atelier.api.deps import Surroundings
 from atelier.api.images import routes as images
 from atelier.api.origins import LOCAL, Origins
 from atelier.api.requests import RequestContext
-from atelier.errors import AtelierError
+from atelier.jobs.background import every
 from atelier.settings import Settings
 from atelier.wiring import Adapters, Services
 
@@ -124,7 +125,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
         if working:
             await services.adapters.presence.open()
             services.queue.start(services.engine.deliver)
-        chores = [asyncio.create_task(chore(config, services)) for chore in (_sweep, _tidy) if working]
+        chores = _chores(config, services) if working else []
         stop = Shutdown(config, services)
         with stop.at_signal():
             yield
@@ -139,24 +140,11 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-async def _sweep(config: Settings, services: Services) -> None:
-    """Sweep for as long as the process works; a failed sweep is only late."""
-    while True:
-        try:
-            await services.engine.sweep()
-        except AtelierError as error:
-            logs.warning("sweep_failed", reason=error.message)
-        await asyncio.sleep(config.sweep_seconds)
-
-
-async def _tidy(config: Settings, services: Services) -> None:
-    """Remove files whose time is over, once an hour."""
-    while True:
-        try:
-            await wiring.tidy(config, services)
-        except AtelierError as error:
-            logs.warning("tidy_failed", reason=error.message)
-        await asyncio.sleep(TIDY_SECONDS)
+def _chores(config: Settings, services: Services) -> list[asyncio.Task[None]]:
+    """Start sweeping, and once an hour removing files whose time is over."""
+    sweeping = every(config.sweep_seconds, services.engine.sweep, "sweep_failed")
+    tidying = every(TIDY_SECONDS, partial(wiring.tidy, config, services), "tidy_failed")
+    return [asyncio.create_task(sweeping, name="sweeper"), asyncio.create_task(tidying, name="tidier")]
 
 
 class Shutdown:

@@ -9,6 +9,7 @@ AtelierError
 │   └── JobConflict       a worker's write came after its lease or its run ended
 ├── IdempotencyMismatch   the key was used for another request
 ├── StoreUnavailable      the store did not answer, or not in time
+│   └── StoreFull         no room left for records
 ├── StorageError          the pictures' storage failed
 │   └── StorageFull       no room left
 ├── ProviderError         a provider failed; subclasses say how
@@ -106,8 +107,14 @@ class JobConflict(Conflict):
 class StoreUnavailable(AtelierError):
     """The store did not answer, or not in time; the outcome of a write is unknown."""
 
-    code = "store_unavailable"
+    code: ClassVar[Code] = "store_unavailable"
     retryable = True
+
+
+class StoreFull(StoreUnavailable):
+    """No room is left for records; nothing was written."""
+
+    code = "storage_full"
 
 
 class StorageError(AtelierError):
@@ -118,7 +125,7 @@ class StorageError(AtelierError):
 
 
 class StorageFull(StorageError):
-    """No room is left for pictures or records."""
+    """No room is left for pictures."""
 
     code = "storage_full"
 
@@ -175,4 +182,11 @@ class DeadlineExceeded(AtelierError):
 
 
 class StartRefused(AtelierError):
-    """The service must not start like this; the sentence says what to mend."""
+    """The service must not start like this; the sentence says what to mend.
+
+    `exit_code` is 78 where somebody has to mend it, 75 where trying again may do (sysexits.h).
+    """
+
+    def __init__(self, message: str, *, exit_code: int = 78) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

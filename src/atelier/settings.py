@@ -35,6 +35,7 @@ def _split(value: object) -> object:
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0, le=30 * 86400)]
+Days = Annotated[float, Field(ge=0, le=36500)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -85,12 +86,8 @@ class Bounds(Group):
 class RetentionSettings(Group):
     """How long things are kept."""
 
-    jobs_days: Annotated[float, Field(ge=0)] = Field(
-        30, description="Days that records of ended single images are kept; 0 keeps them for good."
-    )
-    pictures_days: Annotated[float, Field(ge=0)] = Field(
-        0, description="Days that pictures are kept; 0 keeps them for good."
-    )
+    jobs_days: Days = Field(30, description="Days that records of ended single images are kept; 0 keeps them for good.")
+    pictures_days: Days = Field(0, description="Days that pictures are kept; 0 keeps them for good.")
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, get_args
 
 import httpx
@@ -114,10 +115,12 @@ async def test_body_is_json_whatever_its_type_says(live: Live) -> None:
 
 
 async def test_foreign_pages_are_refused_before_anything_is_created(live: Live) -> None:
-    for origin in ("https://evil.example", "null", "http://localhost.evil.example"):
+    for origin in ("https://evil.example", "null", "http://localhost.evil.example", "http://[", "http://a]b", ""):
         refused = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Origin": origin})
         assert refused.status_code == 403
         assert refused.json()["code"] == "origin_refused"
+    rebound = {"Origin": "http://evil.example:8000", "Host": "evil.example:8000"}
+    assert (await live.client.post(f"{ROOT}/generate", json=NOOP, headers=rebound)).status_code == 403
     assert (await live.client.get(f"{ROOT}/jobs")).json()["jobs"] == []
 
 
@@ -296,7 +299,14 @@ async def test_list_filters_and_pages(live: Live) -> None:
     odd = (await live.client.get(f"{ROOT}/jobs", params={"blog_id": "b1"})).json()["jobs"]
     assert [job["job_id"] for job in odd] == ids[1::2][::-1]
     assert (await live.client.get(f"{ROOT}/jobs", params={"status": "failed"})).json()["jobs"] == []
-    for wrong in ("limit=0", "limit=201", "status=odd", "cursor=???", "cursor=YWJj"):
+    for wrong in (
+        "limit=0",
+        "limit=201",
+        "status=odd",
+        "cursor=???",
+        "cursor=YWJj",
+        "cursor=MDAwMS0wMS0wMVQwMDowMDowMHx4",
+    ):
         assert (await live.client.get(f"{ROOT}/jobs?{wrong}")).status_code == 422, wrong
 
 
@@ -552,6 +562,35 @@ async def test_pictures_are_cached_for_good_and_nothing_else_is_served(live: Liv
         "/pictures/shared/secret.key",
     ):
         assert (await live.client.get(path)).status_code == 404, path
+
+
+async def test_previews_are_whole_or_not_there(live: Live) -> None:
+    body = {"prompt": "x", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 2}}
+    job_id = await submit(live, body)
+    async with asyncio.timeout(10):
+        while (url := (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["preview_url"]) is None:
+            await asyncio.sleep(0.02)
+    there = await live.client.get(url)
+    assert (there.status_code, there.headers["cache-control"]) == (200, "no-store")
+    assert Image.open(io.BytesIO(there.content)).format == "JPEG"
+    await ended(live, job_id)
+    assert (await live.client.get(url)).status_code == 404
+
+
+async def test_a_full_store_is_waited_out(serve: Serve, tmp_path: Path) -> None:
+    """A disk that is full for a while costs time, but neither the job nor a hot loop of tries."""
+    async with serve(lease_seconds=1.5, max_attempts=1, slots={"image": 1}) as live:
+        job_id = await submit(live, {"prompt": "x", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 2}})
+        await reached(live, job_id, "generating")
+        writer = live.app.state.surroundings.engine._store._writer
+        pages = await writer.do(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+        await writer.do(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
+        refused = await live.client.post(f"{ROOT}/generate", json={"prompt": "x" * 9000})
+        assert (refused.status_code, refused.json()["code"]) == (503, "storage_full")
+        await asyncio.sleep(0.7)
+        await writer.do(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+        assert (await ended(live, job_id))["status"] == "completed"
+    assert tmp_path.exists()
 
 
 async def test_public_url_stands_in_every_address(serve: Serve) -> None:

@@ -15,7 +15,7 @@ from atelier.errors import JobConflict, StartRefused, StoreUnavailable
 from atelier.jobs.events import Claimed, Completed, Event, Failed, Queued, StageStarted
 from atelier.jobs.models import Fault, Job, Snapshot, Status, Step
 from atelier.jobs.ports import Decision, Find, Store, Touch
-from atelier.stores.sqlite import SqliteStore
+from atelier.stores.sqlite import SqliteStore, schema
 
 NOW = timedelta()
 FAULT = Fault(code="internal", message="Broken.", retryable=False)
@@ -271,6 +271,24 @@ async def test_overdue_finds_lost_workers_and_deadlines(store: Store, clock: Clo
     assert [job.id for job in await store.overdue(clock(), limit=10)] == ["lost"]
 
 
+async def test_a_job_that_cannot_be_read_stands_in_nobody_s_way(store: SqliteStore, clock: Clock) -> None:
+    for job_id in ("newer", "odd", "well"):
+        await create(store, clock, job_id)
+
+    def tamper(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE jobs SET header = json_set(header, '$.schema', 99) WHERE id = 'newer'")
+        connection.execute("UPDATE jobs SET header = json_set(header, '$.status', 'odd') WHERE id = 'odd'")
+
+    await store._writer.do(tamper)
+    assert [job.id for job in (await store.due("image", clock(), limit=1, after="")).jobs] == ["well"]
+    assert [one.job.id for one in await store.find(Find(owner="ann", kinds=("image",)))] == ["well"]
+    clock.pass_(hours=1)
+    assert [job.id for job in await store.overdue(clock(), limit=10)] == ["well"]
+    for job_id in ("newer", "odd"):
+        with pytest.raises(StoreUnavailable):
+            await store.get(job_id)
+
+
 async def test_jobs_held_by_processes(store: Store, clock: Clock) -> None:
     for number, worker in enumerate(("p1-1", "p1-2", "p2-1", "p11-1")):
         await create(store, clock, f"job-{number}")
@@ -407,6 +425,19 @@ async def test_a_newer_schema_is_refused(store: SqliteStore, clock: Clock, tmp_p
     await asyncio.to_thread(tamper)
     with pytest.raises(StartRefused, match="newer"):
         await SqliteStore(path, clock).open()
+
+
+async def test_a_locked_file_is_not_called_damaged(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.2)
+    path = tmp_path / "atelier.db"
+    blocker = await asyncio.to_thread(sqlite3.connect, path, check_same_thread=False)
+    await asyncio.to_thread(blocker.execute, "BEGIN EXCLUSIVE")
+    with pytest.raises(StartRefused, match="locked by another process") as refusal:
+        await SqliteStore(path, clock).open()
+    assert refusal.value.exit_code == 75
+    await asyncio.to_thread(blocker.close)
 
 
 async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, clock: Clock) -> None:

@@ -578,9 +578,9 @@ def test_a_tab_nobody_sees_gives_its_stream_back(tab: Tab) -> None:
     order(page, "A hidden valley", quality="draft")
     expect(page.locator("#stages li.current")).to_have_text(re.compile("Generating"), timeout=PATIENCE)
     with page.expect_event("requestfailed", lambda request: "stream" in request.url, timeout=PATIENCE):
-        page.evaluate(HIDE, True)
+        page.evaluate(HIDE, arg=True)
     with page.expect_request(lambda request: "stream?after=" in request.url, timeout=PATIENCE):
-        page.evaluate(HIDE, False)
+        page.evaluate(HIDE, arg=False)
     expect_picture(page)
 
 

@@ -19,15 +19,16 @@ from atelier.errors import (
     ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
+    StoreFull,
 )
 from atelier.jobs import followers
 from atelier.jobs.engine import JobEngine, Limits, NewJob
 from atelier.jobs.events import CancelRequested, Claimed
-from atelier.jobs.models import Job, Json, Reason, Status, Update
+from atelier.jobs.models import Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
-from atelier.jobs.ports import Decision, Delivery, Touch, worker_name
+from atelier.jobs.ports import Decide, Decision, Delivery, Touch, worker_name
 from atelier.jobs.sweeper import Retention
-from atelier.jobs.verdicts import Policy, backoff
+from atelier.jobs.verdicts import Policy, backoff, interrupted
 from atelier.stores.sqlite import SqliteStore
 
 
@@ -531,6 +532,8 @@ async def test_a_lost_worker_s_job_is_handed_over_and_the_zombie_fenced_out(hous
     await gate.reached.wait()
     house.clock.pass_(seconds=31)
     await house.engine.sweep()
+    assert (await house.job(job.id)).status is Status.PROCESSING, "a process that merely slept keeps its own job"
+    await house.another_engine().sweep()
     handed = await house.job(job.id)
     assert (handed.status, handed.dispatch, handed.attempt) == (Status.QUEUED, 2, 1)
     async with asyncio.timeout(5):
@@ -624,6 +627,52 @@ async def test_retry_opens_a_new_run_that_keeps_finished_stages(house: House) ->
     assert [update.record.seq for update in seen if update.record] == list(range(failed.seq + 1, done.seq + 1))
     with pytest.raises(Conflict):
         await house.engine.retry("ann", job.id)
+
+
+async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) -> None:
+    """Failed and opened again between two looks at the store: not a number is missing."""
+    house.pipeline.acts["first"] = failing(ProviderRefused("No."))
+    job = await house.submit()
+    watching = asyncio.create_task(collect(house, job.id))
+    await asyncio.sleep(0.05)
+    deaf = house.another_engine()
+    house.store._wake = lambda *_: None  # type: ignore[method-assign]
+    await deaf.deliver(job.id, 1)
+    reopened = await deaf.retry("ann", job.id)
+    del house.store._wake
+    await deaf.deliver(job.id, reopened.dispatch)
+    async with asyncio.timeout(5):
+        seen = [update.record.seq for update in await watching if update.record]
+    assert seen == list(range(1, (await house.job(job.id)).seq + 1))
+
+
+async def test_an_older_sight_of_the_job_does_not_end_a_new_run(house: House) -> None:
+    job = await house.submit()
+    await house.lose(job.id)
+    await house.store.write(job.id, lambda _: Decision(events=(CancelRequested(),)))
+    asked = await house.job(job.id)
+    assert not interrupted(asked.fence + 1)(asked)
+    assert interrupted(asked.fence)(asked)
+    assert interrupted(asked.fence - 1)(asked)
+
+
+async def test_what_an_attempt_reached_is_kept_when_it_is_retried(house: House) -> None:
+    """The stage was finished, but entering the next one failed: it is not done again."""
+    write, broken = house.store.write, [True]
+
+    async def full(job_id: str, decide: Decide) -> Snapshot | None:
+        if house.pipeline.entered == ["first"] and broken:
+            broken.clear()
+            raise StoreFull("The disk is full; nothing was written.")
+        return await write(job_id, decide)
+
+    house.store.write = full  # type: ignore[method-assign]
+    job = await house.submit()
+    waiting = await house.deliver(job.id)
+    assert waiting.state_reason is Reason.RETRYING
+    house.clock.pass_(minutes=1)
+    assert (await house.deliver(job.id)).status is Status.COMPLETED
+    assert house.pipeline.entered == ["first", "second"]
 
 
 async def test_drain_gives_running_jobs_back_with_their_attempt(house: House) -> None:

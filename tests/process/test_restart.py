@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,28 @@ async def test_what_was_drawn_is_not_drawn_again(tmp_path: Path) -> None:
     assert stages == [*STAGES[:4], "uploading", "completed"], "generating is not entered twice"
     assert done["seq"] == before["seq"] + 2
     assert not list((tmp_path / "data" / "spool").iterdir())
+
+
+async def test_spooled_bytes_are_not_ordered_again(tmp_path: Path) -> None:
+    """Killed after the bytes were spooled and before that was recorded."""
+    async with running(tmp_path / "data", script=HOLDING) as server:
+        job_id = await submit(server, blog_id="hold-uploading")
+        await until(server, job_id, current_stage="uploading")
+        await server.signal(signal.SIGKILL)
+
+    def forget() -> None:
+        connection = sqlite3.connect(tmp_path / "data" / "atelier.db")
+        connection.execute("DELETE FROM parts WHERE key = 'state'")
+        connection.commit()
+        connection.close()
+
+    await asyncio.to_thread(forget)
+    async with running(tmp_path / "data", script=HOLDING) as server:
+        spooled = (tmp_path / "data" / "spool" / f"{job_id}.bytes").read_bytes()
+        await until(server, job_id, current_stage="uploading", within=10)
+        assert (tmp_path / "data" / "spool" / f"{job_id}.bytes").read_bytes() == spooled
+        pid = server.process.pid
+        assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == "", "no drawing process: nothing was drawn"
 
 
 async def read_stream(server: Server, job_id: str, after: int) -> tuple[str, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from atelier import media
 from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
 from atelier.pipelines.ports import ImageRequest, Script, StepReport
+from atelier.providers import sandbox as sandbox_module
 from atelier.providers.sandbox import Sandbox
 
 
@@ -80,6 +82,19 @@ async def test_a_drawing_process_that_dies_is_replaced(sandbox: Sandbox) -> None
     process.kill()
     with pytest.raises(ProviderUnavailable):
         await drawing
+    assert (await sandbox.generate(request(), lambda _: None)).data
+
+
+async def test_a_drawing_process_that_hangs_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    await sandbox.generate(request(), lambda _: None)
+    monkeypatch.setattr(sandbox_module, "SILENCE_SECONDS", 0.5)
+    process = sandbox._easel._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(ProviderUnavailable, match="hangs"):
+        await sandbox.generate(request(), lambda _: None)
+    await process.wait()
+    monkeypatch.setattr(sandbox_module, "SILENCE_SECONDS", 20)
     assert (await sandbox.generate(request(), lambda _: None)).data
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LOCAL = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
 """Outside production: any port of this machine's names."""
+
+PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,5 +26,27 @@ class Origins:
             return True
         if origin in (self.configured or ()):
             return True
-        ours = {urlsplit(self.public_url).netloc} if self.public_url else {host}
-        return urlsplit(origin).netloc in ours
+        place = _place(origin)
+        if self.public_url is not None:
+            return bool(place) and place == _place(self.public_url)
+        return bool(place) and place == host and _private(place)
+
+
+def _place(url: str) -> str:
+    """Return host and port of a URL; empty for what is none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
+def _private(place: str) -> bool:
+    """Whether nobody else can give themselves this name: an address, or a name that no public server answers for.
+
+    Any public name could be pointed at this service by its owner (DNS rebinding), so it has to be configured.
+    """
+    name = place.rsplit(":", 1)[0] if not place.endswith("]") else place
+    try:
+        return bool(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        return "." not in name or name.endswith(PRIVATE_NAMES)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from fastapi import APIRouter
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 
 from atelier.api.deps import Around
 from atelier.errors import NotFound
@@ -20,14 +21,31 @@ HEADERS = {
 }
 FOR_GOOD = "public, max-age=31536000, immutable"
 FOR_NOW = "no-store"
+PREVIEW = "preview-"
 
 
 @router.api_route("/pictures/{folder}/{name}", methods=["GET", "HEAD"])
-async def picture(folder: str, name: str, around: Around) -> FileResponse:
+async def picture(folder: str, name: str, around: Around) -> Response:
     """Return a picture's file. Only names the storage makes are looked for."""
     found = around.pictures.find(f"{folder}/{name}")
-    if found is None or not await asyncio.to_thread(found[0].is_file):
-        raise NotFound("There is no such picture.")
+    if found is None:
+        raise _not_found()
     path, content_type = found
-    caching = FOR_NOW if name.startswith("preview-") else FOR_GOOD
-    return FileResponse(path, media_type=content_type, headers={**HEADERS, "Cache-Control": caching})
+    if name.startswith(PREVIEW):
+        return await _preview(path, content_type)
+    if not await asyncio.to_thread(path.is_file):
+        raise _not_found()
+    return FileResponse(path, media_type=content_type, headers={**HEADERS, "Cache-Control": FOR_GOOD})
+
+
+async def _preview(path: Path, content_type: str) -> Response:
+    """Read it at once: it may be gone in the next moment."""
+    try:
+        content = await asyncio.to_thread(path.read_bytes)
+    except FileNotFoundError as error:
+        raise _not_found() from error
+    return Response(content, media_type=content_type, headers={**HEADERS, "Cache-Control": FOR_NOW})
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such picture.")

@@ -90,7 +90,9 @@ class JobEngine:
             process=presence.name,
             now=now,
         )
-        self._sweeper = Sweeper(store=store, queue=queue, presence=presence, retention=retention, now=now)
+        self._sweeper = Sweeper(
+            store=store, queue=queue, presence=presence, holds=self._runner.holds, retention=retention, now=now
+        )
 
     async def submit(self, new: NewJob) -> Submitted:
         """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it may not be.

@@ -24,7 +24,7 @@ RETRY_SECONDS = 1.0
 
 
 class Follower:
-    """The latest run of one job as this process knows it. Its reader runs while anybody watches."""
+    """One job as this process knows it. Its reader runs while anybody watches."""
 
     def __init__(self, store: Store, job_id: str, *, closed: bool) -> None:
         self.snapshot: Snapshot | None = None
@@ -137,11 +137,12 @@ class Followers:
     async def follow(self, job_id: str, after: int) -> AsyncIterator[Update]:
         """Yield every record of the latest run behind `after`, and the present state between records; end with its end.
 
-        A cursor of an earlier run starts at the latest run's first record. Ends early, between two updates, when the
+        A cursor of an earlier run starts at the latest run's first record; a run that is opened while somebody watches
+        follows the one before without a gap. Ends early, between two updates, when the
         process is about to end or the job was removed.
         """
         async with self.watching(job_id) as follower:
-            cursor, shown, seen = after, None, None
+            cursor, shown, seen = None, None, None
             while True:
                 if not await follower.changed(seen, patience=_patience(seen, shown)) and seen is not None:
                     waiting = replace(seen.job, state_reason=Reason.WAITING_FOR_SLOT)
@@ -151,7 +152,7 @@ class Followers:
                 seen = follower.snapshot
                 if follower.gone or follower.closed or seen is None:
                     return
-                cursor = cursor if cursor <= seen.job.seq else 0
+                cursor = _start(seen, after) if cursor is None else cursor
                 for record in _unseen(seen, cursor):
                     yield Update(job=seen.job, record=record, result=seen.result)
                     cursor, shown = record.seq, None
@@ -179,12 +180,16 @@ def _between_records(job: Job) -> tuple[object, ...]:
     return (job.state_reason, job.resume_at, job.step)
 
 
+def _start(snapshot: Snapshot, after: int) -> int:
+    """Return the cursor to begin with: that of the caller, but not before the latest run nor beyond the log."""
+    before_run = min((record.seq for record in snapshot.records if record.run == snapshot.job.run), default=1) - 1
+    return max(after, before_run) if after <= snapshot.job.seq else before_run
+
+
 def _unseen(snapshot: Snapshot, cursor: int) -> tuple[Record, ...]:
     return tuple(record for record in snapshot.records if record.seq > cursor)
 
 
 def _merge(known: Snapshot | None, fresh: Snapshot) -> Snapshot:
-    """Append the fresh records, keeping the latest run only."""
-    old = known.records if known is not None else ()
-    records = tuple(record for record in (*old, *fresh.records) if record.run == fresh.job.run)
-    return replace(fresh, records=records)
+    """Append the fresh records. Earlier runs stay: who watched their end coming has to see it."""
+    return replace(fresh, records=(*(known.records if known is not None else ()), *fresh.records))

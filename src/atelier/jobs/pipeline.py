@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
@@ -82,7 +82,7 @@ class Pipeline(ABC, Generic[Params, State]):
 class Progress:
     """How far a run has come: the stages it finished and the order it has open. Decides what a cancel receipt says."""
 
-    done: tuple[str, ...] = ()
+    done: Sequence[str] = ()
     outcome: Outcome = "aborted_before_send"
     billed: Billed = "no"
 
@@ -95,6 +95,7 @@ class Run(Generic[Params, State]):
 
     def __init__(self, *, job: Job, services: Services) -> None:
         self.job = job
+        self.loaded = False
         self.progress = Progress()
         self._parts: dict[str, Json] = {}
         self._services = services
@@ -106,7 +107,8 @@ class Run(Generic[Params, State]):
         kept = self._parts.get("state", {})
         self.params = pipeline.params.model_validate(self._parts["params"])
         self.state = pipeline.state.model_validate(kept.get("values", {}))
-        self.progress.done = tuple(kept.get("done", ()))
+        self.progress = Progress(**kept.get("progress", {}))
+        self.loaded = True
 
     @property
     def now(self) -> datetime:
@@ -160,8 +162,8 @@ class Run(Generic[Params, State]):
         self.progress.outcome, self.progress.billed = "too_late", price
 
     def checkpoint(self) -> Json:
-        """Return the state to resume from: the stages finished and the values they left."""
-        return {"done": list(self.progress.done), "values": self.state.model_dump(mode="json")}
+        """Return what to resume from: the stages finished, what was ordered, and the values they left."""
+        return {"progress": asdict(self.progress), "values": self.state.model_dump(mode="json")}
 
     def close(self) -> None:
         """Stop writing steps: the attempt is over."""

@@ -29,7 +29,7 @@ from atelier.jobs.verdicts import (
     worker_lost,
 )
 
-SETTLE_TRIES = 3
+SETTLE_TRIES = 5
 ABORT_SECONDS = 5
 
 RELEASE_WAIT = timedelta(seconds=3)
@@ -65,6 +65,7 @@ class Runner:
         self._policy, self._now = policy, now
         self._services = Services(store=store, now=now, lease=policy.lease)
         self._running: set[asyncio.Task[Any]] = set()
+        self._held: set[str] = set()
         self._closed = False
         self._releasing = asyncio.Event()
         self._workers = (worker_name(process, number) for number in itertools.count(1))
@@ -83,6 +84,10 @@ class Runner:
             await asyncio.wait({idle, hurried}, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
             self.release()
             await asyncio.wait({idle}, timeout=RELEASE_WAIT.total_seconds())
+
+    def holds(self, worker: str) -> bool:
+        """Whether a run of this very process holds a job under this name, whatever its lease says."""
+        return worker in self._held
 
     def release(self) -> None:
         """Give running jobs back now."""
@@ -110,7 +115,11 @@ class Runner:
             return await self._unclaimed(job, dispatch)
         logs.job_id.set(job_id)
         logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
-        await self._run(job)
+        self._held.add(worker)
+        try:
+            await self._run(job)
+        finally:
+            self._held.discard(worker)
         return Delivery.SETTLED
 
     def _claim(self, worker: str, dispatch: int) -> Decide:
@@ -216,8 +225,7 @@ class Runner:
             logs.error("job_broke", exc=error)
             fault = Fault(code="internal", message="Something broke inside the service.", retryable=True)
             return Ending(after_failure(run.job, fault, None, self._now(), self._policy))
-        parts: dict[str, Json] = {"result": product.result, "state": run.checkpoint()}
-        return Ending(Completed(cost=product.cost, warnings=product.warnings), parts)
+        return Ending(Completed(cost=product.cost, warnings=product.warnings), {"result": product.result})
 
     async def _settle(self, pipeline: AnyPipeline, run: AnyRun, ending: Ending) -> None:
         """Write the ending; after a cancel request every ending is `cancelled`."""
@@ -226,7 +234,9 @@ class Runner:
             require_fence(job, run.job.fence)
             if job.cancel_requested_at is not None or ending.event is None:
                 return Decision(events=(Cancelled(receipt=_receipt(job, run, self._now())),))
-            return Decision(events=(ending.event,), parts=ending.parts)
+            return Decision(events=(ending.event,), parts=parts)
+
+        parts = {**({"state": run.checkpoint()} if run.loaded else {}), **ending.parts}
 
         for again in range(SETTLE_TRIES):
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -29,8 +29,17 @@ class Retention:
 class Sweeper:
     """Guarantees that every accepted job ends: lost workers, passed deadlines, unanswered cancels, old records."""
 
-    def __init__(self, *, store: Store, queue: Queue, presence: Presence, retention: Retention, now: Clock) -> None:
-        self._store, self._queue, self._presence = store, queue, presence
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        presence: Presence,
+        holds: Callable[[str], bool],
+        retention: Retention,
+        now: Clock,
+    ) -> None:
+        self._store, self._queue, self._presence, self._holds = store, queue, presence, holds
         self._retention, self._now = retention, now
 
     async def sweep(self) -> int:
@@ -69,6 +78,9 @@ class Sweeper:
         return Decision(events=(event,) if event is not None else ())
 
     def _lapsed(self, job: Job) -> bool:
+        """Whether a lease ran out; one of this process, which only slept, is its own runner's to renew or give up."""
+        if self._holds(job.worker or ""):
+            return False
         return job.status is Status.PROCESSING and job.lease_until is not None and job.lease_until <= self._now()
 
     def _verdict(self, job: Job, *, lost: bool) -> Event | None:

@@ -44,6 +44,8 @@ def interrupted(fence: int) -> Callable[[Job], bool]:
     """Whether a run with `fence` has to stop: its lease was taken, its run has ended, or a cancel was asked for."""
 
     def condition(job: Job) -> bool:
+        if job.fence < fence:  # an older sight of the job, from before this run
+            return False
         newer = job.fence > fence
         ended = job.fence == fence and job.status is not Status.PROCESSING
         return newer or ended or job.cancel_requested_at is not None

@@ -119,8 +119,8 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     @stage(progress=GENERATING, message="Generating the picture")
     async def generating(self, run: ImageRun) -> None:
-        """Order the picture, check what came, and spool it."""
-        await self._draw(run)
+        """Order the picture, check what came, and spool it; one that an earlier attempt spooled is not ordered again."""
+        await self._spooled(run) or await self._draw(run)
 
     @stage(progress=UPLOADING, message="Storing the picture")
     async def uploading(self, run: ImageRun) -> None:
@@ -182,8 +182,13 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         return provider
 
     async def _spooled(self, run: ImageRun) -> Content | None:
-        data = await self._spool.read(run.job.id)
-        return await asyncio.to_thread(media.inspect, data) if data is not None else None
+        found = await self._spool.read(run.job.id)
+        if found is None:
+            return None
+        data, note = found
+        content = await asyncio.to_thread(media.inspect, data)
+        run.state = run.state.model_copy(update={"drawn": Drawn.model_validate(note), "content": content})
+        return content
 
     async def _draw(self, run: ImageRun) -> Content:
         provider, began = self._provider(run), run.now
@@ -195,9 +200,9 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         finally:
             await previews.close()
         content = await asyncio.to_thread(media.inspect, image.data)
-        if not image.shared:
-            await self._spool.keep(run.job.id, image.data)
         drawn = _drawn(image, (run.now - began).total_seconds())
+        if not image.shared:
+            await self._spool.keep(run.job.id, image.data, drawn.model_dump(mode="json"))
         run.state = run.state.model_copy(update={"drawn": drawn, "content": content})
         return content
 

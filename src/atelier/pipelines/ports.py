@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from atelier.jobs.models import Billed, Outcome
+from atelier.jobs.models import Billed, Json, Outcome
 from atelier.media import Content, Format
 
 Scenario = Literal[
@@ -131,11 +131,11 @@ class Storage(Protocol):
 class Spool(Protocol):
     """Holds bytes that were made until they are stored, so that nothing is made twice."""
 
-    async def keep(self, job_id: str, data: bytes) -> None:
-        """Keep bytes, over older ones of the job; they survive a crash of the process."""
+    async def keep(self, job_id: str, data: bytes, note: Json) -> None:
+        """Keep bytes and what is known of them, over older ones of the job; they survive a crash of the process."""
 
-    async def read(self, job_id: str) -> bytes | None:
-        """Return the bytes; None where this machine does not have them."""
+    async def read(self, job_id: str) -> tuple[bytes, Json] | None:
+        """Return the bytes and their note; None where this machine does not have them."""
 
     async def drop(self, job_id: str) -> None:
         """Forget the bytes."""

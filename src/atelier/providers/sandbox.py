@@ -19,7 +19,8 @@ from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepRe
 from atelier.providers.easel import LENGTH
 
 MODEL = "sandbox-painter-1"
-DRAW_SECONDS = 120.0
+SILENCE_SECONDS = 20.0
+"""A drawing process that says nothing for this long hangs; it is ended, and another started."""
 
 PREVIEW_SECONDS = 0.8
 """Previews come this far apart; steps are written once a second anyway."""
@@ -116,6 +117,7 @@ def _order(request: ImageRequest, seed: int) -> dict[str, Any]:
 class Pending:
     """An order that is being drawn: where its steps go and where its picture is awaited."""
 
+    process: asyncio.subprocess.Process
     report: Report
     picture: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -129,22 +131,36 @@ class Easel:
         self._starting = asyncio.Lock()
         self._pending: dict[int, Pending] = {}
         self._numbers = itertools.count(1)
+        self._heard = 0.0
 
     async def draw(self, order: dict[str, Any], report: Report) -> bytes:
         """Return the picture's bytes. Cancelling withdraws the order. Raises ProviderUnavailable."""
         process = await self._running()
-        number, pending = next(self._numbers), Pending(report=report)
+        number, pending = next(self._numbers), Pending(process=process, report=report)
         self._pending[number] = pending
         try:
             self._send(process, {**order, "number": number})
-            async with asyncio.timeout(DRAW_SECONDS):
-                return await pending.picture
-        except TimeoutError as error:
-            raise ProviderUnavailable("The sandbox did not finish drawing in time.") from error
+            return await self._picture(process, pending)
         finally:
             del self._pending[number]
             if not pending.picture.done() or pending.picture.cancelled():
+                pending.picture.cancel()
                 self._send(process, {"number": number, "withdraw": True})
+
+    async def _picture(self, process: asyncio.subprocess.Process, pending: Pending) -> bytes:
+        """Wait as long as the process draws: it tells of every step of every picture."""
+        self._heard = clock = asyncio.get_running_loop().time()
+        while clock - self._heard < SILENCE_SECONDS:
+            left = self._heard + SILENCE_SECONDS - clock
+            await asyncio.wait({pending.picture}, timeout=left)
+            if pending.picture.done():
+                return pending.picture.result()
+            clock = asyncio.get_running_loop().time()
+        if self._process is process:
+            self._process = None
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise ProviderUnavailable("The sandbox's drawing process hangs; another is started.")
 
     async def close(self) -> None:
         """End the process: it stops when its input ends."""
@@ -186,10 +202,11 @@ class Easel:
             logs.warning("easel_died", returncode=process.returncode)
             self._process = None
         for pending in self._pending.values():
-            if not pending.picture.done():
+            if pending.process is process and not pending.picture.done():
                 pending.picture.set_exception(ProviderUnavailable("The sandbox's drawing process ended."))
 
     def _hand_out(self, head: dict[str, Any], body: bytes) -> None:
+        self._heard = asyncio.get_running_loop().time()
         pending = self._pending.get(head["number"])
         if pending is None or pending.picture.done():
             return

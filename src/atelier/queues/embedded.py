@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from atelier import logs
 from atelier.errors import StoreUnavailable
+from atelier.jobs.background import going_on
 from atelier.jobs.models import Job
 from atelier.jobs.ports import Clock, Deliver, Store
 
@@ -55,11 +55,9 @@ class EmbeddedQueue:
     async def _serve(self, deliver: Deliver) -> None:
         while True:
             self._wake.clear()
-            try:
+            pause = PAUSE_SECONDS
+            with going_on("dispatcher_waits"):
                 pause = await self._look(deliver)
-            except StoreUnavailable as error:
-                logs.warning("dispatcher_waits", reason=error.message)
-                pause = PAUSE_SECONDS
             await self._sleep(pause)
 
     async def _look(self, deliver: Deliver) -> float:
@@ -86,10 +84,12 @@ class EmbeddedQueue:
         task.add_done_callback(lambda _: self._ended(kind, job.id))
 
     async def _deliver(self, job: Job, deliver: Deliver) -> None:
-        try:
+        """Deliver; after one that broke, the job keeps its slot for a moment, so that it is not tried without pause."""
+        settled = False
+        with going_on("delivery_failed"):
             await deliver(job.id, job.dispatch)
-        except StoreUnavailable as error:
-            logs.warning("delivery_failed", job_id=job.id, reason=error.message)
+            settled = True
+        if not settled:
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _ended(self, kind: str, job_id: str) -> None:

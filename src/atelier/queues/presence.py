@@ -67,9 +67,10 @@ class DiskPresence:
 
 
 def _unlocked(path: Path) -> bool:
+    """Whether its process has certainly ended; what cannot be told now is asked again."""
     try:
         handle = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
+    except OSError:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -26,6 +26,8 @@ from atelier.storage.files import remove_folder, remove_older, write_whole
 ROUTE = "/pictures"
 SHARED = "shared"
 HASH_LENGTH = 32
+PLACE = "[0-9a-f]" * HASH_LENGTH
+"""A job's folder, as a pattern; what is shared never expires."""
 _NAME = re.compile(r"(?:[0-9a-f]{32}/(?:\d+-[0-9a-f]{32}|preview-\d+)|shared/[0-9a-f]{32})(?:\.thumb)?\.(png|jpg|webp)")
 
 
@@ -55,7 +57,7 @@ class DiskStorage:
 
     async def expire(self, before: datetime) -> int:
         """Remove files written before a moment, and folders left empty."""
-        return await asyncio.to_thread(remove_older, self._folder, "*/*", before)
+        return await asyncio.to_thread(remove_older, self._folder, f"{PLACE}/*", before)
 
     async def expire_previews(self, before: datetime) -> int:
         """Remove previews written before a moment, and folders left empty."""

@@ -21,7 +21,9 @@ def write_whole(path: Path, data: bytes, *, replace: bool = False) -> None:
     try:
         if path.exists() and not replace:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _flush_folder(path.parent.parent)
         temporary = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
             _write_durably(temporary, data)
@@ -47,13 +49,21 @@ def remove_folder(folder: Path) -> None:
 
 def remove_older(folder: Path, pattern: str, before: datetime) -> int:
     """Remove files written before a moment, and folders below `folder` left empty by that; how many files."""
-    old = [path for path in folder.glob(pattern) if path.stat().st_mtime < before.timestamp()]
+    old = [path for path in folder.glob(pattern) if _written(path) < before.timestamp()]
     for path in old:
         path.unlink(missing_ok=True)
     for parent in {path.parent for path in old} - {folder}:
         with contextlib.suppress(OSError):  # not empty
             parent.rmdir()
     return len(old)
+
+
+def _written(path: Path) -> float:
+    """Return when a file was written; one that is gone meanwhile is not old."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from datetime import datetime
 from pathlib import Path
 
 from atelier.errors import StorageError
+from atelier.jobs.models import Json
 from atelier.storage.files import remove_older, write_whole
 
 
@@ -17,11 +19,12 @@ class DiskSpool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def keep(self, job_id: str, data: bytes) -> None:
-        """Write the bytes durably."""
-        await asyncio.to_thread(self._replace, job_id, data)
+    async def keep(self, job_id: str, data: bytes, note: Json) -> None:
+        """Write one file durably: the note as a line of JSON, then the bytes."""
+        whole = json.dumps(note).encode() + b"\n" + data
+        await asyncio.to_thread(write_whole, self._path(job_id), whole, replace=True)
 
-    async def read(self, job_id: str) -> bytes | None:
+    async def read(self, job_id: str) -> tuple[bytes, Json] | None:
         """Read them, if they are here."""
         return await asyncio.to_thread(self._read, job_id)
 
@@ -34,12 +37,10 @@ class DiskSpool:
         """Remove files written before a moment."""
         return await asyncio.to_thread(remove_older, self._folder, "*.bytes", before)
 
-    def _replace(self, job_id: str, data: bytes) -> None:
-        write_whole(self._path(job_id), data, replace=True)
-
-    def _read(self, job_id: str) -> bytes | None:
+    def _read(self, job_id: str) -> tuple[bytes, Json] | None:
         try:
-            return self._path(job_id).read_bytes()
+            note, _, data = self._path(job_id).read_bytes().partition(b"\n")
+            return data, json.loads(note)
         except FileNotFoundError:
             return None
         except OSError as error:

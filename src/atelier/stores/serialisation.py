@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import SCHEMA, Job, Json, Record
@@ -19,8 +19,11 @@ def dump_job(job: Job) -> str:
 
 
 def load_job(text: str) -> Job:
-    """Return the header. Raises StoreUnavailable for one written by a newer atelier."""
-    job = _job.validate_json(text)
+    """Return the header. Raises StoreUnavailable for one written by a newer atelier, or not readable at all."""
+    try:
+        job = _job.validate_json(text)
+    except ValidationError as error:
+        raise StoreUnavailable("This job's record cannot be read.") from error
     if job.schema > SCHEMA:
         raise StoreUnavailable("This job was written by a newer version of the service; ask again after the update.")
     return job

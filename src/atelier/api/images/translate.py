@@ -98,10 +98,12 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 def _place(cursor: str) -> tuple[datetime, str]:
     try:
-        moment, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
-        return datetime.fromisoformat(moment), job_id
-    except (ValueError, binascii.Error) as error:
+        stamped, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
+        moment = datetime.fromisoformat(stamped).astimezone(UTC)
+        moment.timestamp()
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
+    return moment, job_id
 
 
 def _cursor(job: Job) -> str:

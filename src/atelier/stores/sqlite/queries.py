@@ -6,9 +6,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from atelier import logs
+from atelier.errors import StoreUnavailable
 from atelier.jobs.models import Job, Json, Record, Snapshot, Status
 from atelier.jobs.ports import Due, Find, lane_of, process_of
 from atelier.stores import serialisation as codec
+
+UNREADABLE = 16
+"""Rows read beyond what is asked for, so that a few that cannot be read do not hide the others."""
 
 
 def load(connection: sqlite3.Connection, job_id: str) -> Job | None:
@@ -101,7 +106,7 @@ def find(connection: sqlite3.Connection, query: Find) -> list[Snapshot]:
         f"SELECT header FROM jobs WHERE {' AND '.join(where)} ORDER BY created_at DESC, id DESC LIMIT ?",  # noqa: S608 - conditions are ours, values are bound
         (*values, query.limit),
     ).fetchall()
-    jobs = [codec.load_job(header) for (header,) in rows]
+    jobs = _readable(rows)
     return [Snapshot(job=job, result=result_of(connection, job)) for job in jobs]
 
 
@@ -136,8 +141,8 @@ def due(connection: sqlite3.Connection, kind: str, now: datetime, limit: int, af
     lanes = _lanes(connection, kind, after, limit)
     queues = []
     for lane in lanes:
-        rows = connection.execute(LANE_DUE, (kind, lane, moment, limit)).fetchall()
-        queues.append([codec.load_job(header) for (header,) in rows])
+        rows = connection.execute(LANE_DUE, (kind, lane, moment, limit + UNREADABLE)).fetchall()
+        queues.append(_readable(rows)[:limit])
     jobs = [waiting[turn] for turn in range(limit) for waiting in queues if turn < len(waiting)][:limit]
     next_at = connection.execute(NEXT_DUE, (kind, moment)).fetchone()[0]
     return Due(
@@ -165,14 +170,13 @@ def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[J
     rows = connection.execute(
         "SELECT header FROM jobs WHERE attention_at <= ? ORDER BY attention_at LIMIT ?", (now.timestamp(), limit)
     )
-    return [codec.load_job(header) for (header,) in rows.fetchall()]
+    return _readable(rows.fetchall())
 
 
 def held_by(connection: sqlite3.Connection, processes: frozenset[str]) -> list[Job]:
     """Return the jobs whose workers belong to these processes."""
     rows = connection.execute("SELECT header FROM jobs WHERE status = 'processing'").fetchall()
-    jobs = [codec.load_job(header) for (header,) in rows]
-    return [job for job in jobs if process_of(job.worker or "") in processes]
+    return [job for job in _readable(rows) if process_of(job.worker or "") in processes]
 
 
 def finished(connection: sqlite3.Connection, kinds: Sequence[str], before: datetime, limit: int) -> list[str]:
@@ -197,6 +201,17 @@ def changed_since(connection: sqlite3.Connection, change: int) -> tuple[list[str
     """Return the jobs written after `change`, and the change reached."""
     rows = connection.execute("SELECT id, changed FROM jobs WHERE changed > ? ORDER BY changed", (change,)).fetchall()
     return [job_id for job_id, _ in rows], rows[-1][1] if rows else change
+
+
+def _readable(rows: Sequence[tuple[str]]) -> list[Job]:
+    """Return the headers that can be read; one that cannot stands in nobody's way."""
+    jobs = []
+    for (header,) in rows:
+        try:
+            jobs.append(codec.load_job(header))
+        except StoreUnavailable as error:
+            logs.warning("job_unreadable", reason=error.message)
+    return jobs
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -9,6 +9,7 @@ from atelier.errors import StartRefused
 
 VERSION = 1
 BUSY_SECONDS = 5.0
+EX_TEMPFAIL = 75
 
 TABLES = """
 CREATE TABLE jobs (
@@ -46,14 +47,16 @@ def prepare(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = connect(path)
-    except (OSError, sqlite3.Error) as error:
-        raise StartRefused(f"The store {path} cannot be opened: {error}.") from error
+    except OSError as error:
+        raise StartRefused(f"The store {path} cannot be opened: {error.strerror}.") from error
+    except sqlite3.Error as error:
+        raise _refusal(path, error, f"The store {path} cannot be opened: {error}.") from error
     try:
         _check(connection, path)
         _migrate(connection, path)
         return int(connection.execute("SELECT changed FROM counter").fetchone()[0])
     except sqlite3.Error as error:
-        raise StartRefused(_damaged(path, str(error))) from error
+        raise _refusal(path, error, _damaged(path, str(error))) from error
     finally:
         connection.close()
 
@@ -70,6 +73,14 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise StartRefused(_damaged(path, verdict))
+
+
+def _refusal(path: Path, error: sqlite3.Error, sentence: str) -> StartRefused:
+    """Return the refusal: a lock that somebody holds is no damage, and trying again may do."""
+    if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StartRefused(sentence)
+    locked = f"The store {path} is locked by another process; try again when that has finished."
+    return StartRefused(locked, exit_code=EX_TEMPFAIL)
 
 
 def _damaged(path: Path, why: str) -> str:

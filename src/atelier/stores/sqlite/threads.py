@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from atelier.errors import AtelierError, StorageFull, StoreUnavailable
+from atelier.errors import AtelierError, StoreFull, StoreUnavailable
 from atelier.stores.sqlite.schema import connect
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ def attempt(connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN401 
 def unavailable(error: sqlite3.Error) -> AtelierError:
     """Translate SQLite's error; its text names no data."""
     if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
-        return StorageFull("The disk is full; nothing was written.")
+        return StoreFull("The disk is full; nothing was written.")
     return StoreUnavailable(f"The store cannot be used now: {error}.")
 
 
