@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import math
 import socket
 import sys
@@ -18,6 +19,7 @@ from atelier.errors import StartRefused
 from atelier.wiring import check_start
 
 BACKLOG = 4096
+GC_THRESHOLD = 20_000
 
 
 def _create() -> FastAPI:
@@ -38,8 +40,16 @@ def serve() -> None:
         host, port = listener.getsockname()[:2]
         shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host  # noqa: S104 - only compared
         print(f"\n  atelier is at http://{shown}:{port}\n", file=sys.stderr, flush=True)  # noqa: T201 - for people
+        _spare_the_collector()
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(shape).run(sockets=[listener])
+
+
+def _spare_the_collector() -> None:
+    """Leave what lives as long as the process out of every collection, and collect rarely: pauses show as stream lag."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _listen(host: str, port: int) -> socket.socket:
