@@ -125,8 +125,7 @@ class Runner:
     def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
             now = self._now()
-            mine = job.kind in self._pipelines and not self._closed
-            if not mine or not claimable(job, dispatch, now):
+            if job.kind not in self._pipelines or not claimable(job, dispatch, now):
                 return Decision()
             if job.attempt >= job.max_attempts:
                 return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))
