@@ -472,3 +472,43 @@ async def test_a_closed_store_says_so(store: SqliteStore, clock: Clock) -> None:
     await store.close()
     with pytest.raises(StoreUnavailable):
         await create(store, clock)
+
+
+async def test_a_document_is_put_over_the_revision_it_was_read_at(store: Store) -> None:
+    assert await store.document("group", "g") is None
+    first = await store.put("group", "g", {"items": [1]}, if_rev=0)
+    assert first is not None
+    assert await store.put("group", "g", {"items": [2]}, if_rev=0) is None
+    second = await store.put("group", "g", {"items": [3]}, if_rev=first.rev)
+    assert second is not None
+    assert await store.document("group", "g") == second
+    assert second.body == {"items": [3]}
+    assert await store.put("group", "g", {}, if_rev=first.rev) is None
+
+
+async def test_one_of_many_puts_over_a_revision_wins(store: Store) -> None:
+    puts = (store.put("cap", "c", {"by": n}, if_rev=0) for n in range(50))
+    won = [document for document in await asyncio.gather(*puts) if document is not None]
+    assert [await store.document("cap", "c")] == won
+
+
+async def test_documents_are_listed_by_name_and_kind(store: Store) -> None:
+    for name in ("b", "a", "c"):
+        await store.put("key", name, {}, if_rev=0)
+    await store.put("other", "z", {}, if_rev=0)
+    assert [document.name for document in await store.documents("key")] == ["a", "b", "c"]
+    assert [document.name for document in await store.documents("key", after="a", limit=1)] == ["b"]
+    await store.drop("key", "b")
+    await store.drop("key", "b")
+    assert [document.name for document in await store.documents("key")] == ["a", "c"]
+
+
+async def test_a_file_of_the_first_version_is_brought_to_the_present_one(tmp_path: Path, clock: Clock) -> None:
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.executescript(schema.TABLES + "PRAGMA user_version = 1;")
+    connection.close()
+    store = SqliteStore(tmp_path / "old.db", clock)
+    await store.open()
+    assert await store.put("key", "k", {}, if_rev=0) is not None
+    assert (await create(store, clock)).job.status is Status.QUEUED
+    await store.close()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from atelier.errors import StartRefused
 
-VERSION = 1
 BUSY_SECONDS = 5.0
 EX_TEMPFAIL = 75
 
@@ -37,6 +36,17 @@ CREATE TABLE records (
 CREATE TABLE counter (changed INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
 """
+
+DOCUMENTS = """
+CREATE TABLE documents (
+    kind TEXT NOT NULL, name TEXT NOT NULL, rev INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+"""
+
+STEPS = (TABLES, DOCUMENTS)
+"""What brings a file from each version to the next."""
+
+VERSION = len(STEPS)
 
 
 def prepare(path: Path) -> int:
@@ -95,8 +105,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise StartRefused(
             f"The store {path} was written by a newer atelier (schema {version}); this one knows {VERSION}."
         )
-    if version == 0:
-        for statement in TABLES.split(";"):
+    for step in STEPS[version:]:
+        for statement in step.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")

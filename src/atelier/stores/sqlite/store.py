@@ -14,8 +14,8 @@ from atelier.errors import StoreUnavailable
 from atelier.jobs import lifecycle
 from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot
-from atelier.jobs.ports import Clock, Decide, Due, Find, Touch
-from atelier.stores.sqlite import queries, schema
+from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Touch
+from atelier.stores.sqlite import documents, queries, schema
 from atelier.stores.sqlite.threads import Done, StoreThread, Writer
 
 
@@ -139,6 +139,24 @@ class SqliteStore:
         """Remove a terminal job."""
         await self._writer.do(lambda connection: queries.delete(connection, job_id))
         self._wake(job_id, None)
+
+    async def document(self, kind: str, name: str) -> Document | None:
+        """Read one."""
+        return await self._reader.do(lambda connection: documents.load(connection, kind, name))
+
+    async def documents(self, kind: str, *, after: str = "", limit: int = 100) -> list[Document]:
+        """Read a page of them."""
+        return await self._reader.do(lambda connection: documents.listed(connection, kind, after, limit))
+
+    async def put(self, kind: str, name: str, body: Json, *, if_rev: int) -> Document | None:
+        """Compare and write inside the writing transaction."""
+        return await self._writer.do(
+            lambda connection: documents.put(connection, Document(kind=kind, name=name, rev=if_rev + 1, body=body))
+        )
+
+    async def drop(self, kind: str, name: str) -> None:
+        """Remove one."""
+        await self._writer.do(lambda connection: documents.drop(connection, kind, name))
 
     @property
     def _writer(self) -> Writer:
