@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from atelier.jobs.models import Job
 
@@ -33,3 +37,14 @@ def new_job(now: datetime, job_id: str = "job-1", **fields: object) -> Job:
         **fields,
     }
     return Job(**values)  # type: ignore[arg-type]
+
+
+async def tamper(path: Path, *statements: str) -> None:
+    """Change the store's file behind its back, as another process would."""
+
+    def change() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    await asyncio.to_thread(change)

@@ -9,15 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.jobs import Clock, new_job
+from tests.jobs import Clock, new_job, tamper
 
 from atelier.errors import JobConflict, StartRefused, StoreUnavailable
 from atelier.jobs.events import Claimed, Completed, Event, Failed, Queued, StageStarted
+from atelier.jobs.lifecycle import play
 from atelier.jobs.models import Fault, Job, Snapshot, Status, Step
-from atelier.jobs.ports import Decision, Find, Store, Touch
+from atelier.jobs.ports import Decision, Find, Store, Touch, lane_of
+from atelier.stores.serialisation import dump_job, dump_record
 from atelier.stores.sqlite import SqliteStore, schema
+from atelier.stores.sqlite.transaction import Transaction
 
-NOW = timedelta()
 FAULT = Fault(code="internal", message="Broken.", retryable=False)
 
 
@@ -31,7 +33,7 @@ def always(*events: Event, **parts: dict[str, object]) -> Callable[[Job], Decisi
 
 
 async def read(store: Store, job_id: str = "job-1", after: int = 0) -> Snapshot:
-    snapshot = await store.changes(job_id, after=after, rev=-1, wait=NOW)
+    snapshot = await store.read(job_id, after=after)
     assert snapshot is not None
     return snapshot
 
@@ -63,7 +65,7 @@ async def test_create_twice_creates_once(store: Store, clock: Clock) -> None:
 
 async def test_unknown_jobs_are_none(store: Store, clock: Clock) -> None:
     assert await store.get("nope") is None
-    assert await store.changes("nope", after=0, rev=-1, wait=timedelta(seconds=5)) is None
+    assert await store.read("nope", after=0) is None
     assert await store.write("nope", always(claimed(clock))) is None
     assert await store.touch(Touch(job_id="nope", fence=1, lease_until=clock())) is None
     await store.delete("nope")
@@ -162,38 +164,40 @@ async def test_records_behind_a_cursor(store: Store, clock: Clock) -> None:
         assert [record.seq for record in records] == list(range(after + 1, 7))
 
 
-async def test_changes_waits_for_news(store: Store, clock: Clock) -> None:
-    created = await create(store, clock)
-    waiting = asyncio.create_task(store.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=10)))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
-    news = await asyncio.wait_for(waiting, 2)
-    assert news is not None
-    assert [record.seq for record in news.records] == [2]
-
-
-async def test_news_for_a_reader_that_is_behind_come_with_all_it_missed(store: Store, clock: Clock) -> None:
+async def test_a_listener_is_handed_what_the_writer_is(store: Store, clock: Clock) -> None:
     await create(store, clock)
-    behind = await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
-    assert behind is not None
-    waiting = asyncio.create_task(store.changes("job-1", after=0, rev=behind.job.rev, wait=timedelta(seconds=10)))
-    await asyncio.sleep(0.1)
-    await store.write("job-1", always(StageStarted(stage="t", progress=2, message="Go")))
-    news = await asyncio.wait_for(waiting, 2)
-    assert news is not None
-    assert [record.seq for record in news.records] == [1, 2, 3]
+    heard: list[Snapshot | None] = []
+    deafen = store.listen("job-1", heard.append)
+    await create(store, clock, "job-2")
+    first = await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
+    touched = await store.touch(Touch(job_id="job-1", fence=1, lease_until=clock()))
+    last = await store.write("job-1", always(Completed(), result={"value": 1}))
+    told = [snapshot for snapshot in heard if snapshot is not None]
+    assert told[0] == first
+    assert [snapshot.job for snapshot in told[1:]] == [touched, last and last.job]
+    assert told[2].result == {"value": 1}
+    deafen()
+    heard.clear()
+    await store.delete("job-1")
+    assert heard == []
 
 
-async def test_changes_gives_up_after_its_wait(store: Store, clock: Clock) -> None:
-    created = await create(store, clock)
-    same = await store.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=0.1))
-    assert same is not None
-    assert (same.job, same.records) == (created.job, ())
+async def test_listeners_hear_of_a_commit_whose_writer_has_gone(store: Store, clock: Clock) -> None:
+    """Who is cut off while it waits for its write may leave; the write may still be done, and is told."""
+    await create(store, clock)
+    heard: asyncio.Queue[Snapshot | None] = asyncio.Queue()
+    store.listen("job-1", heard.put_nowait)
+    writing = asyncio.create_task(store.write("job-1", always(claimed(clock))))
+    await asyncio.sleep(0)
+    writing.cancel()
+    async with asyncio.timeout(5):
+        while (told := await heard.get()) is None:
+            pass
+    assert told.job.status is Status.PROCESSING
 
 
-async def test_a_reader_that_lags_misses_no_record(store: Store, clock: Clock) -> None:
-    """Whatever the timing, a follower that asks again and again sees every number once."""
+async def test_a_reader_that_listens_misses_no_record(store: Store, clock: Clock) -> None:
+    """Whatever the timing, who reads whenever there may be news sees every number once."""
     await create(store, clock)
     await store.write("job-1", always(claimed(clock)))
 
@@ -203,12 +207,13 @@ async def test_a_reader_that_lags_misses_no_record(store: Store, clock: Clock) -
 
     async def follow() -> list[int]:
         seen: list[int] = []
-        rev = -1
+        news = asyncio.Event()
+        store.listen("job-1", lambda _: news.set())
+        news.set()
         while len(seen) < 201:
-            news = await store.changes("job-1", after=len(seen), rev=rev, wait=timedelta(seconds=5))
-            assert news is not None
-            seen += [record.seq for record in news.records]
-            rev = news.job.rev
+            await asyncio.wait_for(news.wait(), 5)
+            news.clear()
+            seen += [record.seq for record in (await read(store, after=len(seen))).records]
         return seen
 
     numbers, _ = await asyncio.gather(follow(), write())
@@ -243,11 +248,11 @@ async def test_due_takes_turns_between_lanes(store: Store, clock: Clock) -> None
         await create(store, clock, f"a{number}", owner="ann", group="big")
         await create(store, clock, f"b{number}", owner="bob") if number < 2 else None
     first = await store.due("image", clock(), limit=4, after="")
-    assert [job.id for job in first.jobs] == ["a0", "b0", "a1", "b1"]
+    assert [job.job_id for job in first.jobs] == ["a0", "b0", "a1", "b1"]
     one = await store.due("image", clock(), limit=1, after="")
     two = await store.due("image", clock(), limit=1, after=one.lane)
     three = await store.due("image", clock(), limit=1, after=two.lane)
-    assert [due.jobs[0].id for due in (one, two, three)] == ["a0", "b0", "a0"]
+    assert [due.jobs[0].job_id for due in (one, two, three)] == ["a0", "b0", "a0"]
     assert (await store.due("blog", clock(), limit=4, after="")).jobs == []
 
 
@@ -256,7 +261,7 @@ async def test_due_knows_when_the_next_one_comes(store: Store, clock: Clock) -> 
     await store.create(new_job(clock(), "later"), (Queued(run_at=later),), {})
     due = await store.due("image", clock(), limit=4, after="")
     assert (due.jobs, due.next_at) == ([], later)
-    assert [job.id for job in (await store.due("image", later, limit=4, after="")).jobs] == ["later"]
+    assert [job.job_id for job in (await store.due("image", later, limit=4, after="")).jobs] == ["later"]
 
 
 async def test_overdue_finds_lost_workers_and_deadlines(store: Store, clock: Clock) -> None:
@@ -275,12 +280,11 @@ async def test_a_job_that_cannot_be_read_stands_in_nobody_s_way(store: SqliteSto
     for job_id in ("newer", "odd", "well"):
         await create(store, clock, job_id)
 
-    def tamper(connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE jobs SET header = json_set(header, '$.schema', 99) WHERE id = 'newer'")
-        connection.execute("UPDATE jobs SET header = json_set(header, '$.status', 'odd') WHERE id = 'odd'")
-
-    await store._writer.do(tamper)
-    assert [job.id for job in (await store.due("image", clock(), limit=1, after="")).jobs] == ["well"]
+    await tamper(
+        store._path,
+        "UPDATE jobs SET header = json_set(header, '$.schema', 99) WHERE id = 'newer'",
+        "UPDATE jobs SET header = json_set(header, '$.status', 'odd') WHERE id = 'odd'",
+    )
     assert [one.job.id for one in await store.find(Find(owner="ann", kinds=("image",)))] == ["well"]
     clock.pass_(hours=1)
     assert [job.id for job in await store.overdue(clock(), limit=10)] == ["well"]
@@ -316,26 +320,44 @@ async def test_finished_jobs_can_be_forgotten(store: Store, clock: Clock) -> Non
     assert await store.parts("old") == {}
 
 
-async def test_a_follower_of_a_deleted_job_is_told(store: Store, clock: Clock) -> None:
+async def test_a_listener_to_a_deleted_job_is_told(store: Store, clock: Clock) -> None:
     await create(store, clock)
     ended = await store.write("job-1", always(Failed(fault=FAULT)))
     assert ended is not None
-    waiting = asyncio.create_task(store.changes("job-1", after=2, rev=ended.job.rev, wait=timedelta(seconds=10)))
-    await asyncio.sleep(0.05)
+    heard: list[Snapshot | None] = []
+    store.listen("job-1", heard.append)
     await store.delete("job-1")
-    assert await asyncio.wait_for(waiting, 2) is None
+    assert heard[-1] is None
+    assert await store.read("job-1", after=0) is None
 
 
 async def test_two_stores_on_one_file_see_each_other(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
     other = SqliteStore(tmp_path / "atelier.db", clock)
     await other.open()
-    created = await create(store, clock)
-    waiting = asyncio.create_task(other.changes("job-1", after=1, rev=created.job.rev, wait=timedelta(seconds=10)))
-    await asyncio.sleep(0.1)
+    await create(store, clock)
+    heard = asyncio.Event()
+    other.listen("job-1", lambda _: heard.set())
+    await asyncio.wait_for(heard.wait(), 2)
+    heard.clear()
     await store.write("job-1", always(claimed(clock), StageStarted(stage="s", progress=1, message="Go")))
-    news = await asyncio.wait_for(waiting, 2)
-    assert news is not None
-    assert news.records[0].stage == "s"
+    await asyncio.wait_for(heard.wait(), 2)
+    assert (await read(other, after=1)).records[0].stage == "s"
+    await other.close()
+
+
+async def test_what_another_process_wrote_is_what_is_decided_on(
+    store: SqliteStore, clock: Clock, tmp_path: Path
+) -> None:
+    """Headers remembered between commits are forgotten as soon as somebody else has written."""
+    other = SqliteStore(tmp_path / "atelier.db", clock)
+    await other.open()
+    await create(store, clock)
+    for number in range(20):
+        writer, stage = (store, other)[number % 2], f"s{number}"
+        event = StageStarted(stage=stage, progress=number, message="Go") if number else claimed(clock)
+        written = await writer.write("job-1", always(event))
+        assert written is not None
+        assert written.job.rev == number + 2
     await other.close()
 
 
@@ -369,13 +391,11 @@ async def test_what_was_answered_survives_reopening(store: SqliteStore, clock: C
 
 
 async def test_full_durability_is_switched_on(store: SqliteStore) -> None:
-    for thread in (store._writer, store._reader):
-        modes = await thread.do(
-            lambda connection: [
-                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
-            ]
-        )
-        assert modes == ["wal", 2]
+    def modes(connection: sqlite3.Connection) -> list[object]:
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert await store._writer.do(lambda transaction: modes(transaction.connection)) == ["wal", 2]
+    assert await store._reader.do(modes) == ["wal", 2]
 
 
 async def test_many_operations_share_a_commit(store: SqliteStore, clock: Clock) -> None:
@@ -386,7 +406,7 @@ async def test_many_operations_share_a_commit(store: SqliteStore, clock: Clock) 
         nonlocal commits
         commits += statement == "COMMIT"
 
-    await store._writer.do(lambda connection: connection.set_trace_callback(count))
+    await store._writer.do(lambda transaction: transaction.connection.set_trace_callback(count))
     await asyncio.gather(*(create(store, clock, f"job-{n}") for n in range(300)))
     assert 1 <= commits < 100
 
@@ -447,7 +467,7 @@ async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, clock:
 
 
 async def test_a_locked_file_answers_in_time_and_recovers(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
-    await store._writer.do(lambda connection: connection.execute("PRAGMA busy_timeout = 200"))
+    await store._writer.do(lambda transaction: transaction.connection.execute("PRAGMA busy_timeout = 200"))
     blocker = await asyncio.to_thread(sqlite3.connect, tmp_path / "atelier.db", check_same_thread=False)
     await asyncio.to_thread(blocker.execute, "BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable):
@@ -459,12 +479,16 @@ async def test_a_locked_file_answers_in_time_and_recovers(store: SqliteStore, cl
 
 async def test_a_full_disk_loses_nothing(store: SqliteStore, clock: Clock) -> None:
     await create(store, clock)
-    pages = await store._writer.do(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
-    await store._writer.do(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
+
+    def execute(statement: str) -> Callable[[Transaction], int]:
+        return lambda transaction: int(transaction.connection.execute(statement).fetchone()[0])
+
+    pages = await store._writer.do(execute("PRAGMA page_count"))
+    await store._writer.do(execute(f"PRAGMA max_page_count = {pages}"))
     with pytest.raises(Exception, match="full"):
         await store.create(new_job(clock(), "big"), (Queued(run_at=clock()),), {"prompt": "x" * 100_000})
     assert await store.get("big") is None
-    await store._writer.do(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+    await store._writer.do(execute("PRAGMA max_page_count = 1000000"))
     assert (await create(store, clock, "again")).job.seq == 1
 
 
@@ -504,11 +528,36 @@ async def test_documents_are_listed_by_name_and_kind(store: Store) -> None:
 
 
 async def test_a_file_of_the_first_version_is_brought_to_the_present_one(tmp_path: Path, clock: Clock) -> None:
+    """What an earlier version wrote is kept, whole and in place."""
+    old, now = new_job(clock(), "old-1", tags={"blog_id": "b"}), clock()
+    job, records = play(old, (Queued(run_at=now),), now)
     with sqlite3.connect(tmp_path / "old.db") as connection:
-        connection.executescript(schema.TABLES + "PRAGMA user_version = 1;")
+        connection.executescript(schema.FIRST + "PRAGMA user_version = 1;")
+        row = (job.id, "image", "ann", lane_of(job), 0, "queued", now.timestamp(), None, now.timestamp(), None, 1)
+        connection.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, dump_job(job)))
+        connection.execute("INSERT INTO tags VALUES ('old-1', 'blog_id', 'b')")
+        connection.execute("INSERT INTO parts VALUES ('old-1', 'params', '{}')")
+        connection.execute("INSERT INTO records VALUES ('old-1', 1, ?)", (dump_record(records[0]),))
+        connection.execute("UPDATE counter SET changed = 1")
     connection.close()
     store = SqliteStore(tmp_path / "old.db", clock)
     await store.open()
+    assert await read(store, "old-1") == Snapshot(job=job, records=records)
+    assert await store.parts("old-1") == {"params": {}}
+    assert [ready.job_id for ready in (await store.due("image", now, limit=5, after="")).jobs] == ["old-1"]
+    assert len(await store.find(Find(owner="ann", kinds=("image",), tags={"blog_id": "b"}))) == 1
+    assert (await create(store, clock, "new-1")).job.status is Status.QUEUED
     assert await store.put("key", "k", {}, if_rev=0) is not None
-    assert (await create(store, clock)).job.status is Status.QUEUED
     await store.close()
+
+
+async def test_an_operation_that_breaks_undoes_itself_alone(store: SqliteStore, clock: Clock) -> None:
+    """Others of the same commit are done again without it."""
+    await create(store, clock, "bad")
+    unwritable = {"value": {1, 2}}
+    writes = [create(store, clock, f"job-{n}") for n in range(20)]
+    writes.insert(10, store.write("bad", always(claimed(clock), state=unwritable)))  # type: ignore[arg-type]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)] == [TypeError]
+    assert len(await store.find(Find(owner="ann", kinds=("image",)))) == 21
+    assert (await read(store, "bad")).job.status is Status.QUEUED

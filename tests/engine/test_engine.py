@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel
-from tests.jobs import Clock
+from tests.jobs import Clock, tamper
 
 from atelier.errors import (
     AlreadyTerminal,
@@ -145,7 +145,7 @@ class House:
         await self.store.write(job_id, lambda _: Decision(events=(claimed,)))
 
     async def stages(self, job_id: str) -> list[str]:
-        snapshot = await self.store.changes(job_id, after=0, rev=-1, wait=timedelta())
+        snapshot = await self.store.read(job_id, after=0)
         assert snapshot is not None
         return [record.stage for record in snapshot.records]
 
@@ -410,14 +410,14 @@ async def test_followers_see_every_record_once_and_end(house: House) -> None:
 
 async def test_many_followers_share_one_reader(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = 0
-    changes = house.store.changes
+    read = house.store.read
 
     async def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal reads
         reads += 1
-        return await changes(*args, **kwargs)
+        return await read(*args, **kwargs)
 
-    monkeypatch.setattr(house.store, "changes", counted)
+    monkeypatch.setattr(house.store, "read", counted)
     job = await house.submit()
     watching = [asyncio.create_task(collect(house, job.id)) for _ in range(100)]
     await asyncio.sleep(0.05)
@@ -752,25 +752,21 @@ async def test_a_watcher_is_told_of_a_wait_for_a_slot_once(house: House, monkeyp
 
 async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House) -> None:
     job = await house.submit()
-    await house.store._writer.do(
-        lambda connection: connection.execute("UPDATE jobs SET header = replace(header, 'image', 'opera')").rowcount
-    )
+    await tamper(house.store._path, "UPDATE jobs SET header = replace(header, 'image', 'opera')")
     assert await house.engine.deliver(job.id, 1) is Delivery.AGAIN
     assert (await house.job(job.id)).attempt == 0
 
 
 async def test_a_follower_whose_reader_breaks_ends(house: House) -> None:
     job = await house.submit()
-    await house.store._writer.do(lambda connection: connection.execute("UPDATE records SET body = '[]'").rowcount)
+    await tamper(house.store._path, "UPDATE records SET body = '[]'")
     async with asyncio.timeout(5):
         assert await collect(house, job.id) == []
 
 
 async def test_unreadable_params_fail_the_job_not_the_worker(house: House) -> None:
     job = await house.submit()
-    await house.store._writer.do(
-        lambda connection: connection.execute("UPDATE parts SET body = '[]' WHERE key = 'params'").rowcount
-    )
+    await tamper(house.store._path, "UPDATE parts SET body = '[]' WHERE key = 'params'")
     for _ in range(3):
         house.clock.pass_(minutes=1)
         ended = await house.deliver(job.id)

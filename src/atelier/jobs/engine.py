@@ -84,7 +84,6 @@ class JobEngine:
         self._runner = Runner(
             store=store,
             queue=queue,
-            followers=self._followers,
             pipelines=pipelines,
             policy=policy,
             process=presence.name,
@@ -132,7 +131,7 @@ class JobEngine:
 
     async def get(self, owner: str, job_id: str, *, after: int = 0) -> Snapshot:
         """Return the job with its records behind `after`. Raises NotFound, for others' jobs too."""
-        snapshot = await self._store.changes(job_id, after=after, rev=-1, wait=timedelta())
+        snapshot = await self._store.read(job_id, after=after)
         if snapshot is None or snapshot.job.owner != owner:
             raise _not_found()
         return snapshot

@@ -6,15 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 
 from atelier import logs
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import Job, Reason, Record, Snapshot, Status, Update
 from atelier.jobs.ports import Store
-
-WAIT = timedelta(seconds=15)
-"""How long one look at the store may last; then it looks again."""
 
 SLOT_PATIENCE = 1.0
 """Seconds after which a watcher is told that a job waits for a slot; most are taken in a few milliseconds."""
@@ -24,7 +20,7 @@ RETRY_SECONDS = 1.0
 
 
 class Follower:
-    """One job as this process knows it. Its reader runs while anybody watches."""
+    """One job as this process knows it, while anybody watches: read once, then told of each commit."""
 
     def __init__(self, store: Store, job_id: str, *, closed: bool) -> None:
         self.snapshot: Snapshot | None = None
@@ -32,8 +28,17 @@ class Follower:
         self.watchers = 0
         self._store, self._job_id = store, job_id
         self._changed = asyncio.Event()
-        self.reader = asyncio.create_task(self._read())
-        self.reader.add_done_callback(self._ended)
+        self._unread, self._reader = False, None
+        self._deafen = store.listen(job_id, self._heard)
+        self._read_soon()
+
+    _reader: asyncio.Task[None] | None
+
+    def stop(self) -> None:
+        """Listen no more: nobody watches."""
+        self._deafen()
+        if self._reader is not None:
+            self._reader.cancel()
 
     async def changed(self, seen: Snapshot | None, *, patience: float | None = None) -> bool:
         """Return when there is something newer than `seen`, the job is gone, or watching has ended.
@@ -48,49 +53,61 @@ class Follower:
             return False
         return True
 
-    async def until(self, condition: Callable[[Job], bool]) -> Job | None:
-        """Return the first header that meets `condition`; None when the job is gone. Goes on after `close`."""
-        while not self.gone:
-            if self.snapshot is not None and condition(self.snapshot.job):
-                return self.snapshot.job
-            await self._changed.wait()
-        return None
-
     def close(self) -> None:
         """Let go of whoever watches."""
         self.closed = True
         self._tell()
 
-    def _ended(self, reader: asyncio.Task[None]) -> None:
-        """Whatever broke the reader, nobody waits for it for ever."""
-        if not reader.cancelled() and (error := reader.exception()) is not None:
-            logs.error("follower_broke", exc=error, job_id=self._job_id)
-            self.gone = True
-            self._tell()
-
     def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def _heard(self, told: Snapshot | None) -> None:
+        """Take what the writer was handed where it follows what is known; else read."""
+        known = self.snapshot
+        if told is None or known is None or not _continues(told, known):
+            self._read_soon()
+        else:
+            self._take(told)
+
+    def _read_soon(self) -> None:
+        self._unread = True
+        if self._reader is None and not self.gone:
+            self._reader = asyncio.create_task(self._read())
+            self._reader.add_done_callback(self._ended)
+
     async def _read(self) -> None:
-        while not self.gone:
+        while self._unread:
+            self._unread = False
+            after = self.snapshot.job.seq if self.snapshot is not None else 0
             try:
-                await self._look()
+                fresh = await self._store.read(self._job_id, after=after)
             except StoreUnavailable as error:
                 logs.warning("follower_waits", job_id=self._job_id, reason=error.message)
+                self._unread = True
                 await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self._take(fresh)
 
-    async def _look(self) -> None:
+    def _take(self, fresh: Snapshot | None) -> None:
         known = self.snapshot
-        after, rev = (known.job.seq, known.job.rev) if known is not None else (0, -1)
-        fresh = await self._store.changes(self._job_id, after=after, rev=rev, wait=WAIT)
         if fresh is None:
             self.gone = True
-        elif fresh.job.rev == rev:
+        elif known is not None and fresh.job.rev <= known.job.rev:
             return
         else:
             self.snapshot = _merge(known, fresh)
         self._tell()
+
+    def _ended(self, reader: asyncio.Task[None]) -> None:
+        """Whatever broke the reader, nobody waits for it for ever."""
+        self._reader = None
+        if not reader.cancelled() and (error := reader.exception()) is not None:
+            logs.error("follower_broke", exc=error, job_id=self._job_id)
+            self.gone = True
+            self._tell()
+        elif self._unread and not reader.cancelled():
+            self._read_soon()
 
 
 class Followers:
@@ -119,7 +136,7 @@ class Followers:
         finally:
             follower.watchers -= 1
             if follower.watchers == 0:
-                follower.reader.cancel()
+                follower.stop()
                 if self._open.get(job_id) is follower:
                     del self._open[job_id]
 
@@ -190,6 +207,14 @@ def _unseen(snapshot: Snapshot, cursor: int) -> tuple[Record, ...]:
     return tuple(record for record in snapshot.records if record.seq > cursor)
 
 
+def _continues(told: Snapshot, known: Snapshot) -> bool:
+    """Whether a commit's own words follow what is known without a gap, or are old."""
+    first = told.records[0].seq - 1 if told.records else told.job.seq
+    return told.job.rev <= known.job.rev or (told.job.rev == known.job.rev + 1 and first == known.job.seq)
+
+
 def _merge(known: Snapshot | None, fresh: Snapshot) -> Snapshot:
     """Append the fresh records. Earlier runs stay: who watched their end coming has to see it."""
-    return replace(fresh, records=(*(known.records if known is not None else ()), *fresh.records))
+    if known is None:
+        return fresh
+    return replace(fresh, records=(*known.records, *_unseen(fresh, known.job.seq)))

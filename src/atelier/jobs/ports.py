@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -60,6 +60,10 @@ class Document:
     body: Json
 
 
+Heard = Callable[[Snapshot | None], None]
+"""Takes a commit's header, its new records and, with the end, the result; returns at once."""
+
+
 class Store(Protocol):
     """Durable jobs, and documents beside them. Every method raises StoreUnavailable when the store does not answer in time.
 
@@ -96,10 +100,16 @@ class Store(Protocol):
     async def parts(self, job_id: str) -> dict[str, Json]:
         """Return what is kept beside the header, by key: `params`, `state`, `once/…`, `result`."""
 
-    async def changes(self, job_id: str, *, after: int, rev: int, wait: timedelta) -> Snapshot | None:
-        """Return the job as soon as its revision exceeds `rev`, at the latest after `wait`, with its records after `after`.
+    async def read(self, job_id: str, *, after: int) -> Snapshot | None:
+        """Return the job as of one moment, with its records behind `after` and, once completed, its result.
 
-        Records are in order of `seq` without gaps; `result` comes with a completed header. None: no such job.
+        Records are in order of `seq` without gaps. None: no such job.
+        """
+
+    def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
+        """Call `heard` in the event loop after every commit to the job, until the returned function is called.
+
+        It is handed what the writer of the commit was handed, or None: then there may be news to read. None is lost.
         """
 
     async def find(self, query: Find) -> list[Snapshot]:
@@ -134,10 +144,18 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
-    """Jobs to start now, the lane the turn stopped at, and when the next one comes due."""
+class Ready:
+    """A job to start now, and the dispatch number to deliver it with."""
 
-    jobs: list[Job]
+    job_id: str
+    dispatch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """Jobs to start now, the lane the turn stopped at, and when the next one of the lanes looked at comes due."""
+
+    jobs: list[Ready]
     lane: str
     next_at: datetime | None
 

@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from atelier import logs
 from atelier.errors import AtelierError, JobConflict, StoreUnavailable
 from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Retried, Snoozed
-from atelier.jobs.followers import Followers
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
@@ -28,6 +28,7 @@ from atelier.jobs.verdicts import (
     stops_at,
     worker_lost,
 )
+from atelier.jobs.watch import Watch
 
 SETTLE_TRIES = 5
 ABORT_SECONDS = 5
@@ -55,20 +56,23 @@ class Runner:
         *,
         store: Store,
         queue: Queue,
-        followers: Followers,
         pipelines: Mapping[str, AnyPipeline],
         policy: Policy,
         process: str,
         now: Clock,
     ) -> None:
-        self._store, self._queue, self._followers, self._pipelines = store, queue, followers, pipelines
+        self._store, self._queue, self._pipelines = store, queue, pipelines
         self._policy, self._now = policy, now
         self._services = Services(store=store, now=now, lease=policy.lease)
         self._running: set[asyncio.Task[Any]] = set()
         self._held: set[str] = set()
         self._closed = False
-        self._releasing = asyncio.Event()
         self._workers = (worker_name(process, number) for number in itertools.count(1))
+
+    @cached_property
+    def _released(self) -> asyncio.Future[None]:
+        """Done when running jobs are to be given back; made in the loop that runs them."""
+        return asyncio.get_running_loop().create_future()
 
     def close(self) -> None:
         """Take no more deliveries."""
@@ -79,9 +83,10 @@ class Runner:
         self.close()
         logs.info("draining", jobs=len(self._running), grace_seconds=grace.total_seconds())
         if self._running:
-            idle = asyncio.create_task(asyncio.wait(self._running))
-            hurried = asyncio.create_task(self._releasing.wait())
-            await asyncio.wait({idle, hurried}, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+            idle: asyncio.Future[Any] = asyncio.create_task(asyncio.wait(self._running))
+            await asyncio.wait(
+                {idle, self._released}, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
             self.release()
             await asyncio.wait({idle}, timeout=RELEASE_WAIT.total_seconds())
 
@@ -91,7 +96,8 @@ class Runner:
 
     def release(self) -> None:
         """Give running jobs back now."""
-        self._releasing.set()
+        if not self._released.done():
+            self._released.set_result(None)
 
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing.
@@ -107,20 +113,21 @@ class Runner:
 
     async def _deliver(self, job_id: str, dispatch: int) -> Delivery:
         worker = next(self._workers)
-        snapshot = await self._store.write(job_id, self._claim(worker, dispatch))
-        if snapshot is None:
+        with Watch(self._store, job_id) as watch:
+            snapshot = await self._store.write(job_id, self._claim(worker, dispatch))
+            if snapshot is None:
+                return Delivery.SETTLED
+            job = snapshot.job
+            if job.worker != worker:
+                return await self._unclaimed(job, dispatch)
+            logs.job_id.set(job_id)
+            logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
+            self._held.add(worker)
+            try:
+                await self._run(job, watch)
+            finally:
+                self._held.discard(worker)
             return Delivery.SETTLED
-        job = snapshot.job
-        if job.worker != worker:
-            return await self._unclaimed(job, dispatch)
-        logs.job_id.set(job_id)
-        logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
-        self._held.add(worker)
-        try:
-            await self._run(job)
-        finally:
-            self._held.discard(worker)
-        return Delivery.SETTLED
 
     def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
@@ -148,42 +155,33 @@ class Runner:
         if job.status is Status.QUEUED:
             await self._queue.dispatch(job)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, watch: Watch) -> None:
         pipeline = self._pipelines[job.kind]
         run: AnyRun = Run(job=job, services=self._services)
         work = asyncio.create_task(perform(pipeline, run), name=f"work {job.id}")
         try:
-            ending = await self._supervise(run, work)
+            ending = await self._race(run, work, watch.until(interrupted(job.fence)))
         finally:
             run.close()
             await _abort(work)
         if ending is not None:
             await self._settle(pipeline, run, ending)
 
-    async def _supervise(self, run: AnyRun, work: asyncio.Task[Product]) -> Ending | None:
-        """Wait for the work, racing it against the job's own log, the deadline and a shutdown. None: stop quietly."""
-        async with self._followers.watching(run.job.id) as follower:
-            watch = asyncio.create_task(follower.until(interrupted(run.job.fence)))
-            release = asyncio.create_task(self._releasing.wait())
-            try:
-                return await self._race(run, work, watch, release)
-            finally:
-                watch.cancel()
-                release.cancel()
-
     async def _race(
-        self, run: AnyRun, work: asyncio.Task[Product], watch: asyncio.Task[Job | None], release: asyncio.Task[bool]
+        self, run: AnyRun, work: asyncio.Task[Product], interruption: asyncio.Future[Job | None]
     ) -> Ending | None:
+        """Wait for the work, racing it against the job's own log, the deadline and a shutdown. None: stop quietly."""
+        news: set[asyncio.Future[Any]] = {work, interruption, self._released}
         lease_until = self._now() + self._policy.lease
         while True:
             left = stops_at(run.job) - self._now()
             pause = max(0.0, min(self._policy.lease / 3, left).total_seconds())
-            await asyncio.wait({work, watch, release}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return self._ending_of(run, work)
-            if watch.done():
-                return self._interruption(run, watch.result())
-            if release.done():
+            if interruption.done():
+                return self._interruption(run, interruption.result())
+            if self._released.done():
                 return Ending(Snoozed(run_at=self._now(), reason=None))
             if self._now() >= stops_at(run.job):
                 return Ending(deadline_exceeded())

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from atelier.errors import StoreUnavailable
 from atelier.jobs.background import going_on
 from atelier.jobs.models import Job
-from atelier.jobs.ports import Clock, Deliver, Store
+from atelier.jobs.ports import Clock, Deliver, Ready, Store
 
 LOOK_SECONDS = 0.25
 """Longest time between two looks at the store."""
 
 PAUSE_SECONDS = 1.0
 """Pause after a look that failed."""
+
+REST_SECONDS = 5.0
+"""How long a job whose delivery broke is left alone: it holds no slot, and stands in nobody's way."""
 
 
 class EmbeddedQueue:
@@ -29,6 +32,7 @@ class EmbeddedQueue:
         self._store, self._slots, self._now = store, slots, now
         self._wake = asyncio.Event()
         self._running: dict[str, dict[str, asyncio.Task[None]]] = {kind: {} for kind in slots}
+        self._resting: set[str] = set()
         self._lanes = dict.fromkeys(slots, "")
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -67,8 +71,9 @@ class EmbeddedQueue:
             free = self._slots[kind] - len(running)
             if free <= 0:
                 continue
-            due = await self._store.due(kind, self._now(), limit=free + len(running), after=self._lanes[kind])
-            fresh = [job for job in due.jobs if job.id not in running][:free]
+            passed_over = running.keys() | self._resting
+            due = await self._store.due(kind, self._now(), limit=free + len(passed_over), after=self._lanes[kind])
+            fresh = [job for job in due.jobs if job.job_id not in passed_over][:free]
             for job in fresh:
                 self._start(kind, job, deliver)
             self._lanes[kind] = due.lane
@@ -78,19 +83,18 @@ class EmbeddedQueue:
     def _until(self, moment: datetime | None) -> float:
         return max(0.0, ((moment or datetime.max.replace(tzinfo=UTC)) - self._now()).total_seconds())
 
-    def _start(self, kind: str, job: Job, deliver: Deliver) -> None:
-        task = asyncio.create_task(self._deliver(job, deliver), name=f"deliver {job.id}")
-        self._running[kind][job.id] = task
-        task.add_done_callback(lambda _: self._ended(kind, job.id))
+    def _start(self, kind: str, job: Ready, deliver: Deliver) -> None:
+        task = asyncio.create_task(self._deliver(job, deliver), name=f"deliver {job.job_id}")
+        self._running[kind][job.job_id] = task
+        task.add_done_callback(lambda _: self._ended(kind, job.job_id))
 
-    async def _deliver(self, job: Job, deliver: Deliver) -> None:
-        """Deliver; after one that broke, the job keeps its slot for a moment, so that it is not tried without pause."""
-        settled = False
+    async def _deliver(self, job: Ready, deliver: Deliver) -> None:
+        """Deliver; a job whose delivery broke rests, so that it is not tried without pause."""
         with going_on("delivery_failed"):
-            await deliver(job.id, job.dispatch)
-            settled = True
-        if not settled:
-            await asyncio.sleep(PAUSE_SECONDS)
+            await deliver(job.job_id, job.dispatch)
+            return
+        self._resting.add(job.job_id)
+        asyncio.get_running_loop().call_later(REST_SECONDS, self._resting.discard, job.job_id)
 
     def _ended(self, kind: str, job_id: str) -> None:
         del self._running[kind][job_id]

@@ -11,6 +11,7 @@ from atelier.jobs.models import SCHEMA, Job, Json, Record
 
 _job = TypeAdapter(Job)
 _record = TypeAdapter(Record)
+_records = TypeAdapter(tuple[Record, ...])
 
 
 def dump_job(job: Job) -> str:
@@ -34,9 +35,9 @@ def dump_record(record: Record) -> str:
     return _record.dump_json(record).decode()
 
 
-def load_record(text: str) -> Record:
-    """Return the record."""
-    return _record.validate_json(text)
+def load_records(text: str) -> tuple[Record, ...]:
+    """Return the records of a JSON array."""
+    return _records.validate_json(text)
 
 
 def dump_part(part: Json) -> str:

@@ -7,16 +7,23 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from atelier.errors import AtelierError, StoreFull, StoreUnavailable
 from atelier.stores.sqlite.schema import connect
+from atelier.stores.sqlite.transaction import Transaction
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], Any]
+On = TypeVar("On")
+"""What an operation works on."""
+
 Done = Callable[[], None]
+Errand = tuple[Callable[[On], Any], asyncio.Future[Any], Callable[[Any], None] | None]
+"""What to do, who waits for it, and who is told of it."""
 
 BATCH = 256
 """Most operations in one commit."""
@@ -27,47 +34,61 @@ POLL_SECONDS = 0.05
 ANSWER_SECONDS = 15.0
 """Longest wait of a caller; the busy timeout inside is shorter."""
 
+WATCH_SECONDS = 1.0
+"""How often waiting callers are looked at; one timer for all of them costs less than one each."""
 
-class StoreThread(threading.Thread):
+
+class StoreThread(threading.Thread, ABC, Generic[On]):
     """Runs operations in order of arrival, a batch at a time, on one connection of its own."""
 
     def __init__(self, path: Path, name: str, *, poll: float | None = None) -> None:
         super().__init__(name=name, daemon=True)
         self._path, self._poll = path, poll
         self._loop = asyncio.get_running_loop()
-        self._inbox: queue.SimpleQueue[tuple[Work, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Errand[On] | None] = queue.SimpleQueue()
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._watch: asyncio.TimerHandle | None = None
 
-    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on the thread; its result, once durable. Raises StoreUnavailable when it takes too long."""
+    async def do(self, work: Callable[[On], T], then: Callable[[T], None] | None = None) -> T:
+        """Run `work` on the thread; its result, once durable. Raises StoreUnavailable when it takes too long.
+
+        `then` is handed the result in the event loop even when the caller has not waited for it.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._inbox.put((work, future))
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await future
-        except TimeoutError as error:
-            raise StoreUnavailable("The store did not answer in time.") from error
+        self._waiting.append((self._loop.time() + ANSWER_SECONDS, future))
+        if self._watch is None:
+            self._watch = self._loop.call_later(WATCH_SECONDS, self._look_at_callers)
+        self._inbox.put((work, future, then))
+        return await future
 
     async def stop(self) -> None:
         """Finish what is queued, then end."""
         self._inbox.put(None)
         await asyncio.to_thread(self.join, ANSWER_SECONDS)
+        if self._watch is not None:
+            self._watch.cancel()
 
     def run(self) -> None:
         """Serve until stopped."""
         connection = connect(self._path)
+        self.prepare(connection)
         running = True
         while running:
             batch, running = self._take()
             if batch:
-                self._answer(batch, self.serve(connection, [work for work, _ in batch]))
-            self.look(connection)
+                self.call(_settle, batch, self.serve([work for work, _, _ in batch]))
+            self.look()
         connection.close()
 
-    def serve(self, connection: sqlite3.Connection, works: list[Work]) -> list[Any]:
-        """Run the operations; a result or an exception for each."""
-        return [attempt(connection, work) for work in works]
+    @abstractmethod
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Take the connection, in the thread."""
 
-    def look(self, connection: sqlite3.Connection) -> None:
+    @abstractmethod
+    def serve(self, works: list[Callable[[On], Any]]) -> list[Any]:
+        """Run the operations; a result or an exception for each."""
+
+    def look(self) -> None:
         """Use the moment between two batches, at least every `poll` seconds."""
 
     def call(self, done: Callable[..., None], *args: object) -> None:
@@ -75,8 +96,8 @@ class StoreThread(threading.Thread):
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(done, *args)
 
-    def _take(self) -> tuple[list[tuple[Work, asyncio.Future[Any]]], bool]:
-        batch: list[tuple[Work, asyncio.Future[Any]]] = []
+    def _take(self) -> tuple[list[Errand[On]], bool]:
+        batch: list[Errand[On]] = []
         try:
             item = self._inbox.get(timeout=self._poll)
             while item is not None:
@@ -88,50 +109,85 @@ class StoreThread(threading.Thread):
             return batch, True
         return batch, False
 
-    def _answer(self, batch: list[tuple[Work, asyncio.Future[Any]]], outcomes: list[Any]) -> None:
-        self.call(_settle, [future for _, future in batch], outcomes)
+    def _look_at_callers(self) -> None:
+        """Answer those who have waited too long; they came in order, so the first are the oldest."""
+        now, waiting = self._loop.time(), self._waiting
+        while waiting and (waiting[0][1].done() or waiting[0][0] <= now):
+            _, future = waiting.popleft()
+            if not future.done():
+                future.set_exception(StoreUnavailable("The store did not answer in time."))
+        self._watch = self._loop.call_later(WATCH_SECONDS, self._look_at_callers) if waiting else None
 
 
-class Writer(StoreThread):
-    """Commits batches, a savepoint for each operation, and tells when another process has written."""
+class Reader(StoreThread[sqlite3.Connection]):
+    """Runs reads, each as of one moment."""
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Read on this connection."""
+        self._connection = connection
+
+    def serve(self, works: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        """Run them one by one."""
+        return [attempt(work, self._connection) for work in works]
+
+
+class Writer(StoreThread[Transaction]):
+    """Commits batches, and tells when another process has written."""
 
     def __init__(self, path: Path, foreign: Callable[[sqlite3.Connection], Done]) -> None:
         super().__init__(path, "atelier-store-writer", poll=POLL_SECONDS)
         self._foreign = foreign
         self._version = -1
 
-    def serve(self, connection: sqlite3.Connection, works: list[Work]) -> list[Any]:
-        """Run the operations in one transaction; callers are answered after its commit."""
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Write on this connection."""
+        self._connection, self._transaction = connection, Transaction(connection)
+
+    def serve(self, works: list[Callable[[Transaction], Any]]) -> list[Any]:
+        """Run the operations in one transaction; callers are answered after its commit.
+
+        An operation either refuses before it writes, which undoes nobody's work, or breaks: then all of it is undone
+        and each runs in a transaction of its own.
+        """
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            outcomes = []
-            for work in works:
-                outcomes.append(_isolated(connection, work))
-                if not connection.in_transaction:  # a full disk undoes everybody's work, not only this one's
-                    return [outcomes[-1]] * len(works)
-            connection.execute("COMMIT")
+            self._transaction.begin()
         except sqlite3.Error as error:
-            _rollback(connection)
+            self._transaction.undo()
             return [unavailable(error)] * len(works)
+        try:
+            outcomes = [_refusable(work, self._transaction) for work in works]
+            self._transaction.commit()
+        except Exception as error:  # noqa: BLE001 - whatever broke, it is found out again one by one
+            self._transaction.undo()
+            return [_carried(error)] if len(works) == 1 else [self.serve([work])[0] for work in works]
         return outcomes
 
-    def look(self, connection: sqlite3.Connection) -> None:
+    def look(self) -> None:
         """See whether another process has written, and pass on what it changed."""
         with contextlib.suppress(sqlite3.Error):
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version:
                 self._version = version
-                self.call(self._foreign(connection))
+                self.call(self._foreign(self._connection))
 
 
-def attempt(connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN401 - a result or an exception
+def _refusable(work: Callable[[Transaction], T], transaction: Transaction) -> T | AtelierError:
+    try:
+        return work(transaction)
+    except AtelierError as refusal:
+        return refusal
+
+
+def attempt(work: Callable[[On], T], on: On) -> T | Exception:
     """Return what `work` returns or raises: the exception is handed to the caller, the thread lives on."""
     try:
-        return work(connection)
-    except sqlite3.Error as error:
-        return unavailable(error)
+        return work(on)
     except Exception as error:  # noqa: BLE001 - carried to the caller, as an executor does
-        return error
+        return _carried(error)
+
+
+def _carried(error: Exception) -> Exception:
+    return unavailable(error) if isinstance(error, sqlite3.Error) else error
 
 
 def unavailable(error: sqlite3.Error) -> AtelierError:
@@ -141,27 +197,13 @@ def unavailable(error: sqlite3.Error) -> AtelierError:
     return StoreUnavailable(f"The store cannot be used now: {error}.")
 
 
-def _isolated(connection: sqlite3.Connection, work: Work) -> Any:  # noqa: ANN401 - a result or an exception
-    """Run one operation so that its failure undoes it alone."""
-    connection.execute("SAVEPOINT one")
-    outcome = attempt(connection, work)
-    if isinstance(outcome, Exception) and connection.in_transaction:
-        connection.execute("ROLLBACK TO one")
-    if connection.in_transaction:
-        connection.execute("RELEASE one")
-    return outcome
-
-
-def _rollback(connection: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.Error):
-        connection.execute("ROLLBACK")
-
-
-def _settle(futures: list[asyncio.Future[Any]], outcomes: list[Any]) -> None:
-    for future, outcome in zip(futures, outcomes, strict=True):
-        if future.done():
-            continue
+def _settle(batch: list[Errand[Any]], outcomes: list[Any]) -> None:
+    for (_, future, then), outcome in zip(batch, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
+            if not future.done():
+                future.set_exception(outcome)
+            continue
+        if then is not None:
+            then(outcome)
+        if not future.done():
             future.set_result(outcome)
