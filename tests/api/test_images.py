@@ -583,12 +583,12 @@ async def test_a_full_store_is_waited_out(serve: Serve, tmp_path: Path) -> None:
         job_id = await submit(live, {"prompt": "x", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 2}})
         await reached(live, job_id, "generating")
         writer = live.app.state.surroundings.engine._store._writer
-        pages = await writer.do(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
-        await writer.do(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
+        pages = await writer.do(lambda on: on.connection.execute("PRAGMA page_count").fetchone()[0])
+        await writer.do(lambda on: on.connection.execute(f"PRAGMA max_page_count = {pages}"))
         refused = await live.client.post(f"{ROOT}/generate", json={"prompt": "x" * 9000})
         assert (refused.status_code, refused.json()["code"]) == (503, "storage_full")
         await asyncio.sleep(0.7)
-        await writer.do(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+        await writer.do(lambda on: on.connection.execute("PRAGMA max_page_count = 1000000"))
         assert (await ended(live, job_id))["status"] == "completed"
     assert tmp_path.exists()
 

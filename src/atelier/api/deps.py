@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Protocol
 import pydantic_core
 from fastapi import Depends, HTTPException, Request
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
+from starlette.datastructures import URL
 from starlette.responses import Response
 
 from atelier.api.origins import Origins
@@ -22,6 +23,8 @@ from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
 
 LONGEST_WAIT_SECONDS = 60
+CONTENT_TYPE = b"content-type"
+JSON_TYPE = [(CONTENT_TYPE, b"application/json")]
 OWNER = "local"
 """The one owner of open mode."""
 
@@ -69,8 +72,19 @@ async def call(request: Request) -> Call:
     Asynchronous, though nothing is awaited: a plain function would be sent to a thread for every request.
     """
     around = surroundings(request)
-    base = around.origins.public_url or str(request.base_url)
+    base = around.origins.public_url or address_of(request)
     return Call(around=around, owner=OWNER, base=base.rstrip("/"))
+
+
+def address_of(request: Request) -> str:
+    """Return the address the caller used: `request.base_url`, remembered for each Host header."""
+    host = request.headers.get("host")
+    return str(request.base_url) if host is None else _address(request.scope["scheme"], host)
+
+
+@lru_cache(maxsize=1024)
+def _address(scheme: str, host: str) -> str:
+    return str(URL(scope={"scheme": scheme, "path": "/", "headers": [(b"host", host.encode("latin-1"))]}))
 
 
 async def around(request: Request) -> Surroundings:
@@ -90,13 +104,6 @@ def wait_of(prefer: str | None) -> timedelta | None:
 
 class JsonRequest(Request):
     """A request whose body is JSON whatever its Content-Type says: a browser's plain `fetch` sends text/plain."""
-
-    @property
-    def headers(self) -> Headers:
-        """The request's headers, with the type the body is read as."""
-        fields = super().headers.mutablecopy()
-        fields["content-type"] = "application/json"
-        return fields
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes, no more of it than is allowed. Raises HTTPException 413."""
@@ -124,6 +131,8 @@ class JsonRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            return await handler(JsonRequest(request.scope, request.receive))
+            scope = request.scope
+            scope["headers"] = [field for field in scope["headers"] if field[0] != CONTENT_TYPE] + JSON_TYPE
+            return await handler(JsonRequest(scope, request.receive))
 
         return handle

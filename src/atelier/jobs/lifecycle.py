@@ -51,8 +51,8 @@ def play(job: Job, events: Iterable[Event], now: datetime) -> tuple[Job, tuple[R
 def apply(job: Job, event: Event, now: datetime) -> Job:
     """Return the header after `event`; time never runs backwards in it. Raises JobConflict where it may not happen."""
     _allow(job, event)
-    after = replace(job, rev=job.rev + 1, updated_at=max(now, job.updated_at), **_changes(job, event, now))
-    return replace(after, seq=after.seq + 1) if _numbered(event) else after
+    seq = job.seq + 1 if _numbered(event) else job.seq
+    return replace(job, seq=seq, rev=job.rev + 1, updated_at=max(now, job.updated_at), **_changes(job, event, now))
 
 
 def touch(job: Job, *, fence: int, lease_until: datetime, step: Step | None, now: datetime) -> Job:

@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
@@ -163,7 +163,9 @@ class Run(Generic[Params, State]):
 
     def checkpoint(self) -> Json:
         """Return what to resume from: the stages finished, what was ordered, and the values they left."""
-        return {"progress": asdict(self.progress), "values": self.state.model_dump(mode="json")}
+        progress = self.progress
+        so_far = {"done": list(progress.done), "outcome": progress.outcome, "billed": progress.billed}
+        return {"progress": so_far, "values": self.state.model_dump(mode="json")}
 
     def close(self) -> None:
         """Stop writing steps: the attempt is over."""

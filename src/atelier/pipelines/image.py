@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,7 @@ from atelier.pipelines.ports import (
 KIND = "image"
 GENERATING, UPLOADING = 15.0, 90.0
 ALT_TEXT_LENGTH = 125
+SMALL = 1024
 
 
 class ImageParams(BaseModel):
@@ -166,6 +168,8 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     async def settled(self, run: ImageRun) -> None:
         """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
+        if run.state.drawn is not None and run.state.drawn.shared:
+            return  # what is shared was neither previewed nor spooled
         await self._storage.drop_previews(run.job.id)
         if run.job.status is Status.COMPLETED:
             await self._spool.drop(run.job.id)
@@ -182,11 +186,13 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         return provider
 
     async def _spooled(self, run: ImageRun) -> Content | None:
+        if run.job.fence == 1:
+            return None  # nobody has held this job before
         found = await self._spool.read(run.job.id)
         if found is None:
             return None
         data, note = found
-        content = await asyncio.to_thread(media.inspect, data)
+        content = await _inspect(data)
         run.state = run.state.model_copy(update={"drawn": Drawn.model_validate(note), "content": content})
         return content
 
@@ -199,7 +205,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
                 image = await provider.generate(_request(run), previews.report)
         finally:
             await previews.close()
-        content = await asyncio.to_thread(media.inspect, image.data)
+        content = await _inspect(image.data)
         drawn = _drawn(image, (run.now - began).total_seconds())
         if not image.shared:
             await self._spool.keep(run.job.id, image.data, drawn.model_dump(mode="json"))
@@ -241,6 +247,16 @@ class Previews:
         message = f"Generating the picture: step {step.step}/{step.total}"
         span = (GENERATING, UPLOADING)
         self._run.step(step.step, step.total, span=span, message=message, preview=self._location)
+
+
+async def _inspect(data: bytes) -> Content:
+    """Decode in a thread; the smallest pictures cost less than the way there, and are remembered."""
+    return _inspect_small(data) if len(data) <= SMALL else await asyncio.to_thread(media.inspect, data)
+
+
+@lru_cache(maxsize=32)
+def _inspect_small(data: bytes) -> Content:
+    return media.inspect(data)
 
 
 def alt_text(prompt: str) -> str:

@@ -36,10 +36,16 @@ class DiskStorage:
 
     def __init__(self, folder: Path, secret: bytes) -> None:
         self._folder, self._secret = folder, secret
+        self._shared: dict[str, Stored] = {}
 
     async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
         """Write picture and thumbnail, each whole or not at all."""
-        return await asyncio.to_thread(self._save, job_id, number, content, shared=shared)
+        digest = content.facts.content_hash[:HASH_LENGTH]
+        if not shared:
+            return await asyncio.to_thread(self._save, f"{self._place(job_id)}/{number}-{digest}", content)
+        if digest not in self._shared:
+            self._shared[digest] = await asyncio.to_thread(self._save, f"{SHARED}/{digest}", content)
+        return self._shared[digest]
 
     async def save_preview(self, job_id: str, step: int, data: bytes) -> str:
         """Write the preview beside the picture's place."""
@@ -72,9 +78,7 @@ class DiskStorage:
         match = _NAME.fullmatch(name)
         return (self._folder / name, media.CONTENT_TYPES[match.group(1)]) if match else None
 
-    def _save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
-        digest = content.facts.content_hash[:HASH_LENGTH]
-        stem = f"{SHARED}/{digest}" if shared else f"{self._place(job_id)}/{number}-{digest}"
+    def _save(self, stem: str, content: Content) -> Stored:
         picture, small = f"{stem}.{media.EXTENSIONS[content.facts.format]}", f"{stem}.thumb.webp"
         if not (self._folder / small).exists():
             write_whole(self._folder / small, media.thumbnail(content))
