@@ -47,10 +47,10 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     app.state.surroundings = surroundings
     errors.install(app)
     _add_middleware(app, surroundings.origins)
+    if config.role != "worker":  # first what is asked for most: routes are tried in order
+        _add_front_doors(app)
     app.include_router(health.router)
     app.include_router(worker.router)
-    if config.role != "worker":
-        _add_front_doors(app)
     _describe(app)
     return app
 

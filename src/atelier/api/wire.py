@@ -20,13 +20,13 @@ class ProgressUpdate(BaseModel):
     progress_percentage: float
     message: str
     data: dict[str, Any]
-    timestamp: str
+    timestamp: datetime
 
 
 class Cancellation(BaseModel):
     """What a cancel achieved."""
 
-    requested_at: str
+    requested_at: datetime
     outcome: Literal[
         "dequeued", "aborted_before_send", "confirmed_by_provider", "provider_cannot_cancel", "too_late", "unknown"
     ]
@@ -52,7 +52,7 @@ def to_cancellation(receipt: Receipt | None) -> Cancellation | None:
     """Return a receipt as it is sent."""
     if receipt is None:
         return None
-    return Cancellation(requested_at=stamp(receipt.requested_at), outcome=receipt.outcome, billed=receipt.billed)
+    return Cancellation(requested_at=receipt.requested_at, outcome=receipt.outcome, billed=receipt.billed)
 
 
 def to_progress_update(record: Record) -> ProgressUpdate:
@@ -65,5 +65,5 @@ def to_progress_update(record: Record) -> ProgressUpdate:
         progress_percentage=record.progress,
         message=record.message,
         data=record.data,
-        timestamp=stamp(record.at),
+        timestamp=record.at,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ class JobEngine:
     ) -> None:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._pipelines = pipelines
+        self._nonce, self._numbers = secrets.token_hex(ID_BYTES), itertools.count()
         self._followers = Followers(store)
         self._runner = Runner(
             store=store,
@@ -123,10 +125,9 @@ class JobEngine:
         return Submitted(snapshot=snapshot, replayed=not created)
 
     def _id_of(self, new: NewJob) -> str:
-        """Return a random id, or the one that owner and key always give."""
-        if new.key is None:
-            return secrets.token_hex(ID_BYTES)
-        named = f"{new.owner}\x1f{new.kind}\x1f{new.key}".encode()
+        """Return an id nobody can guess; owner and key always give the same."""
+        key = new.key if new.key is not None else f"\x1f{self._nonce}\x1f{next(self._numbers)}"
+        named = f"{new.owner}\x1f{new.kind}\x1f{key}".encode()
         return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[: 2 * ID_BYTES]
 
     async def get(self, owner: str, job_id: str, *, after: int = 0) -> Snapshot:

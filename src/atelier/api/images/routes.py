@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from atelier.api.deps import Call, Caller, JsonRoute, wait_of
+from atelier.api.deps import Call, Caller, JsonRoute, answer, wait_of
 from atelier.api.errors import Problem, problem
 from atelier.api.images import translate
-from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, Since
+from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
 from atelier.api.streams import event_stream
 from atelier.errors import AlreadyTerminal
 from atelier.jobs.engine import NewJob, Submitted
@@ -49,6 +49,7 @@ Key = Annotated[
 Prefer = Annotated[str | None, Header(max_length=200, description="`wait=n`: wait up to n seconds, 60 at most.")]
 Match = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 After = Annotated[int | None, Query(ge=0, le=2**53, description="Only records behind this number.")]
+Wait = Annotated[int, Query(ge=0, le=60, description="With `after`: seconds to wait for a record behind it.")]
 
 
 @router.post("/generate", summary="Queue a picture", response_model=Accepted | JobView, responses=CREATES)
@@ -58,21 +59,18 @@ After = Annotated[int | None, Query(ge=0, le=2**53, description="Only records be
     response_model=Accepted | JobView,
     responses=CREATES,
 )
-async def generate(
-    body: GenerateRequest, call: Caller, response: Response, key: Key = None, prefer: Prefer = None
-) -> Accepted | JobView:
+async def generate(body: GenerateRequest, call: Caller, key: Key = None, prefer: Prefer = None) -> Response:
     """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`.
 
     With `Prefer: wait=n` wait up to n seconds for its end and answer the job as `GET` would.
     """
     submitted = await _submit(body, call, key)
-    response.headers.update(_replayed(submitted))
-    wait = wait_of(prefer)
+    headers, wait = _replayed(submitted), wait_of(prefer)
     if wait is None:
-        return translate.to_accepted(submitted.snapshot.job, call.base)
-    response.headers["Preference-Applied"] = f"wait={wait.seconds}"
+        return answer(translate.to_accepted(submitted.snapshot.job, call.base), headers)
     await call.around.engine.wait(submitted.snapshot.job.id, wait)
-    return await _view(submitted.snapshot.job.id, call)
+    headers["Preference-Applied"] = f"wait={wait.seconds}"
+    return answer(await _view(submitted.snapshot.job.id, call), headers)
 
 
 @router.post("/generate/stream", summary="Queue a picture and watch it", responses={200: EVENTS, **CREATES})
@@ -90,25 +88,22 @@ async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
 
 
 @router.get("/jobs/{job_id}", summary="Read a job", response_model=JobView, responses={304: UNCHANGED, **READS})
-async def job(
-    job_id: str, call: Caller, response: Response, since: Annotated[Since, Query()], if_none_match: Match = None
-) -> Response | JobView:
+async def job(job_id: str, call: Caller, after: After = None, wait: Wait = 0, if_none_match: Match = None) -> Response:
     """Return the job as it is now; `progress_updates` holds its log behind `after`.
 
     With `after` and `wait` it is the long poll: the answer comes with the next record, at the latest after `wait` seconds.
     """
-    if since.wait and since.after is not None:
+    if wait and after is not None:
         await call.around.engine.get(call.owner, job_id)
-        await call.around.engine.wait(job_id, timedelta(seconds=since.wait), after=since.after)
-    snapshot = await call.around.engine.get(call.owner, job_id, after=since.after or 0)
+        await call.around.engine.wait(job_id, timedelta(seconds=wait), after=after)
+    snapshot = await call.around.engine.get(call.owner, job_id, after=after or 0)
     view = translate.to_status(snapshot, call.base, call.around.now())
     headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(snapshot.job, view)}
     if not snapshot.job.status.terminal:
         headers["Retry-After"] = "1"
     if if_none_match is not None and headers["ETag"] in if_none_match:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    response.headers.update(headers)
-    return view
+    return answer(view, headers)
 
 
 @router.delete("/jobs/{job_id}", summary="Delete an ended job", status_code=HTTPStatus.NO_CONTENT, responses=CHANGES)
@@ -139,15 +134,14 @@ async def job_stream(
     response_model=JobView,
     responses={202: {"model": JobView, "description": "Asked; the receipt is not there yet."}, **CHANGES},
 )
-async def cancel(job_id: str, call: Caller, response: Response) -> Response | JobView:
+async def cancel(job_id: str, call: Caller) -> Response:
     """Cancel; waits up to five seconds for the receipt. 409 with the job when it has ended already."""
     try:
         cancelled = await call.around.engine.cancel(call.owner, job_id)
     except AlreadyTerminal as error:
-        return problem(error.code, error.message, job=(await _view(job_id, call)).model_dump())
-    if not cancelled.status.terminal:
-        response.status_code = HTTPStatus.ACCEPTED
-    return await _view(job_id, call)
+        return problem(error.code, error.message, job=(await _view(job_id, call)).model_dump(mode="json"))
+    status = HTTPStatus.OK if cancelled.status.terminal else HTTPStatus.ACCEPTED
+    return answer(await _view(job_id, call), status=status)
 
 
 @router.post("/jobs/{job_id}/retry", summary="Run a failed or cancelled job again", responses=CHANGES)

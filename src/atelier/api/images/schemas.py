@@ -152,7 +152,7 @@ class PictureView(BaseModel):
     quality: str
     size_bytes: int
     content_hash: str = Field(description="SHA-256 of the bytes, hexadecimal.")
-    created_at: str
+    created_at: datetime
 
 
 class ResultView(BaseModel):
@@ -189,12 +189,12 @@ class JobView(BaseModel):
     step: int | None
     total_steps: int | None
     preview_url: str | None
-    created_at: str
-    started_at: str | None
-    completed_at: str | None
-    updated_at: str
-    resume_at: str | None
-    must_finish_by: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    updated_at: datetime
+    resume_at: datetime | None
+    must_finish_by: datetime
     attempt: int
     max_attempts: int
     seq: int
@@ -224,10 +224,3 @@ class History(BaseModel):
     created_after: datetime | None = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
     limit: int = Field(50, ge=1, le=200)
-
-
-class Since(BaseModel):
-    """Which part of a job's log to read, and how long to wait for it."""
-
-    after: int | None = Field(None, ge=0, le=2**53, description="Only records behind this number.")
-    wait: int = Field(0, ge=0, le=60, description="With `after`: seconds to wait for a record behind it.")

@@ -176,12 +176,12 @@ def _step(step: Step | None, base: str) -> Json:
 
 def _moments(job: Job) -> Json:
     return {
-        "created_at": stamp(job.created_at),
-        "started_at": stamp_or_none(job.started_at),
-        "completed_at": stamp_or_none(job.completed_at),
-        "updated_at": stamp(job.updated_at),
-        "resume_at": stamp_or_none(job.resume_at),
-        "must_finish_by": stamp(job.must_finish_by),
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "completed_at": job.completed_at,
+        "updated_at": job.updated_at,
+        "resume_at": job.resume_at,
+        "must_finish_by": job.must_finish_by,
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from atelier import logs
 from atelier.errors import StoreUnavailable
-from atelier.jobs.models import Job, Json, Snapshot, Status
+from atelier.jobs.models import Job, Json, Record, Snapshot, Status
 from atelier.jobs.ports import Due, Find, Ready, process_of
 from atelier.stores import serialisation as codec
 
@@ -27,21 +29,44 @@ def parts(connection: sqlite3.Connection, job_id: str) -> dict[str, Json]:
 
 WHOLE = (
     "SELECT header,"
-    " (SELECT '[' || group_concat(body) || ']' FROM"
-    "   (SELECT body FROM records WHERE job = number AND seq > ? ORDER BY seq)),"
+    " (SELECT '[' || group_concat(body) || ']' FROM (SELECT body FROM records WHERE job = number ORDER BY seq)),"
     " (SELECT body FROM parts WHERE job = number AND key = 'result')"
     " FROM jobs WHERE id = ?"
 )
 
+REMEMBERED = 512
+"""Jobs that were read lately and are not parsed again as long as their headers stay as they are."""
 
-def read(connection: sqlite3.Connection, job_id: str, after: int) -> Snapshot | None:
-    """Return the job, its records behind `after` and its result: one statement, so one moment."""
-    row = connection.execute(WHOLE, (after, job_id)).fetchone()
-    if row is None:
-        return None
-    job = codec.load_job(row[0])
-    records = codec.load_records(row[1]) if row[1] is not None else ()
-    return Snapshot(job=job, records=records, result=_result(job, row[2]))
+
+class Snapshots:
+    """Reads whole jobs. A header tells its version, so that one which has not changed need not be parsed again."""
+
+    def __init__(self) -> None:
+        self._read: OrderedDict[str, tuple[str, Snapshot]] = OrderedDict()
+
+    def read(self, connection: sqlite3.Connection, job_id: str, after: int) -> Snapshot | None:
+        """Return the job, its records behind `after` and its result: one statement, so one moment."""
+        row = connection.execute(WHOLE, (job_id,)).fetchone()
+        if row is None:
+            return None
+        known = self._read.get(job_id)
+        if known is None or known[0] != row[0]:
+            known = self._read[job_id] = (row[0], _whole(*row))
+            if len(self._read) > REMEMBERED:
+                self._read.popitem(last=False)
+        snapshot = known[1]
+        return snapshot if after == 0 else replace(snapshot, records=_behind(snapshot.records, after))
+
+
+def _whole(header: str, records: str | None, result: str | None) -> Snapshot:
+    job = codec.load_job(header)
+    return Snapshot(
+        job=job, records=codec.load_records(records) if records is not None else (), result=_result(job, result)
+    )
+
+
+def _behind(records: tuple[Record, ...], after: int) -> tuple[Record, ...]:
+    return tuple(record for record in records if record.seq > after)
 
 
 def _result(job: Job, body: str | None) -> Json | None:

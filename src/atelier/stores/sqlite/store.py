@@ -25,6 +25,7 @@ class SqliteStore:
     def __init__(self, path: Path, now: Clock) -> None:
         self._path, self._now = path, now
         self._listening: defaultdict[str, list[Heard]] = defaultdict(list)
+        self._snapshots = queries.Snapshots()
         self._seen_change = 0
         self._threads: tuple[Writer, Reader] | None = None
 
@@ -53,7 +54,7 @@ class SqliteStore:
         def work(transaction: Transaction) -> tuple[Snapshot, bool]:
             if transaction.insert(after, records, {"params": params}):
                 return Snapshot(job=after, records=records), True
-            existing = queries.read(transaction.connection, job.id, after=0)
+            existing = queries.Snapshots().read(transaction.connection, job.id, after=0)
             assert existing is not None, "its id is taken"  # noqa: S101 - narrows the type
             return existing, False
 
@@ -66,10 +67,10 @@ class SqliteStore:
             place = transaction.load(job_id)
             if place is None:
                 return None
-            decision = decide(place[1])
+            decision = decide(place.job)
             if not decision.events:
-                return Snapshot(job=place[1])
-            after, records = lifecycle.play(place[1], decision.events, self._now())
+                return Snapshot(job=place.job)
+            after, records = lifecycle.play(place.job, decision.events, self._now())
             transaction.save(place, after, records, decision.parts)
             return Snapshot(job=after, records=records, result=decision.parts.get("result"))
 
@@ -83,7 +84,7 @@ class SqliteStore:
             if place is None:
                 return None
             after = lifecycle.touch(
-                place[1], fence=touch.fence, lease_until=touch.lease_until, step=touch.step, now=self._now()
+                place.job, fence=touch.fence, lease_until=touch.lease_until, step=touch.step, now=self._now()
             )
             transaction.save(place, after, (), {})
             return Snapshot(job=after)
@@ -101,7 +102,7 @@ class SqliteStore:
 
     async def read(self, job_id: str, *, after: int) -> Snapshot | None:
         """Read in one statement."""
-        return await self._reader.do(lambda connection: queries.read(connection, job_id, after))
+        return await self._reader.do(lambda connection: self._snapshots.read(connection, job_id, after))
 
     def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
         """Hear of commits: this process's as they are told, another's within the writer's poll."""

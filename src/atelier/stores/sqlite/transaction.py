@@ -1,10 +1,15 @@
-"""One commit of the writer: the headers it knows, and the statements that change jobs."""
+"""One commit of the writer: what its operations change is collected, and written in a few statements at its end.
+
+Every statement gives the interpreter away and has to get it back from the busy event loop: their number is what a
+commit costs.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from atelier.jobs.models import Job, Json, Record
 from atelier.jobs.ports import lane_of
@@ -13,35 +18,51 @@ from atelier.stores import serialisation as codec
 KNOWN = 10_000
 """Most headers kept between two commits."""
 
-Place = tuple[int, Job]
-"""A job's number in the file, and its header."""
+ROWS = 128
+"""Most rows of one statement."""
+
+
+class Place(NamedTuple):
+    """A job's number in the file, and its header."""
+
+    number: int
+    job: Job
 
 
 class Transaction:
     """Work inside one commit. Headers of this process's own commits need not be read again until another process writes."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+        self._connection = connection
         self._known: dict[str, Place] = {}
         self._written: dict[str, Place | None] = {}
+        self._pending = Pending()
         self._change: int | None = None
+        self._last_number: int | None = None
         self._version = -1
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, with everything written so far visible on it."""
+        self._pending.flush(self._connection)
+        return self._connection
 
     def begin(self) -> None:
         """Take the write lock; forget what was known if another process has written since."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        self._connection.execute("BEGIN IMMEDIATE")
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
             self._known.clear()
 
     def commit(self) -> None:
         """Make everything durable, and remember the headers of jobs that go on."""
+        self._pending.flush(self._connection)
         if self._change is not None:
-            self.connection.execute("UPDATE counter SET changed = ?", (self._change,))
-        self.connection.execute("COMMIT")
+            self._connection.execute("UPDATE counter SET changed = ?", (self._change,))
+        self._connection.execute("COMMIT")
         for job_id, place in self._written.items():
-            if place is None or place[1].status.terminal:
+            if place is None or place.job.status.terminal:
                 self._known.pop(job_id, None)
             else:
                 self._known[job_id] = place
@@ -53,8 +74,8 @@ class Transaction:
         """Take everything back, known headers too."""
         self._known.clear()
         self._forget_work()
-        if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def load(self, job_id: str) -> Place | None:
         """Return a job as it is now, in this commit."""
@@ -63,87 +84,153 @@ class Transaction:
         place = self._known.get(job_id)
         if place is not None:
             return place
-        row = self.connection.execute("SELECT number, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return (row[0], codec.load_job(row[1])) if row else None
+        row = self._connection.execute("SELECT number, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return Place(row[0], codec.load_job(row[1])) if row else None
 
     def insert(self, job: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> bool:
         """Add a new job with its first records and parts. False, having changed nothing: its id is taken."""
-        header, lines, kept = codec.dump_job(job), _lines(records), _bodies(parts)
-        cursor = self.connection.execute(
-            "INSERT INTO jobs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            (
-                job.id,
-                job.kind,
-                job.owner,
-                lane_of(job),
-                job.group is not None,
-                *_indexed(job),
-                job.created_at.timestamp(),
-                _seconds(job.completed_at),
-                self._next_change(),
-                header,
-            ),
-        )
-        if cursor.rowcount == 0:
+        if self.load(job.id) is not None:
             return False
-        number = cursor.lastrowid or 0
-        self.connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(number, *tag) for tag in job.tags.items()])
-        self._add(number, lines, kept)
-        self._written[job.id] = (number, job)
+        number = self._next_number()
+        self._pending.add(number, job, self._next_change(), _lines(records), _bodies(parts))
+        self._written[job.id] = Place(number, job)
         return True
 
     def save(self, place: Place, after: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> None:
-        """Write the header over the one in `place`; indexes are touched only where their columns change."""
-        number, before = place
-        header, lines, kept = codec.dump_job(after), _lines(records), _bodies(parts)
-        if _indexed(before) == _indexed(after) and before.completed_at == after.completed_at:
-            self.connection.execute(
-                "UPDATE jobs SET changed = ?, header = ? WHERE number = ?", (self._next_change(), header, number)
-            )
-        else:
-            self.connection.execute(
-                "UPDATE jobs SET status = ?, dispatch = ?, run_at = ?, attention_at = ?, completed_at = ?, changed = ?,"
-                " header = ? WHERE number = ?",
-                (*_indexed(after), _seconds(after.completed_at), self._next_change(), header, number),
-            )
-        self._add(number, lines, kept)
-        self._written[after.id] = (number, after)
+        """Write the header over the one in `place`, and add its records and parts."""
+        self._pending.change(place, after, self._next_change(), _lines(records), _bodies(parts))
+        self._written[after.id] = Place(place.number, after)
 
     def delete(self, job_id: str) -> None:
         """Remove a job that has ended."""
         place = self.load(job_id)
-        if place is None or not place[1].status.terminal:
+        if place is None or not place.job.status.terminal:
             return
         for table, column in (("records", "job"), ("parts", "job"), ("tags", "job"), ("jobs", "number")):
-            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (place[0],))  # noqa: S608 - our own tables
+            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (place.number,))  # noqa: S608 - our own tables
         self._written[job_id] = None
 
-    def _add(self, number: int, lines: Sequence[tuple[int, str]], kept: Sequence[tuple[str, str]]) -> None:
-        for seq, body in lines:
-            self.connection.execute("INSERT INTO records VALUES (?, ?, ?)", (number, seq, body))
-        for key, body in kept:
-            self.connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (number, key, body))
+    def _next_number(self) -> int:
+        if self._last_number is None:
+            self._last_number = int(self._one("SELECT coalesce(max(number), 0) FROM jobs"))
+        self._last_number += 1
+        return self._last_number
 
     def _next_change(self) -> int:
         """Number this write: one counter for the file orders the commits of every process."""
         if self._change is None:
-            self._change = int(self.connection.execute("SELECT changed FROM counter").fetchone()[0])
+            self._change = int(self._one("SELECT changed FROM counter"))
         self._change += 1
         return self._change
 
+    def _one(self, statement: str) -> int:
+        return int(self._connection.execute(statement).fetchone()[0])
+
     def _forget_work(self) -> None:
-        self._written, self._change = {}, None
+        self._written, self._pending, self._change, self._last_number = {}, Pending(), None, None
+
+
+class Pending:
+    """Rows that wait for the end of the commit; of several headers of one job the last is written."""
+
+    def __init__(self) -> None:
+        self._new: dict[int, tuple[object, ...]] = {}
+        self._moved: dict[int, tuple[object, ...]] = {}
+        self._kept: dict[int, tuple[object, ...]] = {}
+        self._tags: list[tuple[object, ...]] = []
+        self._records: list[tuple[object, ...]] = []
+        self._parts: dict[tuple[int, str], str] = {}
+
+    def add(self, number: int, job: Job, change: int, lines: Lines, bodies: Bodies) -> None:
+        """Put in a new job."""
+        owned = (job.id, job.kind, job.owner, lane_of(job), job.group is not None)
+        self._new[number] = (number, *owned, job.created_at.timestamp(), *_indexed(job), change, codec.dump_job(job))
+        self._tags += [(number, *tag) for tag in job.tags.items()]
+        self._append(number, lines, bodies)
+
+    def change(self, place: Place, after: Job, change: int, lines: Lines, bodies: Bodies) -> None:
+        """Put in a job's next header: indexes are touched only where their columns move."""
+        number, header = place.number, codec.dump_job(after)
+        if number in self._new:
+            self._new[number] = (*self._new[number][:7], *_indexed(after), change, header)
+        elif number in self._moved or _indexed(place.job) != _indexed(after):
+            self._kept.pop(number, None)
+            self._moved[number] = (number, *_indexed(after), change, header)
+        else:
+            self._kept[number] = (number, change, header)
+        self._append(number, lines, bodies)
+
+    def flush(self, connection: sqlite3.Connection) -> None:
+        """Write everything that waits."""
+        _insert(connection, f"INSERT INTO jobs ({COLUMNS})", self._new.values())
+        _update(connection, MOVED, self._moved.values())
+        _update(connection, KEPT, self._kept.values())
+        _insert(connection, "INSERT INTO tags", self._tags)
+        _insert(connection, "INSERT INTO records", self._records)
+        _insert(connection, "INSERT OR REPLACE INTO parts", [(*key, body) for key, body in self._parts.items()])
+        for waiting in (self._new, self._moved, self._kept, self._tags, self._records, self._parts):
+            waiting.clear()
+
+    def _append(self, number: int, lines: Lines, bodies: Bodies) -> None:
+        self._records += [(number, seq, body) for seq, body in lines]
+        self._parts |= {(number, key): body for key, body in bodies}
+
+
+Lines = Sequence[tuple[int, str]]
+Bodies = Sequence[tuple[str, str]]
+
+INDEXED = ("status", "dispatch", "run_at", "attention_at", "completed_at")
+COLUMNS = ", ".join(
+    ("number", "id", "kind", "owner", "lane", "grouped", "created_at", *INDEXED, "changed", "header"),
+)
+MOVED = (*INDEXED, "changed", "header")
+KEPT = ("changed", "header")
+
+
+def _insert(connection: sqlite3.Connection, into: str, rows: Iterable[tuple[object, ...]]) -> None:
+    for some in _lots(rows):
+        connection.execute(f"{into} VALUES {_marks(some)}", [value for row in some for value in row])
+
+
+def _update(connection: sqlite3.Connection, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+    """Set the columns of numbered jobs; each row is a number and the values."""
+    changes = ", ".join(f"{column} = new.column{place}" for place, column in enumerate(columns, 2))
+    for some in _lots(rows):
+        connection.execute(
+            f"UPDATE jobs SET {changes} FROM (VALUES {_marks(some)}) AS new WHERE number = new.column1",  # noqa: S608 - columns are ours, values are bound
+            [value for row in some for value in row],
+        )
+
+
+def _lots(rows: Iterable[tuple[object, ...]]) -> Iterable[list[tuple[object, ...]]]:
+    """Cut the rows into few different lengths, so that the statements for them are prepared once."""
+    waiting, size = list(rows), ROWS
+    while waiting:
+        while size > len(waiting):
+            size //= 2
+        yield waiting[:size]
+        del waiting[:size]
+
+
+def _marks(rows: Sequence[tuple[object, ...]]) -> str:
+    return ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
 
 
 def _indexed(job: Job) -> tuple[object, ...]:
-    return (job.status, job.dispatch, _seconds(job.run_at), _seconds(job.attention_at))
+    return (
+        job.status,
+        job.dispatch,
+        _seconds(job.run_at),
+        _seconds(job.attention_at),
+        _seconds(job.completed_at),
+    )
 
 
-def _lines(records: Sequence[Record]) -> list[tuple[int, str]]:
+def _lines(records: Sequence[Record]) -> Lines:
     return [(record.seq, codec.dump_record(record)) for record in records]
 
 
-def _bodies(parts: Mapping[str, Json]) -> list[tuple[str, str]]:
+def _bodies(parts: Mapping[str, Json]) -> Bodies:
     return [(key, codec.dump_part(part)) for key, part in parts.items()]
 
 
