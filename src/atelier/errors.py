@@ -7,6 +7,7 @@ AtelierError
 ├── Conflict              the present state does not allow it
 │   ├── AlreadyTerminal   the job has ended
 │   └── JobConflict       a worker's write came after its lease or its run ended
+├── QueueFull             too much waits already
 ├── IdempotencyMismatch   the key was used for another request
 ├── StoreUnavailable      the store did not answer, or not in time
 │   └── StoreFull         no room left for records
@@ -33,6 +34,7 @@ Code = Literal[
     "idempotency_mismatch",
     "already_terminal",
     "body_too_large",
+    "queue_full",
     "provider_not_configured",
     "provider_refused",
     "provider_rate_limited",
@@ -86,6 +88,13 @@ class Conflict(AtelierError):
     """The present state does not allow what was asked."""
 
     code: ClassVar[Code] = "conflict"
+
+
+class QueueFull(AtelierError):
+    """So much waits already that nothing more is accepted now."""
+
+    code = "queue_full"
+    retryable = True
 
 
 class IdempotencyMismatch(AtelierError):

@@ -15,7 +15,7 @@ from atelier.errors import JobConflict, StartRefused, StoreUnavailable
 from atelier.jobs.events import Claimed, Completed, Event, Failed, Queued, StageStarted
 from atelier.jobs.lifecycle import play
 from atelier.jobs.models import Fault, Job, Snapshot, Status, Step
-from atelier.jobs.ports import Decision, Find, Store, Touch, lane_of
+from atelier.jobs.ports import Decision, Find, Store, Touch, Waiting, lane_of
 from atelier.stores.serialisation import dump_job, dump_record
 from atelier.stores.sqlite import SqliteStore, schema
 from atelier.stores.sqlite.transaction import Transaction
@@ -561,3 +561,18 @@ async def test_an_operation_that_breaks_undoes_itself_alone(store: SqliteStore, 
     assert [type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)] == [TypeError]
     assert len(await store.find(Find(owner="ann", kinds=("image",)))) == 21
     assert (await read(store, "bad")).job.status is Status.QUEUED
+
+
+async def test_what_waits_is_counted_by_lane(store: Store, clock: Clock) -> None:
+    for number in range(3):
+        await create(store, clock, f"a{number}")
+        clock.pass_(seconds=1)
+    last = await create(store, clock, "b", owner="bob")
+    await store.create(new_job(clock(), "later"), (Queued(run_at=clock() + timedelta(hours=1)),), {})
+    await store.write("a1", always(claimed(clock)))
+    waiting = await store.waiting("image", clock())
+    assert (waiting.queued, sorted(waiting.due.values())) == (4, [1, 2])
+    assert waiting.due[lane_of(last.job)] == 1
+    assert await store.waiting("blog", clock()) == Waiting(queued=0, due={})
+    assert await store.rank((await read(store, "a2")).job) == 1
+    assert await store.rank(last.job) == 0

@@ -116,6 +116,10 @@ class Job:
     title: str = ""
     fingerprint: str = ""
     """Of the request that made it, where that had an idempotency key."""
+    pace: str = ""
+    """Which jobs take as long as this one; empty: no others."""
+    expected: float = 0.0
+    """Seconds it takes, until others of its pace were measured."""
     cost: float = 0.0
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -118,6 +118,12 @@ class Store(Protocol):
     async def due(self, kind: str, now: datetime, *, limit: int, after: str) -> Due:
         """Return queued jobs of `kind` whose time has come, one per lane in turn, starting behind lane `after`."""
 
+    async def waiting(self, kind: str, now: datetime) -> Waiting:
+        """Count the queued jobs of `kind`."""
+
+    async def rank(self, job: Job) -> int:
+        """Count the queued jobs of the job's own kind and lane that are due before it."""
+
     async def overdue(self, now: datetime, *, limit: int) -> list[Job]:
         """Return jobs whose `attention_at` has passed, the longest ago first."""
 
@@ -158,6 +164,14 @@ class Due:
     jobs: list[Ready]
     lane: str
     next_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Queued jobs of a kind: all of them, and by lane those whose time has come."""
+
+    queued: int
+    due: Mapping[str, int]
 
 
 class Delivery(StrEnum):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from atelier import logs
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import Job, Json, Record, Snapshot, Status
-from atelier.jobs.ports import Due, Find, Ready, process_of
+from atelier.jobs.ports import Due, Find, Ready, Waiting, lane_of, process_of
 from atelier.stores import serialisation as codec
 
 
@@ -143,6 +143,25 @@ def _lanes(connection: sqlite3.Connection, kind: str, after: str, limit: int) ->
                 break
             found.append(lane)
     return found
+
+
+def waiting(connection: sqlite3.Connection, kind: str, now: datetime) -> Waiting:
+    """Count the queue along its index."""
+    rows = connection.execute(
+        "SELECT lane, count(*), sum(run_at <= ?) FROM jobs WHERE status = 'queued' AND kind = ? GROUP BY lane",
+        (now.timestamp(), kind),
+    ).fetchall()
+    return Waiting(queued=sum(queued for _, queued, _ in rows), due={lane: due for lane, _, due in rows if due})
+
+
+def rank(connection: sqlite3.Connection, job: Job) -> int:
+    """Count what is due before the job in its lane."""
+    assert job.run_at is not None, "only queued jobs have a rank"  # noqa: S101 - narrows the type
+    before = connection.execute(
+        "SELECT count(*) FROM jobs WHERE status = 'queued' AND kind = ? AND lane = ? AND run_at < ?",
+        (job.kind, lane_of(job), job.run_at.timestamp()),
+    )
+    return int(before.fetchone()[0])
 
 
 def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Job]:

@@ -13,7 +13,7 @@ from atelier.errors import StoreUnavailable
 from atelier.jobs import lifecycle
 from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot
-from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Heard, Touch
+from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Heard, Touch, Waiting
 from atelier.stores.sqlite import documents, queries, schema
 from atelier.stores.sqlite.threads import Done, Reader, Writer
 from atelier.stores.sqlite.transaction import Transaction
@@ -122,6 +122,14 @@ class SqliteStore:
     async def due(self, kind: str, now: datetime, *, limit: int, after: str) -> Due:
         """Take turns over the lanes."""
         return await self._reader.do(lambda connection: queries.due(connection, kind, now, limit, after))
+
+    async def waiting(self, kind: str, now: datetime) -> Waiting:
+        """Count the queue."""
+        return await self._reader.do(lambda connection: queries.waiting(connection, kind, now))
+
+    async def rank(self, job: Job) -> int:
+        """Count what is before the job in its lane."""
+        return await self._reader.do(lambda connection: queries.rank(connection, job))
 
     async def overdue(self, now: datetime, *, limit: int) -> list[Job]:
         """Read what the sweeper has to look at."""

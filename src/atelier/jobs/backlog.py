@@ -1,0 +1,89 @@
+"""How much waits for a slot, and how much of it goes before a job: looked up at most once a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from atelier.errors import QueueFull
+from atelier.jobs.models import Job, Status
+from atelier.jobs.ports import Clock, Store, lane_of
+
+FRESH = timedelta(seconds=1)
+"""How old an answer may be; what this process itself accepted meanwhile is added."""
+
+FRESHER = timedelta(seconds=0.05)
+"""How old it may be where somebody would be refused for it."""
+
+REMEMBERED = 4096
+"""Most jobs whose places are remembered."""
+
+COME_BACK = timedelta(seconds=5)
+"""When to ask again after a refusal."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Count:
+    """What waited at a moment: all queued jobs of a kind, those that are due by lane, and what came since."""
+
+    at: datetime
+    queued: int
+    due: Mapping[str, int]
+    since: int = 0
+
+
+class Backlog:
+    """The queue as it stands, for callers who wait and for those who are not let in any more."""
+
+    def __init__(self, store: Store, *, limit: int, now: Clock) -> None:
+        self._store, self._limit, self._now = store, limit, now
+        self._counts: dict[str, Count] = {}
+        self._places: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._looking = asyncio.Lock()
+
+    async def admit(self, kind: str, number: int = 1) -> None:
+        """Let so many jobs in. Raises QueueFull where the queue would be longer than is allowed."""
+        count = await self._count(kind, FRESH)
+        if count.queued + count.since + number > self._limit:  # what came since may have gone again
+            count = await self._count(kind, FRESHER)
+        if count.queued + count.since + number > self._limit:
+            raise QueueFull("The queue is full; nothing was accepted. Try again later.", retry_after=COME_BACK)
+        count.since += number
+
+    async def due(self, kind: str) -> int:
+        """Return how many jobs wait for a slot."""
+        return sum((await self._count(kind, FRESH)).due.values())
+
+    async def ahead(self, job: Job) -> int | None:
+        """Return how many jobs start before this one, as turns go round; None for one that does not wait for a slot."""
+        now = self._now()
+        if job.status is not Status.QUEUED or job.run_at is None or job.run_at > now:
+            return None
+        known = self._places.get(job.id)
+        if known is None or abs(now - known[0]) > FRESH:
+            known = self._places[job.id] = (now, await self._place(job))
+            self._places.move_to_end(job.id)
+            if len(self._places) > REMEMBERED:
+                self._places.popitem(last=False)
+        return known[1]
+
+    async def _place(self, job: Job) -> int:
+        """Count the job's own lane before it, and of every other lane as many: one of each goes in a turn."""
+        turn = await self._store.rank(job)
+        lanes = (await self._count(job.kind, FRESH)).due
+        return turn + sum(min(waiting, turn + 1) for lane, waiting in lanes.items() if lane != lane_of(job))
+
+    async def _count(self, kind: str, fresh: timedelta) -> Count:
+        count = self._counts.get(kind)
+        if count is not None and abs(self._now() - count.at) <= fresh:
+            return count
+        async with self._looking:
+            count = self._counts.get(kind)
+            if count is None or abs(self._now() - count.at) > fresh:
+                at = self._now()
+                waiting = await self._store.waiting(kind, at)
+                count = self._counts[kind] = Count(at=at, queued=waiting.queued, due=waiting.due)
+        return count
