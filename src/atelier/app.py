@@ -28,6 +28,7 @@ from atelier.settings import Settings
 from atelier.wiring import Adapters, Services
 
 TIDY_SECONDS = 3600
+SHARE_SECONDS = 10
 STUDIO = Path(__file__).parent / "studio"
 HEADERS_IN = ["Content-Type", "Authorization", "Prefer", "If-None-Match", "Idempotency-Key", "Last-Event-ID"]
 HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed"]
@@ -125,7 +126,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
         if working:
             await services.adapters.presence.open()
             services.queue.start(services.engine.deliver)
-        chores = _chores(config, services) if working else []
+        chores = _chores(config, services, working=working)
         stop = Shutdown(config, services)
         with stop.at_signal():
             yield
@@ -140,11 +141,15 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-def _chores(config: Settings, services: Services) -> list[asyncio.Task[None]]:
-    """Start sweeping, and once an hour removing files whose time is over."""
+def _chores(config: Settings, services: Services, *, working: bool) -> list[asyncio.Task[None]]:
+    """Start sharing what jobs take; where jobs run, sweeping, and once an hour removing files whose time is over."""
+    sharing = every(SHARE_SECONDS, services.engine.exchange_estimates, "estimates_not_shared")
+    if not working:
+        return [asyncio.create_task(sharing, name="estimates")]
     sweeping = every(config.sweep_seconds, services.engine.sweep, "sweep_failed")
     tidying = every(TIDY_SECONDS, partial(wiring.tidy, config, services), "tidy_failed")
-    return [asyncio.create_task(sweeping, name="sweeper"), asyncio.create_task(tidying, name="tidier")]
+    chores = {"sweeper": sweeping, "tidier": tidying, "estimates": sharing}
+    return [asyncio.create_task(chore, name=name) for name, chore in chores.items()]
 
 
 class Shutdown:

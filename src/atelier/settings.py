@@ -81,6 +81,9 @@ class Bounds(Group):
     body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = Field(
         1_000_000, description="Largest request body, in bytes; more answers 413."
     )
+    queue: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        100_000, description="Most queued jobs of a kind; more are refused with 503 until some have gone."
+    )
 
 
 class RetentionSettings(Group):

@@ -86,6 +86,8 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         limits=Limits(
             max_attempts=settings.max_attempts,
             deadlines={image.KIND: timedelta(seconds=settings.deadlines.image_seconds)},
+            slots={image.KIND: settings.slots.image},
+            queue=settings.limits.queue,
         ),
         policy=Policy(lease=settings.lease, retry_base=timedelta(seconds=settings.retry_base_seconds)),
         retention=Retention(kinds=(image.KIND,), keep=_days(settings.retention.jobs_days)),

@@ -119,7 +119,7 @@ class House:
             queue=self.queue,
             presence=self.presence,
             pipelines={"image": self.pipeline},
-            limits=Limits(max_attempts=3, deadlines={"image": timedelta(minutes=10)}),
+            limits=Limits(slots={}, queue=1000, max_attempts=3, deadlines={"image": timedelta(minutes=10)}),
             policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2)),
             retention=Retention(kinds=("image",), keep=timedelta(days=30)),
             secret=b"secret",

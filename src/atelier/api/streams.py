@@ -34,7 +34,7 @@ def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers:
         _events(updates, to_message),
         headers={"Cache-Control": "no-cache, no-transform", **headers},
         ping=PING_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent(comment="ping"),
+        ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
         sep="\n",
         send_timeout=SEND_SECONDS,
         shutdown_event=anyio.Event(),

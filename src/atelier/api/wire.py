@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from atelier.jobs.estimates import Estimate
 from atelier.jobs.models import Receipt, Record
 
 
@@ -31,6 +32,33 @@ class Cancellation(BaseModel):
         "dequeued", "aborted_before_send", "confirmed_by_provider", "provider_cannot_cancel", "too_late", "unknown"
     ]
     billed: Literal["no", "yes", "unknown"]
+
+
+class EtaView(BaseModel):
+    """In how many seconds a job may be finished: half and nine tenths of the like are by then."""
+
+    p50: float
+    p90: float
+    basis: Literal["measured", "table", "steps"] = Field(description="Durations measured, a table, or its own steps.")
+    samples: int
+
+
+class QueueView(BaseModel):
+    """A job's place among those that wait for a slot, as turns go round over owners and batches."""
+
+    position: int
+    ahead: int = Field(description="How many start before it, at most.")
+    provider_position: int | None = Field(description="Its place in the provider's own queue, where that is told.")
+
+
+def to_eta(estimate: Estimate) -> EtaView:
+    """Return an estimate as it is sent."""
+    return EtaView(p50=estimate.p50, p90=estimate.p90, basis=estimate.basis, samples=estimate.samples)
+
+
+def to_queue(ahead: int | None) -> QueueView | None:
+    """Return a place in the queue as it is sent."""
+    return QueueView(position=ahead + 1, ahead=ahead, provider_position=None) if ahead is not None else None
 
 
 def stamp(moment: datetime) -> str:

@@ -53,6 +53,11 @@ class Backlog:
             raise QueueFull("The queue is full; nothing was accepted. Try again later.", retry_after=COME_BACK)
         count.since += number
 
+    def length(self, kind: str) -> int:
+        """Return how many are queued as far as is known without a look."""
+        count = self._counts.get(kind)
+        return count.queued + count.since if count is not None else 0
+
     async def due(self, kind: str) -> int:
         """Return how many jobs wait for a slot."""
         return sum((await self._count(kind, FRESH)).due.values())

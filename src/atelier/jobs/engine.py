@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from atelier import logs
-from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound
+from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound, QueueFull
+from atelier.jobs.backlog import Backlog
+from atelier.jobs.estimates import Estimate, Estimates, Outlook, remaining
 from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
@@ -31,10 +33,12 @@ CANCEL_WAIT = timedelta(seconds=5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What the engine grants a job: attempts, and for each kind the time until it must be finished."""
+    """What the engine grants: attempts, for each kind its slots and the time until a job must be finished, a queue's length."""
 
     max_attempts: int
     deadlines: Mapping[str, timedelta]
+    slots: Mapping[str, int]
+    queue: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +53,9 @@ class NewJob:
     tags: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    pace: str = ""
+    expected: timedelta = timedelta()
+    """How long it takes, until jobs of the same pace were measured."""
     key: str | None = None
     """The caller's idempotency key: the same key and request of an owner are the same job."""
     request: str = ""
@@ -82,13 +89,16 @@ class JobEngine:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._pipelines = pipelines
         self._nonce, self._numbers = secrets.token_hex(ID_BYTES), itertools.count()
-        self._followers = Followers(store)
+        self._backlog = Backlog(store, limit=limits.queue, now=now)
+        self._followers = Followers(store, self._backlog.ahead)
+        self._estimates = Estimates(store)
         self._runner = Runner(
             store=store,
             queue=queue,
             pipelines=pipelines,
             policy=policy,
             process=presence.name,
+            measured=self._estimates.measured,
             now=now,
         )
         self._sweeper = Sweeper(
@@ -98,12 +108,14 @@ class JobEngine:
     async def submit(self, new: NewJob) -> Submitted:
         """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it may not be.
 
-        With a key that was used before: the job it made, as it is now. Raises IdempotencyMismatch for another request.
+        With a key that was used before: the job it made, as it is now. Raises IdempotencyMismatch for another request,
+        and QueueFull, having accepted nothing.
         """
-        now = self._now()
+        now, job_id = self._now(), self._id_of(new)
+        await self._admit(new, job_id)
         starts = max(now, new.not_before or now)
         job = Job(
-            id=self._id_of(new),
+            id=job_id,
             kind=new.kind,
             owner=new.owner,
             created_at=now,
@@ -115,6 +127,8 @@ class JobEngine:
             tags=new.tags,
             details=new.details,
             warnings=new.warnings,
+            pace=new.pace,
+            expected=new.expected.total_seconds(),
         )
         params = new.params.model_dump(mode="json")
         snapshot, created = await self._store.create(job, (Queued(run_at=starts),), params)
@@ -123,6 +137,14 @@ class JobEngine:
         logs.info("job_accepted", job_id=job.id, kind=job.kind, replayed=not created)
         await self._queue.dispatch(snapshot.job)
         return Submitted(snapshot=snapshot, replayed=not created)
+
+    async def _admit(self, new: NewJob, job_id: str) -> None:
+        """Let the job in; one that is in already is not refused for a full queue."""
+        try:
+            await self._backlog.admit(new.kind)
+        except QueueFull:
+            if new.key is None or await self._store.get(job_id) is None:
+                raise
 
     def _id_of(self, new: NewJob) -> str:
         """Return an id nobody can guess; owner and key always give the same."""
@@ -136,6 +158,27 @@ class JobEngine:
         if snapshot is None or snapshot.job.owner != owner:
             raise _not_found()
         return snapshot
+
+    async def outlook(self, job: Job) -> Outlook | None:
+        """Return what is to be expected of a job; None when its run has ended. Looks at the store once a second at most."""
+        if job.status.terminal:
+            return None
+        ahead = await self._backlog.ahead(job)
+        return Outlook(ahead=ahead, eta=self.estimate(job, ahead))
+
+    def estimate(self, job: Job, ahead: int | None = None) -> Estimate:
+        """Return the seconds a job may still take where so many start before it; None: as many as may wait now."""
+        waits = self._backlog.length(job.kind) if ahead is None and job.status is Status.QUEUED else ahead or 0
+        turns = waits // self._limits.slots.get(job.kind, 1)
+        return remaining(job, self._estimates.of(job), turns, self._now())
+
+    async def waiting(self, kind: str) -> int:
+        """Return how many jobs of a kind wait for a slot, as of a second ago at most."""
+        return await self._backlog.due(kind)
+
+    async def exchange_estimates(self) -> None:
+        """Share what this process measured, and learn what the others did."""
+        await self._estimates.exchange()
 
     async def find(self, query: Find) -> list[Snapshot]:
         """List jobs, newest first."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from atelier.jobs.models import Job
@@ -27,12 +28,48 @@ TRIES = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """Seconds that half and nine tenths of jobs of a pace take from start to end; what that rests on."""
+    """Seconds that half and nine tenths of jobs of a pace take from start to end; what that rests on.
+
+    `steps`: the job's own pace so far.
+    """
 
     p50: float
     p90: float
-    basis: Literal["measured", "table"]
+    basis: Literal["measured", "table", "steps"]
     samples: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outlook:
+    """What is to be expected of a job that has not ended: how many start before it, and when it may be finished.
+
+    `ahead` None: it does not wait for a slot.
+    """
+
+    ahead: int | None
+    eta: Estimate
+
+
+def remaining(job: Job, whole: Estimate, turns: int, now: datetime) -> Estimate:
+    """Return the seconds a job may still take: its wait for a time, for so many turns of its slots, and its own work.
+
+    Of a job that runs, what its pace leaves over is what remains; one that is late takes as long again as it is over.
+    """
+    if job.step is not None and job.progress > 0 and job.started_at is not None:
+        done = (now - job.started_at).total_seconds()
+        left = round(done * (100 - job.progress) / job.progress, 1)
+        return replace(whole, p50=left, p90=round(left * SPREAD, 1), basis="steps", samples=job.step.step)
+    wait = max((job.run_at - now).total_seconds(), 0.0) if job.run_at is not None else 0.0
+    done = (now - job.started_at).total_seconds() if job.started_at is not None and job.run_at is None else 0.0
+    return replace(
+        whole,
+        p50=round(wait + turns * whole.p50 + _left(whole.p50, done), 1),
+        p90=round(wait + turns * whole.p50 + _left(whole.p90, done), 1),
+    )
+
+
+def _left(whole: float, done: float) -> float:
+    return whole - done if done < whole else min(done - whole, whole)
 
 
 class Estimates:
@@ -40,6 +77,7 @@ class Estimates:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._known: dict[str, tuple[float, float, int]] = {}
         self._shared: dict[str, tuple[float, ...]] = {}
         self._fresh: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
 
@@ -47,14 +85,23 @@ class Estimates:
         """Take in how long a job took that ran through in one attempt."""
         if job.pace:
             self._fresh[job.pace].append(round(max(seconds, 0.0), 3))
+            self._known.pop(job.pace, None)
 
     def of(self, job: Job) -> Estimate:
         """Return what jobs like this one take."""
-        known = (*self._shared.get(job.pace, ()), *self._fresh.get(job.pace, ()))[-SAMPLES:]
+        if job.pace not in self._known:
+            self._known[job.pace] = self._quantiles(job.pace)
+        p50, p90, samples = self._known[job.pace]
+        if samples < ENOUGH:
+            return Estimate(p50=job.expected, p90=job.expected * SPREAD, basis="table", samples=samples)
+        return Estimate(p50=p50, p90=p90, basis="measured", samples=samples)
+
+    def _quantiles(self, pace: str) -> tuple[float, float, int]:
+        known = (*self._shared.get(pace, ()), *self._fresh.get(pace, ()))[-SAMPLES:]
         if len(known) < ENOUGH:
-            return Estimate(p50=job.expected, p90=job.expected * SPREAD, basis="table", samples=len(known))
+            return 0.0, 0.0, len(known)
         tenths = statistics.quantiles(known, n=10, method="inclusive")
-        return Estimate(p50=round(tenths[4], 3), p90=round(tenths[8], 3), basis="measured", samples=len(known))
+        return round(tenths[4], 3), round(tenths[8], 3), len(known)
 
     async def exchange(self) -> None:
         """Add to the store what was measured here, and read what was measured everywhere."""
@@ -64,6 +111,7 @@ class Estimates:
         while page := await self._store.documents(KIND, after=after):
             self._shared |= {document.name: tuple(document.body["seconds"]) for document in page}
             after = page[-1].name
+        self._known.clear()
 
     async def _hand_in(self, pace: str) -> None:
         """Append to the shared samples; who loses a race appends to what the winner wrote."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from atelier import logs
 from atelier.errors import StoreUnavailable
+from atelier.jobs.background import going_on
 from atelier.jobs.models import Job, Reason, Record, Snapshot, Status, Update
 from atelier.jobs.ports import Store
 
 SLOT_PATIENCE = 1.0
 """Seconds after which a watcher is told that a job waits for a slot; most are taken in a few milliseconds."""
+
+PLACE_SECONDS = 5.0
+"""How often it is told how many are before it now."""
 
 RETRY_SECONDS = 1.0
 """Pause after a look that failed: the store may be down for a while, the watchers stay."""
@@ -113,8 +117,8 @@ class Follower:
 class Followers:
     """The followers of this process, one per watched job."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, ahead: Callable[[Job], Awaitable[int | None]]) -> None:
+        self._store, self._backlog = store, ahead
         self._open: dict[str, Follower] = {}
         self._closed = False
 
@@ -159,12 +163,14 @@ class Followers:
         process is about to end or the job was removed.
         """
         async with self.watching(job_id) as follower:
-            cursor, shown, seen = None, None, None
+            cursor, shown, seen, ahead = None, None, None, None
             while True:
-                if not await follower.changed(seen, patience=_patience(seen, shown)) and seen is not None:
-                    waiting = replace(seen.job, state_reason=Reason.WAITING_FOR_SLOT)
-                    yield Update(job=waiting, record=None)
-                    shown = _between_records(waiting)
+                if not await follower.changed(seen, patience=_patience(seen, ahead)) and seen is not None:
+                    told, ahead = ahead, await self._ahead(seen.job)
+                    if ahead != told:
+                        waiting = replace(seen.job, state_reason=Reason.WAITING_FOR_SLOT)
+                        yield Update(job=waiting, record=None, ahead=ahead)
+                        shown = _between_records(waiting)
                     continue
                 seen = follower.snapshot
                 if follower.gone or follower.closed or seen is None:
@@ -172,7 +178,7 @@ class Followers:
                 cursor = _start(seen, after) if cursor is None else cursor
                 for record in _unseen(seen, cursor):
                     yield Update(job=seen.job, record=record, result=seen.result)
-                    cursor, shown = record.seq, None
+                    cursor, shown, ahead = record.seq, None, None
                 if seen.job.status.terminal:
                     return
                 state = _between_records(seen.job)
@@ -180,16 +186,21 @@ class Followers:
                     yield Update(job=seen.job, record=None)
                 shown = state
 
+    async def _ahead(self, job: Job) -> int:
+        """Return how many start before the job; while the store is away, as if it were the next."""
+        with going_on("place_unknown"):
+            return await self._backlog(job) or 0
+        return 0
+
 
 _NOTHING = (None, None, None)
 
 
-def _patience(seen: Snapshot | None, shown: tuple[object, ...] | None) -> float | None:
-    """Return how long silence needs no word: a job that is due and still not taken waits for a slot, told once."""
+def _patience(seen: Snapshot | None, ahead: int | None) -> float | None:
+    """Return how long silence needs no word: a job that is due and still not taken waits for a slot, which is told."""
     if seen is None or seen.job.status is not Status.QUEUED or seen.job.state_reason is not None:
         return None
-    told = shown is not None and shown[0] is Reason.WAITING_FOR_SLOT
-    return None if told else SLOT_PATIENCE
+    return SLOT_PATIENCE if ahead is None else PLACE_SECONDS
 
 
 def _between_records(job: Job) -> tuple[object, ...]:

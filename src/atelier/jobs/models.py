@@ -177,3 +177,5 @@ class Update:
     job: Job
     record: Record | None
     result: Json | None = None
+    ahead: int | None = None
+    """How many jobs start before this one, where it waits for a slot."""

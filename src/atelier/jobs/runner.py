@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -59,10 +59,11 @@ class Runner:
         pipelines: Mapping[str, AnyPipeline],
         policy: Policy,
         process: str,
+        measured: Callable[[Job, float], None],
         now: Clock,
     ) -> None:
         self._store, self._queue, self._pipelines = store, queue, pipelines
-        self._policy, self._now = policy, now
+        self._policy, self._measured, self._now = policy, measured, now
         self._services = Services(store=store, now=now, lease=policy.lease)
         self._running: set[asyncio.Task[Any]] = set()
         self._held: set[str] = set()
@@ -252,6 +253,8 @@ class Runner:
         code = job.fault.code if job.fault is not None else None
         logs.info(f"job_{job.status}", attempt=job.attempt, code=code, resume_at=job.resume_at)
         await self._hand_over(job)
+        if job.status is Status.COMPLETED and job.started_at is not None and job.fence == 1:
+            self._measured(job, (job.updated_at - job.started_at).total_seconds())
         if job.status.terminal:
             run.job = job
             await pipeline.settled(run)

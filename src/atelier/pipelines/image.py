@@ -32,6 +32,10 @@ ALT_TEXT_LENGTH = 125
 SMALL = 1024
 
 
+EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
+"""How long a picture takes by quality, until durations are measured."""
+
+
 class ImageParams(BaseModel):
     """A picture's request as it is stored with the job."""
 
@@ -257,6 +261,12 @@ async def _inspect(data: bytes) -> Content:
 @lru_cache(maxsize=32)
 def _inspect_small(data: bytes) -> Content:
     return media.inspect(data)
+
+
+def pace(params: ImageParams) -> str:
+    """Return which pictures take as long as this one."""
+    scenario = params.script.scenario
+    return f"{KIND}/{params.provider}/{params.quality}" + (f"/{scenario}" if scenario != "ok" else "")
 
 
 def alt_text(prompt: str) -> str:

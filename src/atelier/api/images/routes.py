@@ -65,12 +65,12 @@ async def generate(body: GenerateRequest, call: Caller, key: Key = None, prefer:
     With `Prefer: wait=n` wait up to n seconds for its end and answer the job as `GET` would.
     """
     submitted = await _submit(body, call, key)
-    headers, wait = _replayed(submitted), wait_of(prefer)
+    job, headers, wait = submitted.snapshot.job, _replayed(submitted), wait_of(prefer)
     if wait is None:
-        return answer(translate.to_accepted(submitted.snapshot.job, call.base), headers)
-    await call.around.engine.wait(submitted.snapshot.job.id, wait)
+        return answer(translate.to_accepted(job, call.base, call.around.engine.estimate(job)), headers)
+    await call.around.engine.wait(job.id, wait)
     headers["Preference-Applied"] = f"wait={wait.seconds}"
-    return answer(await _view(submitted.snapshot.job.id, call), headers)
+    return answer(await _view(job.id, call), headers)
 
 
 @router.post("/generate/stream", summary="Queue a picture and watch it", responses={200: EVENTS, **CREATES})
@@ -83,8 +83,10 @@ async def generate_stream(body: GenerateRequest, call: Caller, key: Key = None) 
 @router.get("/jobs", summary="List jobs, newest first", responses={422: PROBLEM, 503: PROBLEM})
 async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
     """Filter by status, blog and creation; page with `cursor`."""
-    found = await call.around.engine.find(translate.to_find(query, call.owner))
-    return translate.to_list(found, query.limit, call.base, call.around.now())
+    engine = call.around.engine
+    found = await engine.find(translate.to_find(query, call.owner))
+    outlooks = [await engine.outlook(snapshot.job) for snapshot in found]
+    return translate.to_list(list(zip(found, outlooks, strict=True)), query.limit, call.base)
 
 
 @router.get("/jobs/{job_id}", summary="Read a job", response_model=JobView, responses={304: UNCHANGED, **READS})
@@ -97,7 +99,7 @@ async def job(job_id: str, call: Caller, after: After = None, wait: Wait = 0, if
         await call.around.engine.get(call.owner, job_id)
         await call.around.engine.wait(job_id, timedelta(seconds=wait), after=after)
     snapshot = await call.around.engine.get(call.owner, job_id, after=after or 0)
-    view = translate.to_status(snapshot, call.base, call.around.now())
+    view = translate.to_status(snapshot, await call.around.engine.outlook(snapshot.job), call.base)
     headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(snapshot.job, view)}
     if not snapshot.job.status.terminal:
         headers["Retry-After"] = "1"
@@ -163,6 +165,8 @@ async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitt
             tags=order.tags,
             details=order.details,
             warnings=order.warnings,
+            pace=order.pace,
+            expected=order.expected,
             key=key,
             request=body.model_dump_json(),
         )
@@ -170,7 +174,8 @@ async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitt
 
 
 async def _view(job_id: str, call: Call) -> JobView:
-    return translate.to_status(await call.around.engine.get(call.owner, job_id), call.base, call.around.now())
+    snapshot = await call.around.engine.get(call.owner, job_id)
+    return translate.to_status(snapshot, await call.around.engine.outlook(snapshot.job), call.base)
 
 
 def _replayed(submitted: Submitted) -> dict[str, str]:
@@ -180,7 +185,9 @@ def _replayed(submitted: Submitted) -> dict[str, str]:
 def _stream(job: Job, after: int, call: Call, more: dict[str, str] | None = None) -> Response:
     updates = call.around.engine.follow(job.id, after=after)
     headers = {"X-Job-Id": job.id, "Location": translate.urls(job.id, call.base)["self"], **(more or {})}
-    return event_stream(updates, partial(translate.to_message, base=call.base), headers)
+    return event_stream(
+        updates, partial(translate.to_message, base=call.base, estimate=call.around.engine.estimate), headers
+    )
 
 
 def _cursor(last_event_id: str | None, after: int | None) -> int:

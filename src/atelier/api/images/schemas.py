@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from atelier.api.wire import Cancellation, ProgressUpdate
+from atelier.api.wire import Cancellation, EtaView, ProgressUpdate, QueueView
 
 Style = Literal[
     "photographic",
@@ -129,7 +129,9 @@ class Accepted(BaseModel):
     job_id: str
     status: JobStatus
     message: str
-    estimated_completion_time: float = Field(description="Seconds, from a table until durations are measured.")
+    estimated_completion_time: float = Field(
+        description="Seconds: the wait as far as it is known, and what such pictures took."
+    )
     is_draft: bool
     warnings: list[str]
     urls: dict[str, str]
@@ -179,6 +181,8 @@ class JobView(BaseModel):
     error_message: str | None
     error_code: str | None
     estimated_time_remaining: float | None
+    eta: EtaView | None = Field(description="Until it has ended.")
+    queue: QueueView | None = Field(description="While it waits for a slot.")
     is_draft: bool
     title: str
     style: str | None

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ResultView
-from atelier.api.wire import absolute, stamp, stamp_or_none, to_cancellation, to_progress_update
+from atelier.api.wire import absolute, stamp, stamp_or_none, to_cancellation, to_eta, to_progress_update, to_queue
 from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Step, Update
 from atelier.jobs.ports import Find
-from atelier.pipelines.image import KIND, ImageParams, alt_text
+from atelier.pipelines.image import EXPECTED_SECONDS, KIND, ImageParams, alt_text, pace
 from atelier.pipelines.ports import Script
 
 ROOT = "/api/v1/images"
 SANDBOX = "sandbox"
 DRAFT = "draft"
-EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
-"""How long a sandbox picture takes by quality, until durations are measured."""
-
 PICTURE_EXTRAS = (
     "provider", "model", "seed", "style", "quality", "size_bytes", "content_hash", "created_at",
 )  # fmt: skip
@@ -35,6 +34,8 @@ class Order:
     title: str
     tags: dict[str, str]
     details: dict[str, str]
+    pace: str
+    expected: timedelta
     not_before: datetime | None
     warnings: tuple[str, ...]
 
@@ -61,6 +62,8 @@ def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:
         title=alt_text(request.prompt),
         tags={name: value for name, value in tags.items() if value is not None},
         details={name: value for name, value in details.items() if value is not None},
+        pace=pace(params),
+        expected=timedelta(seconds=EXPECTED_SECONDS[params.quality]),
         not_before=datetime.fromtimestamp(script.hold_until, UTC) if script and script.hold_until else None,
         warnings=warnings,
     )
@@ -110,43 +113,45 @@ def _cursor(job: Job) -> str:
     return base64.urlsafe_b64encode(f"{job.created_at.isoformat()}|{job.id}".encode()).decode()
 
 
-def to_accepted(job: Job, base: str) -> Accepted:
+def to_accepted(job: Job, base: str, eta: Estimate) -> Accepted:
     """Return the answer to an accepted request."""
     return Accepted(
         job_id=job.id,
         status=job.status.value,
         message="Image generation job queued successfully",
-        estimated_completion_time=_expected(job),
+        estimated_completion_time=eta.p50,
         is_draft=_is_draft(job),
         warnings=list(job.warnings),
         urls=urls(job.id, base),
     )
 
 
-def to_list(found: list[Snapshot], limit: int, base: str, now: datetime) -> JobList:
+def to_list(found: list[tuple[Snapshot, Outlook | None]], limit: int, base: str) -> JobList:
     """Return one page of jobs."""
     more = len(found) == limit
     return JobList(
-        jobs=[to_status(snapshot, base, now) for snapshot in found],
-        next_cursor=_cursor(found[-1].job) if more else None,
+        jobs=[to_status(snapshot, outlook, base) for snapshot, outlook in found],
+        next_cursor=_cursor(found[-1][0].job) if more else None,
     )
 
 
-def to_status(snapshot: Snapshot, base: str, now: datetime) -> JobView:
+def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView:
     """Return a job as it is now."""
     job = snapshot.job
     ended_badly = job.status in {Status.FAILED, Status.CANCELLED}
     return JobView(
         job_id=job.id,
         status=job.status.value,
-        state_reason=_reason(job, now),
+        state_reason=_reason(job, outlook),
         progress_percentage=job.progress,
         current_stage=job.stage,
         message=_sentence(job),
         result=ResultView.model_validate(_result(snapshot.result, base)) if snapshot.result else None,
         error_message=job.fault.message if job.fault and ended_badly else None,
         error_code=job.fault.code if job.fault and ended_badly else None,
-        estimated_time_remaining=_remaining(job, now),
+        estimated_time_remaining=outlook.eta.p50 if outlook else None,
+        eta=to_eta(outlook.eta) if outlook else None,
+        queue=to_queue(outlook.ahead) if outlook else None,
         is_draft=_is_draft(job),
         title=job.title,
         style=job.details.get("style"),
@@ -186,11 +191,12 @@ def _moments(job: Job) -> Json:
 
 
 def etag(job: Job, view: JobView) -> str:
-    """Return a weak tag over what is stored and why it waits; estimates, which change by the clock, are left out."""
-    return f'W/"{job.rev}-{view.state_reason or job.status}"'
+    """Return a weak tag over what is stored and the place in the queue; estimates, which change by the clock, are left out."""
+    place = view.queue.ahead if view.queue is not None else ""
+    return f'W/"{job.rev}-{view.state_reason or job.status}{place}"'
 
 
-def to_message(update: Update, base: str) -> Json:
+def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], Estimate]) -> Json:
     """Return an update as one event: a record as it was, or the present state between two records."""
     job, record = update.job, update.record
     message: dict[str, Any] = {
@@ -203,6 +209,11 @@ def to_message(update: Update, base: str) -> Json:
         "timestamp": stamp(record.at if record else job.updated_at),
         "urls": urls(job.id, base),
     }
+    if not (record or job).status.terminal:
+        message["eta"] = to_eta(estimate(job, update.ahead)).model_dump()
+    queue = to_queue(update.ahead)
+    if queue is not None:
+        message["queue"] = queue.model_dump()
     if record is None:
         message |= _present(job, base)
     elif job.warnings:
@@ -274,26 +285,8 @@ def _is_draft(job: Job) -> bool:
     return job.details.get("quality") == DRAFT
 
 
-def _expected(job: Job) -> float:
-    return EXPECTED_SECONDS.get(job.details.get("quality", ""), EXPECTED_SECONDS["standard"])
-
-
-def _remaining(job: Job, now: datetime) -> float | None:
-    """Estimate from the steps done, else from the table; None when it has ended or waits for a moment."""
-    if job.status.terminal:
-        return None
-    if job.resume_at is not None:
-        return round(max((job.resume_at - now).total_seconds(), 0.0) + _expected(job), 1)
-    if job.started_at is None:
-        return _expected(job)
-    elapsed = (now - job.started_at).total_seconds()
-    if job.step is not None and job.progress > 0:
-        return round(elapsed * (100 - job.progress) / job.progress, 1)
-    return round(max(_expected(job) - elapsed, 0.5), 1)
-
-
-def _reason(job: Job, now: datetime) -> str | None:
+def _reason(job: Job, outlook: Outlook | None) -> str | None:
     """Return why a job waits; one that is due and not taken waits for a slot."""
-    if job.state_reason is None and job.status is Status.QUEUED and (job.run_at or now) <= now:
+    if job.state_reason is None and outlook is not None and outlook.ahead is not None:
         return Reason.WAITING_FOR_SLOT
     return job.state_reason
