@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
-from atelier import logs
+from atelier import logs, metrics
 from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound
 from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
 from atelier.jobs.followers import Followers
@@ -21,6 +21,7 @@ from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Decision, Delivery, Find, Presence, Queue, Store
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
+from atelier.jobs.tally import Counted, show_kinds
 from atelier.jobs.verdicts import Policy
 
 ID_BYTES = 16
@@ -82,6 +83,7 @@ class JobEngine:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._pipelines = pipelines
         self._nonce, self._numbers = secrets.token_hex(ID_BYTES), itertools.count()
+        show_kinds(pipelines.values())
         self._followers = Followers(store)
         self._runner = Runner(
             store=store,
@@ -120,6 +122,8 @@ class JobEngine:
         snapshot, created = await self._store.create(job, (Queued(run_at=starts),), params)
         if snapshot.job.fingerprint != job.fingerprint:
             raise IdempotencyMismatch("This Idempotency-Key was used before, for another request.")
+        if created:
+            metrics.accepted(job.kind).inc()
         logs.info("job_accepted", job_id=job.id, kind=job.kind, replayed=not created)
         await self._queue.dispatch(snapshot.job)
         return Submitted(snapshot=snapshot, replayed=not created)
@@ -166,9 +170,11 @@ class JobEngine:
         Raises AlreadyTerminal when the run has ended. A returned job that is not terminal is still being cancelled.
         """
         await self._owned(owner, job_id)
-        snapshot = await self._store.write(job_id, self._cancelling)
+        cancelling = Counted(self._cancelling)
+        snapshot = await self._store.write(job_id, cancelling)
         if snapshot is None:
             raise _not_found()
+        cancelling.count(snapshot.job)
         logs.info("cancel_requested", job_id=job_id)
         if snapshot.job.status.terminal:
             return snapshot.job
@@ -212,6 +218,22 @@ class JobEngine:
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Handle one delivery of the queue. See Runner."""
         return await self._runner.deliver(job_id, dispatch)
+
+    async def waiting(self) -> dict[str, int]:
+        """Count the jobs of each kind that are due and not started, in the whole store. Raises StoreUnavailable."""
+        now = self._now()
+        counts = {kind: await self._store.waiting(kind, now) for kind in self._pipelines}
+        return {kind: sum(count.due.values()) for kind, count in counts.items()}
+
+    @property
+    def running(self) -> int:
+        """How many jobs this process runs."""
+        return self._runner.running
+
+    @property
+    def followed(self) -> int:
+        """How many jobs this process follows."""
+        return self._followers.count
 
     async def sweep(self) -> int:
         """Repair one bounded lot of jobs that nobody attends to; how many there were. See Sweeper."""
