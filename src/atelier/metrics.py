@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 
 from prometheus_client import (
@@ -103,22 +102,27 @@ def providers(names: Iterable[str]) -> None:
         PROVIDER_COST.labels(name)
 
 
-@contextmanager
-def provider_call(provider: str) -> Iterator[None]:
-    """Count and time the call inside the block: `ok`, the error's code, `cancelled`, or `internal`."""
-    outcome, began = "internal", time.perf_counter()
-    try:
-        yield
-        outcome = "ok"
-    except AtelierError as error:
-        outcome = error.code
-        raise
-    except asyncio.CancelledError:
-        outcome = "cancelled"
-        raise
-    finally:
-        _called(provider, outcome).inc()
-        _called_for(provider).observe(time.perf_counter() - began)
+class ProviderCall:
+    """Counts and times the call inside its block: `ok`, the error's code, `cancelled`, or `internal`."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider, self._began = provider, time.perf_counter()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Count."""
+        _called(self._provider, _outcome(error)).inc()
+        _called_for(self._provider).observe(time.perf_counter() - self._began)
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return "ok"
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return error.code if isinstance(error, AtelierError) else "internal"
 
 
 def spent(provider: str, dollars: float) -> None:

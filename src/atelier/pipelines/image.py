@@ -201,7 +201,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         provider, began = self._provider(run), run.now
         previews = Previews(self._storage, run)
         terms = provider.terms
-        with metrics.provider_call(run.params.provider):
+        with metrics.ProviderCall(run.params.provider):
             try:
                 async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
                     image = await provider.generate(_request(run), previews.report)
