@@ -14,8 +14,8 @@ from functools import cache
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    GCCollector,
     Gauge,
+    GCCollector,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -27,7 +27,7 @@ from atelier.errors import AtelierError
 REGISTRY = CollectorRegistry()
 """Ours alone: what a library adds to the client's own registry does not appear by itself."""
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
