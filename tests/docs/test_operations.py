@@ -109,7 +109,7 @@ async def test_a_backup_of_the_running_service_can_be_restored(serve: Serve, tmp
     commands = "".join(re.findall(r"```sh\n(mkdir -p backup.*?)```", PAGE, re.DOTALL))
     fast = {"lease_seconds": 0.5, "sweep_seconds": 0.2}
     async with serve(**fast) as live:
-        done = await ended(live, await submit(live, {"prompt": "Dunes", "quality": "draft"}))
+        done = await ended(live, (await dunes(live))["job_id"])
         running = await submit(live, {"prompt": "x", "sandbox": {"scenario": "stall"}})
         await reached(live, running, "generating")
         assert (await said(commands)).endswith("ok\n")
@@ -119,8 +119,17 @@ async def test_a_backup_of_the_running_service_can_be_restored(serve: Serve, tmp
     await asyncio.to_thread((tmp_path / "backup").rename, tmp_path / "data")
     async with serve(**fast) as live:
         assert await same(live, done)
+        assert (await dunes(live))["job_id"] == done["job_id"]
         assert (await live.client.get(f"/api/v1/images/jobs/{late}")).status_code == 404
         await taken_up(live, running)
+
+
+async def dunes(live: Live) -> dict[str, str]:
+    """Ask with a key: that the answer is the same job needs the secret."""
+    body = {"prompt": "Dunes", "quality": "draft"}
+    answer = await live.client.post("/api/v1/images/generate", json=body, headers={"Idempotency-Key": "dunes"})
+    found: dict[str, str] = answer.json()
+    return found
 
 
 async def said(commands: str) -> str:

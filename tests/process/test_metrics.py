@@ -9,7 +9,7 @@ from typing import get_args
 from prometheus_client.metrics import MetricWrapperBase
 from tests.images import ROOT
 from tests.process.servers import Server, running
-from tests.scrapes import scrape
+from tests.scrapes import scrape, until
 
 from atelier import metrics
 from atelier.errors import Code
@@ -47,7 +47,7 @@ async def test_series_are_there_from_the_start_and_labels_tell_nothing(tmp_path:
         await server.client.get("/nowhere/A-whispered-secret")
         await server.client.get("/pictures/A-whispered-secret/a.png")
         await server.client.request("PATCH", "/health")
-        found = await scrape(server)
+        found = await until(server, lambda now: now.value("atelier_loop_lag_seconds_count") > 0)
         paths = set((await server.client.get("/openapi.json")).json()["paths"])
     assert not {label: more for label, values in CLOSED.items() if (more := found.labels(label) - values)}
     assert found.labels("route") <= paths | UNLISTED
