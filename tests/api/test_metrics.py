@@ -18,6 +18,7 @@ from tests.scrapes import Scrape, scrape, until
 
 from atelier import logs, metrics, wiring
 from atelier.errors import Code, StoreUnavailable
+from atelier.jobs.ports import Waiting
 from atelier.jobs.tally import HANDED_BACK
 from atelier.settings import Settings
 from atelier.stores.sqlite import SqliteStore
@@ -197,12 +198,12 @@ class Away(SqliteStore):
 
     silent = False
 
-    async def waiting(self, kind: str, now: datetime, *, limit: int) -> int:
+    async def waiting(self, kind: str, now: datetime) -> Waiting:
         if self.silent:
             await asyncio.Event().wait()
         if now.year:
             raise StoreUnavailable("Away.")
-        return await super().waiting(kind, now, limit=limit)
+        return await super().waiting(kind, now)
 
 
 @pytest.mark.parametrize("silent", [False, True])

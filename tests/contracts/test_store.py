@@ -264,19 +264,6 @@ async def test_due_knows_when_the_next_one_comes(store: Store, clock: Clock) -> 
     assert [job.job_id for job in (await store.due("image", later, limit=4, after="")).jobs] == ["later"]
 
 
-async def test_waiting_counts_what_is_due_and_not_started(store: Store, clock: Clock) -> None:
-    for number in range(5):
-        await create(store, clock, f"job-{number}", owner=f"owner-{number % 2}")
-    await create(store, clock, "job-other", kind="blog")
-    await store.write("job-0", always(claimed(clock)))
-    await store.create(new_job(clock(), "job-later"), (Queued(run_at=clock() + timedelta(seconds=5)),), {})
-    assert await store.waiting("image", clock(), limit=100) == 4
-    assert await store.waiting("image", clock(), limit=3) == 3
-    clock.pass_(seconds=5)
-    assert await store.waiting("image", clock(), limit=100) == 5
-    assert await store.waiting("story", clock(), limit=100) == 0
-
-
 async def test_overdue_finds_lost_workers_and_deadlines(store: Store, clock: Clock) -> None:
     await create(store, clock, "lost")
     await create(store, clock, "late", must_finish_by=clock() + timedelta(seconds=20))
