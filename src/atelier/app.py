@@ -17,8 +17,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from atelier import logs, settings, wiring
+from atelier import logs, metrics, settings, wiring
 from atelier.api import errors, health, pictures, worker
+from atelier.api import metrics as scrapes
 from atelier.api.deps import Surroundings
 from atelier.api.images import routes as images
 from atelier.api.origins import LOCAL, Origins
@@ -51,6 +52,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     if config.role != "worker":  # first what is asked for most: routes are tried in order
         _add_front_doors(app)
     app.include_router(health.router)
+    app.include_router(scrapes.router)
     app.include_router(worker.router)
     _describe(app)
     return app
@@ -91,6 +93,7 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         ),
         checks=checks,
         body_bytes=config.limits.body_bytes,
+        data_dir=config.data_dir,
         now=services.now,
     )
 
@@ -126,7 +129,8 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
         if working:
             await services.adapters.presence.open()
             services.queue.start(services.engine.deliver)
-        chores = _chores(config, services, working=working)
+        watching = asyncio.create_task(metrics.watch_loop(), name="loop watcher")
+        chores = [watching, *_chores(config, services, working=working)]
         stop = Shutdown(config, services)
         with stop.at_signal():
             yield

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+
+from atelier.errors import AtelierError
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 _log = logging.getLogger("atelier")
+
+SPEAKING = (AtelierError, ImportError, NameError, AttributeError)
+"""Errors whose text is about the program. That of others may hold what a caller sent: it is left out."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,10 +34,25 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.name != "atelier":
-            line["message"] = record.getMessage()
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["message"] = record.getMessage().split("\n", 1)[0]  # asyncio shows the error itself behind that
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = _story(record.exc_info[1])
         return json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
+
+
+def _story(error: BaseException) -> str:
+    """Return where it broke, and of each error in the chain its kind and what may be said of it."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = f"{_story(cause)}\n\nThen:\n" if cause is not None else ""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    inner = "".join(f"\n{_story(one)}" for one in error.exceptions) if isinstance(error, BaseExceptionGroup) else ""
+    return f"{before}{frames}{type(error).__qualname__}{_said(error)}{inner}"
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f": {error.strerror}"
+    return f": {error}" if isinstance(error, SPEAKING) else ""
 
 
 def configure(level: str) -> None:

@@ -49,6 +49,7 @@ class Surroundings:
     origins: Origins
     checks: Mapping[str, Check]
     body_bytes: int
+    data_dir: Path
     now: Clock
 
 

@@ -134,7 +134,7 @@ async def _http_error(_: Request, error: Exception) -> ProblemResponse:
 
 async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
     """Answer 500 from outside every middleware, hence with the CORS header by hand."""
-    logs.error("request_broke", exc=error, path=request.url.path)
+    logs.error("request_broke", exc=error, route=getattr(request.scope.get("route"), "path", "other"))
     response = problem("internal", "Something broke inside the service.", retryable=True)
     origin = request.headers.get("origin")
     if origin and surroundings(request).origins.allow(origin, request.headers.get("host", "")):

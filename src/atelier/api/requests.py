@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from atelier import logs
+from atelier import logs, metrics
 from atelier.api.errors import problem
 from atelier.api.origins import Origins
 
@@ -17,7 +18,10 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RequestContext:
-    """Middleware: sets `X-Request-Id`, logs method, path and status (never the query), checks `Origin`."""
+    """Middleware: sets `X-Request-Id`, checks `Origin`, logs and counts method, route and status.
+
+    The path itself is the caller's text, and a picture's is its only key: the log has the route's template instead.
+    """
 
     def __init__(self, app: ASGIApp, origins: Origins) -> None:
         self._app, self._origins = app, origins
@@ -43,7 +47,10 @@ class RequestContext:
             await (_refusal() if self._foreign(scope) else self._app)(scope, receive, with_id)
         finally:
             took = round((time.monotonic() - began) * 1000, 1)
-            logs.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=took)
+            route = route_of(scope)
+            metrics.requested(scope["method"], route, status)
+            fields = {"job_id": job} if (job := _job_of(scope)) else {}
+            logs.info("request", method=scope["method"], route=route, status=status, milliseconds=took, **fields)
 
     def _foreign(self, scope: Scope) -> bool:
         """Whether a page we do not know tries to write. A plain-text body needs no preflight: CORS alone is no guard."""
@@ -52,6 +59,17 @@ class RequestContext:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         return origin is not None and not self._origins.allow(origin, headers.get("host", ""))
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of the route that answers, as the OpenAPI document writes it; `other` where there is none."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+def _job_of(scope: Scope) -> str | None:
+    """Return the job in the path, if it looks like an id of ours."""
+    job_id = scope.get("path_params", {}).get("job_id", "")
+    return job_id if re.fullmatch(r"[0-9a-f]{32}", job_id) else None
 
 
 def _refusal() -> ASGIApp:

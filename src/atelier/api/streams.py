@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
+from atelier import metrics
 from atelier.jobs.models import Update
 
 LIMIT = 1200
@@ -28,9 +31,18 @@ Message = dict[str, Any]
 ToMessage = Callable[[Update], Message | None]
 
 
+class EventStream(EventSourceResponse):
+    """A stream that is counted for as long as it is open."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        with metrics.OPEN_STREAMS.track_inprogress():
+            await super().__call__(scope, receive, send)
+
+
 def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers: dict[str, str]) -> EventSourceResponse:
     """Return the response that sends each update's message until the updates end."""
-    return EventSourceResponse(
+    return EventStream(
         _events(updates, to_message),
         headers={"Cache-Control": "no-cache, no-transform", **headers},
         ping=PING_SECONDS,
@@ -43,14 +55,21 @@ def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers:
 
 
 async def _events(updates: AsyncIterator[Update], to_message: ToMessage) -> AsyncIterator[bytes]:
-    ended = False
+    opened, ended = time.time(), False
     async for update in updates:
         message = to_message(update)
         if message is not None:
+            _count_lag(update, opened)
             yield encode(message, update.record.seq if update.record is not None else update.job.seq)
         ended = update.job.status.terminal
     if not ended:
         yield FAREWELL
+
+
+def _count_lag(update: Update, opened: float) -> None:
+    """Observe how old a record is that is handed over; one from before the stream says nothing."""
+    if update.record is not None and (written := update.record.at.timestamp()) >= opened:
+        metrics.STREAM_LAG.observe(max(0.0, time.time() - written))
 
 
 def encode(message: Message, number: int) -> bytes:

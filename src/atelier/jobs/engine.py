@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
-from atelier import logs
+from atelier import logs, metrics
 from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound, QueueFull
 from atelier.jobs.backlog import Backlog
 from atelier.jobs.estimates import Estimate, Estimates, Outlook, remaining
@@ -23,6 +23,7 @@ from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Decision, Delivery, Find, Presence, Queue, Store
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
+from atelier.jobs.tally import Counted, show_kinds
 from atelier.jobs.verdicts import Policy
 
 ID_BYTES = 16
@@ -89,6 +90,7 @@ class JobEngine:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._pipelines = pipelines
         self._nonce, self._numbers = secrets.token_hex(ID_BYTES), itertools.count()
+        show_kinds(pipelines.values())
         self._backlog = Backlog(store, limit=limits.queue, now=now)
         self._followers = Followers(store, self._backlog.ahead)
         self._estimates = Estimates(store)
@@ -134,6 +136,8 @@ class JobEngine:
         snapshot, created = await self._store.create(job, (Queued(run_at=starts),), params)
         if snapshot.job.fingerprint != job.fingerprint:
             raise IdempotencyMismatch("This Idempotency-Key was used before, for another request.")
+        if created:
+            metrics.accepted(job.kind).inc()
         logs.info("job_accepted", job_id=job.id, kind=job.kind, replayed=not created)
         await self._queue.dispatch(snapshot.job)
         return Submitted(snapshot=snapshot, replayed=not created)
@@ -172,10 +176,6 @@ class JobEngine:
         turns = waits // self._limits.slots.get(job.kind, 1)
         return remaining(job, self._estimates.of(job), turns, self._now())
 
-    async def waiting(self, kind: str) -> int:
-        """Return how many jobs of a kind wait for a slot, as of a second ago at most."""
-        return await self._backlog.due(kind)
-
     async def exchange_estimates(self) -> None:
         """Share what this process measured, and learn what the others did."""
         await self._estimates.exchange()
@@ -209,9 +209,11 @@ class JobEngine:
         Raises AlreadyTerminal when the run has ended. A returned job that is not terminal is still being cancelled.
         """
         await self._owned(owner, job_id)
-        snapshot = await self._store.write(job_id, self._cancelling)
+        cancelling = Counted(self._cancelling)
+        snapshot = await self._store.write(job_id, cancelling)
         if snapshot is None:
             raise _not_found()
+        cancelling.count(snapshot.job)
         logs.info("cancel_requested", job_id=job_id)
         if snapshot.job.status.terminal:
             return snapshot.job
@@ -255,6 +257,20 @@ class JobEngine:
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Handle one delivery of the queue. See Runner."""
         return await self._runner.deliver(job_id, dispatch)
+
+    async def waiting(self) -> dict[str, int]:
+        """Count the jobs of each kind that are due and not started, in the whole store. Raises StoreUnavailable."""
+        return {kind: await self._backlog.due(kind) for kind in self._pipelines}
+
+    @property
+    def running(self) -> int:
+        """How many jobs this process runs."""
+        return self._runner.running
+
+    @property
+    def followed(self) -> int:
+        """How many jobs this process follows."""
+        return self._followers.count
 
     async def sweep(self) -> int:
         """Repair one bounded lot of jobs that nobody attends to; how many there were. See Sweeper."""

@@ -122,6 +122,11 @@ class Followers:
         self._open: dict[str, Follower] = {}
         self._closed = False
 
+    @property
+    def count(self) -> int:
+        """How many jobs are being followed."""
+        return len(self._open)
+
     def close(self) -> None:
         """End every `follow`, as the process is about to end; what the engine itself waits for goes on."""
         self._closed = True

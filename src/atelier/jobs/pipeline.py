@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
+from atelier import metrics
 from atelier.errors import AtelierError
 from atelier.jobs.events import Advanced, Event, StageStarted
 from atelier.jobs.lifecycle import require_fence
@@ -246,6 +248,8 @@ async def perform(pipeline: Pipeline[Any, Any], run: Run[Any, Any]) -> Product:
         if stage.name in run.progress.done:
             continue
         await run.enter(stage)
+        began = time.perf_counter()
         await stage.work(pipeline, run)
+        metrics.stage(pipeline.kind, stage.name).observe(time.perf_counter() - began)
         run.progress.done = (*run.progress.done, stage.name)
     return pipeline.product(run)

@@ -17,6 +17,7 @@ from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
 from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
+from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import (
     Policy,
     after_failure,
@@ -95,6 +96,11 @@ class Runner:
         """Whether a run of this very process holds a job under this name, whatever its lease says."""
         return worker in self._held
 
+    @property
+    def running(self) -> int:
+        """How many jobs this process holds."""
+        return len(self._held)
+
     def release(self) -> None:
         """Give running jobs back now."""
         if not self._released.done():
@@ -115,10 +121,12 @@ class Runner:
     async def _deliver(self, job_id: str, dispatch: int) -> Delivery:
         worker = next(self._workers)
         with Watch(self._store, job_id) as watch:
-            snapshot = await self._store.write(job_id, self._claim(worker, dispatch))
+            claim = Counted(self._claim(worker, dispatch))
+            snapshot = await self._store.write(job_id, claim)
             if snapshot is None:
                 return Delivery.SETTLED
             job = snapshot.job
+            claim.count(job)
             if job.worker != worker:
                 return await self._unclaimed(job, dispatch)
             logs.job_id.set(job_id)
@@ -234,11 +242,12 @@ class Runner:
                 return Decision(events=(Cancelled(receipt=_receipt(job, run, self._now())),))
             return Decision(events=(ending.event,), parts=parts)
 
+        counted = Counted(decide)
         parts = {**({"state": run.checkpoint()} if run.loaded else {}), **ending.parts}
 
         for again in range(SETTLE_TRIES):
             try:
-                snapshot = await self._store.write(run.job.id, decide)
+                snapshot = await self._store.write(run.job.id, counted)
             except JobConflict:
                 logs.info("lease_lost", fence=run.job.fence)
                 return
@@ -246,6 +255,7 @@ class Runner:
                 logs.warning("ending_not_written", reason=error.message)
                 await asyncio.sleep(2.0**again)
                 continue
+            counted.count(snapshot.job if snapshot is not None else run.job)
             await self._report(pipeline, run, snapshot.job if snapshot is not None else run.job)
             return
 

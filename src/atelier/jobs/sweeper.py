@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from atelier import logs
+from atelier import logs, metrics
 from atelier.errors import JobConflict
 from atelier.jobs.events import Cancelled, Event, Failed, Retried
 from atelier.jobs.models import CANCEL_GRACE, Job, Receipt, Status
 from atelier.jobs.ports import Clock, Decision, Presence, Queue, Store, process_of
+from atelier.jobs.tally import Counted, count_findings
 from atelier.jobs.verdicts import deadline_exceeded, fault_of, worker_lost
 
 LOT = 200
@@ -48,7 +49,9 @@ class Sweeper:
         overdue = await self._store.overdue(self._now(), limit=LOT)
         for job in overdue:
             await self._attend(job.id, frozenset())
-        return len(overdue) + await self._forget()
+        forgotten = await self._forget()
+        metrics.LAST_SWEEP.set(self._now().timestamp())
+        return len(overdue) + forgotten
 
     async def _take_over(self) -> None:
         """Hand over the jobs of processes that have ended, without waiting for their leases."""
@@ -62,14 +65,18 @@ class Sweeper:
 
     async def _attend(self, job_id: str, gone: frozenset[str]) -> None:
         """Decide inside the write: what was so when it was read may have changed since."""
+        counted = Counted(partial(self._decide, gone))
         try:
-            snapshot = await self._store.write(job_id, partial(self._decide, gone))
+            snapshot = await self._store.write(job_id, counted)
         except JobConflict:
             return
         if snapshot is None:
             return
         code = snapshot.job.fault.code if snapshot.job.fault is not None else None
-        logs.info("job_swept", job_id=job_id, status=snapshot.job.status, code=code)
+        counted.count(snapshot.job)
+        count_findings(counted)
+        if counted.events:
+            logs.info("job_swept", job_id=job_id, status=snapshot.job.status, code=code)
         if snapshot.job.status is Status.QUEUED:
             await self._queue.dispatch(snapshot.job)
 
@@ -108,4 +115,5 @@ class Sweeper:
         old = await self._store.finished(self._retention.kinds, before, limit=LOT)
         for job_id in old:
             await self._store.delete(job_id)
+            metrics.found("forgotten").inc()
         return len(old)

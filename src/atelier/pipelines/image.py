@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier import media
+from atelier import media, metrics
 from atelier.errors import AtelierError, ProviderNotConfigured
 from atelier.jobs.models import Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
@@ -117,6 +117,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     def __init__(self, *, providers: Mapping[str, ImageProvider], storage: Storage, spool: Spool) -> None:
         self._providers, self._storage, self._spool = providers, storage, spool
+        metrics.providers(providers)
 
     @stage(progress=5.0, message="Starting generation")
     async def processing(self, run: ImageRun) -> None:
@@ -204,12 +205,14 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         provider, began = self._provider(run), run.now
         previews = Previews(self._storage, run)
         terms = provider.terms
-        try:
-            async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
-                image = await provider.generate(_request(run), previews.report)
-        finally:
-            await previews.close()
-        content = await _inspect(image.data)
+        with metrics.ProviderCall(run.params.provider):
+            try:
+                async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
+                    image = await provider.generate(_request(run), previews.report)
+            finally:
+                await previews.close()
+            metrics.spent(run.params.provider, image.cost)
+            content = await _inspect(image.data)
         drawn = _drawn(image, (run.now - began).total_seconds())
         if not image.shared:
             await self._spool.keep(run.job.id, image.data, drawn.model_dump(mode="json"))

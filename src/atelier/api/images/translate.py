@@ -209,7 +209,7 @@ def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], 
         "timestamp": stamp(record.at if record else job.updated_at),
         "urls": urls(job.id, base),
     }
-    if not (record or job).status.terminal:
+    if not job.status.terminal:
         message["eta"] = to_eta(estimate(job, update.ahead)).model_dump()
     queue = to_queue(update.ahead)
     if queue is not None:

@@ -7,12 +7,14 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from atelier import metrics
 from atelier.errors import AtelierError, StoreFull, StoreUnavailable
 from atelier.stores.sqlite.schema import connect
 from atelier.stores.sqlite.transaction import Transaction
@@ -115,6 +117,7 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         while waiting and (waiting[0][1].done() or waiting[0][0] <= now):
             _, future = waiting.popleft()
             if not future.done():
+                metrics.store_error("timeout").inc()
                 future.set_exception(StoreUnavailable("The store did not answer in time."))
         self._watch = self._loop.call_later(WATCH_SECONDS, self._look_at_callers) if waiting else None
 
@@ -149,6 +152,7 @@ class Writer(StoreThread[Transaction]):
         An operation either refuses before it writes, which undoes nobody's work, or breaks: then all of it is undone
         and each runs in a transaction of its own.
         """
+        began = time.perf_counter()
         try:
             self._transaction.begin()
         except sqlite3.Error as error:
@@ -157,6 +161,8 @@ class Writer(StoreThread[Transaction]):
         try:
             outcomes = [_refusable(work, self._transaction) for work in works]
             self._transaction.commit()
+            metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
+            metrics.BATCH.observe(len(works))
         except Exception as error:  # noqa: BLE001 - whatever broke, it is found out again one by one
             self._transaction.undo()
             return [_carried(error)] if len(works) == 1 else [self.serve([work])[0] for work in works]
@@ -192,7 +198,9 @@ def _carried(error: Exception) -> Exception:
 
 def unavailable(error: sqlite3.Error) -> AtelierError:
     """Translate SQLite's error; its text names no data."""
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+    full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+    metrics.store_error("full" if full else "unavailable").inc()
+    if full:
         return StoreFull("The disk is full; nothing was written.")
     return StoreUnavailable(f"The store cannot be used now: {error}.")
 
