@@ -82,11 +82,24 @@ class Terms:
     billed: Billed
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """What a provider draws: its models, and what may be asked of them. `per_minute` None: as much as you like."""
+
+    models: tuple[str, ...]
+    styles: tuple[str, ...]
+    aspect_ratios: tuple[str, ...]
+    qualities: tuple[str, ...]
+    formats: tuple[Format, ...]
+    per_minute: int | None = None
+
+
 class ImageProvider(Protocol):
     """Makes pictures. Errors are ProviderError and its kin; cancelling the call aborts it."""
 
     name: str
     terms: Terms
+    offer: Offer
 
     async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
         """Return the picture's bytes as the provider sent them, not yet checked."""

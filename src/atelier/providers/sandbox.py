@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 
 from atelier import logs
 from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport, Terms
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Report, StepReport, Terms
 from atelier.providers.easel import LENGTH
+from atelier.providers.palette import ASPECT_RATIOS, STEPS, STYLES
 
 MODEL = "sandbox-painter-1"
 SILENCE_SECONDS = 20.0
@@ -39,6 +40,14 @@ class Sandbox:
 
     name = "sandbox"
     terms = Terms(abort="confirmed_by_provider", abort_billed="no", billed="no")
+
+    offer = Offer(
+        models=(MODEL,),
+        styles=STYLES,
+        aspect_ratios=ASPECT_RATIOS,
+        qualities=tuple(STEPS),
+        formats=("png", "jpeg", "webp"),
+    )
 
     def __init__(self) -> None:
         self._easel = Easel()

@@ -228,3 +228,40 @@ class History(BaseModel):
     created_after: datetime | None = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
     limit: int = Field(50, ge=1, le=200)
+
+
+class ProviderLimits(BaseModel):
+    """How much a provider lets through."""
+
+    requests_per_minute: int | None = Field(description="Null: as much as you like.")
+    concurrent: int = Field(description="Pictures that are drawn at once by this service.")
+
+
+class ProviderHealth(BaseModel):
+    """How a provider has been lately."""
+
+    state: Literal["idle", "ok", "rate_limited", "failing"] = Field(description="How the last call went.")
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    failure: str | None = Field(description="The last failure's code.")
+
+
+class ProviderView(BaseModel):
+    """A provider that is configured here, and what may be asked of it."""
+
+    name: Provider
+    default: bool = Field(description="Whether it draws where no provider is named.")
+    models: list[str]
+    styles: list[str]
+    aspect_ratios: list[str]
+    qualities: list[str]
+    output_formats: list[str]
+    prices: dict[str, float] = Field(description="US dollars a picture, by quality.")
+    limits: ProviderLimits
+    health: ProviderHealth
+
+
+class ProviderList(BaseModel):
+    """The configured providers, in the order they are tried."""
+
+    providers: list[ProviderView]

@@ -8,29 +8,9 @@ from typing import Final
 
 import numpy as np
 
-STYLES: Final = (
-    "photographic",
-    "digital-art",
-    "anime",
-    "3d-model",
-    "cinematic",
-    "comic-book",
-    "fantasy-art",
-    "line-art",
-    "neon-punk",
-    "origami",
-    "pixel-art",
-    "tile-texture",
-    "analog-film",
-    "enhance",
-    "isometric",
-    "low-poly",
-    "modeling-compound",
-)
-ASPECT_RATIOS: Final = ("16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21")
+from atelier.providers.palette import ASPECT_RATIOS, STEPS, STYLES
 
 PIXELS: Final = {"draft": 300_000, "standard": 1_050_000, "high": 1_800_000, "ultra": 3_000_000}
-STEPS: Final = {"draft": 8, "standard": 20, "high": 30, "ultra": 40}
 GRID: Final = 8
 LARGEST_SEED: Final = 4_294_967_294
 

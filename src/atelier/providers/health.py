@@ -1,0 +1,54 @@
+"""How a provider has been lately, as this process has seen it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from atelier.errors import AtelierError, ProviderRateLimited, ProviderRefused
+from atelier.jobs.ports import Clock
+from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, Report
+
+State = Literal["idle", "ok", "rate_limited", "failing"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """How the last call went (`idle`: there was none), and when calls last succeeded and failed."""
+
+    state: State = "idle"
+    succeeded_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure: str | None = None
+    """The last failure's code."""
+
+
+class Observed:
+    """`pipelines.ports.ImageProvider` that is another one, and remembers how its calls went."""
+
+    def __init__(self, provider: ImageProvider, now: Clock) -> None:
+        self.name, self.terms, self.offer = provider.name, provider.terms, provider.offer
+        self.health = Health()
+        self._provider, self._now = provider, now
+
+    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+        """Let the provider draw. One that refuses a request is well; a call that was cancelled says nothing."""
+        try:
+            image = await self._provider.generate(request, report)
+        except ProviderRefused:
+            self._succeeded()
+            raise
+        except AtelierError as error:
+            state: State = "rate_limited" if isinstance(error, ProviderRateLimited) else "failing"
+            self.health = replace(self.health, state=state, failed_at=self._now(), failure=error.code)
+            raise
+        self._succeeded()
+        return image
+
+    async def close(self) -> None:
+        """Close the provider."""
+        await self._provider.close()
+
+    def _succeeded(self) -> None:
+        self.health = replace(self.health, state="ok", succeeded_at=self._now())
