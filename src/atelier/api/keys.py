@@ -22,7 +22,7 @@ ANONYMOUS = "anonymous"
 
 RESERVED = frozenset({LOCAL, ANONYMOUS})
 
-CACHE_SECONDS = 5.0
+CACHE_SECONDS = 3.0
 """How long a key that was found is believed without asking the store: a revocation holds everywhere after that."""
 
 CACHE_SIZE = 1000
