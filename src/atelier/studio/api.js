@@ -41,7 +41,7 @@ async function call(path, options = {}) {
     if (response.ok) return response;
     const body = await response.json().catch(() => null);
     const problem = new Problem(response.status, body, Number(response.headers.get("retry-after")) || null);
-    const again = problem.status === 401 && (await ask(key, problem.message, options.method === "POST"));
+    const again = problem.status === 401 && (await ask(key, options.method === "POST"));
     if (!again) throw problem;
   }
 }

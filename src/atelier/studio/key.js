@@ -23,19 +23,20 @@ export const present = () => key;
 export const header = (used) => (used === "" ? {} : { Authorization: `Bearer ${used}` });
 
 /**
- * Ask for a key, as `used` was refused with `sentence`; whether there is another one to try again with.
+ * Ask for a key, as `used` was refused; whether there is another one to try again with.
  *
  * However many calls are refused at once, people are asked once. After a "Not now" only what they do themselves asks again.
  */
-export async function ask(used, sentence, byHand) {
+export async function ask(used, byHand) {
   if (used !== key) return true;
   if (declined && !byHand) return false;
-  asking ??= show(sentence).finally(() => (asking = null));
+  asking ??= show().finally(() => (asking = null));
   return asking;
 }
 
-function show(sentence) {
-  document.getElementById("key-reason").textContent = key === "" ? sentence : "That key was not accepted. Is there another one?";
+function show() {
+  const reason = key === "" ? "This needs a key. Whoever runs the service gives them out." : "That key was not accepted. Is there another one?";
+  document.getElementById("key-reason").textContent = reason;
   input.value = "";
   dialog.returnValue = "";
   dialog.showModal();
