@@ -201,10 +201,11 @@ async def test_anonymous_jobs_can_be_made_read_watched_and_cancelled_but_not_lis
 async def test_what_outlasts_an_anonymous_visit_needs_a_key(public: Live) -> None:
     job_id = await order(public, {}, {"prompt": "A hill", "sandbox": {"scenario": "refused"}})
     await ended(public, job_id)
-    for method, path, route in api(public):
-        if asks_for(route.dependant, keyed):
-            refused = await public.client.request(method, filled(path, job_id=job_id))
-            assert refused.status_code == 401, path
+    needing = {(method, path) for method, path, route in api(public) if asks_for(route.dependant, keyed)}
+    assert needing >= {("DELETE", f"{ROOT}/jobs/{{job_id}}"), ("POST", f"{ROOT}/jobs/{{job_id}}/retry")}
+    for method, path in needing:
+        refused = await public.client.request(method, filled(path, job_id=job_id))
+        assert refused.status_code == 401, path
     assert (await ended(public, job_id))["run"] == 1
     ann = await bearer(public, "ann")
     assert (await public.client.get(f"{ROOT}/jobs/{job_id}", headers=ann)).status_code == 404
