@@ -1,4 +1,4 @@
-"""The service's entry: `app` for any ASGI server, and `python main.py [serve]`."""
+"""The service's entry: `app` for any ASGI server, and `python main.py [serve | keys …]`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from fastapi import FastAPI
 
 from atelier import logs, settings
 from atelier.app import create_app
-from atelier.errors import StartRefused
-from atelier.wiring import check_start
+from atelier.errors import InvalidInput, StartRefused
+from atelier.settings import Settings
+from atelier.wiring import check_start, open_keys
 
 BACKLOG = 4096
 GC_THRESHOLD = 20_000
+USAGE_CODE = 64
+"""What a command that was used wrongly exits with (sysexits.h)."""
 
 
-def _create() -> FastAPI:
+def _read() -> Settings:
     config = settings.read()
     logs.configure(config.log_level)
     for name in settings.unknown_names():
         logs.warning("unknown_setting", name=name)
-    return create_app(config)
+    return config
 
 
 def serve() -> None:
     """Serve until told to stop. Nothing is started, and no job taken, before the port is ours."""
-    config = settings.read()
+    config = _read()
+    made = create_app(config)
     asyncio.run(check_start(config))
     grace = math.ceil(config.grace_seconds) + 3
-    shape = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=grace)
+    shape = uvicorn.Config(made, log_config=None, access_log=False, timeout_graceful_shutdown=grace)
     with _listen(config.host, config.port) as listener:
         host, port = listener.getsockname()[:2]
         shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host  # noqa: S104 - only compared
@@ -62,18 +66,62 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+async def create_key(owner: str) -> None:
+    """Make a key and print it, alone: it is not shown again."""
+    async with open_keys(_read()) as keys:
+        print(await keys.create(owner))  # noqa: T201 - the command's answer
+
+
+async def list_keys() -> None:
+    """Print every key's id, owner and time of making."""
+    async with open_keys(_read()) as keys:
+        async for key in keys.listed():
+            print(f"{key.id}  {key.created_at}  {key.owner}")  # noqa: T201 - the command's answer
+
+
+async def revoke_key(key_id: str) -> None:
+    """Remove a key. Raises InvalidInput where there is none."""
+    async with open_keys(_read()) as keys:
+        if not await keys.revoke(key_id):
+            raise InvalidInput("There is no key with this id; `keys list` shows them.", loc=("id",))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="main.py", description="atelier: pictures as durable jobs")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="answer and work (the default)")
+    keys = commands.add_parser("keys", help="make, list and revoke callers' keys").add_subparsers(
+        dest="action", required=True
+    )
+    keys.add_parser("create", help="make a key and print it; it is not shown again").add_argument("owner")
+    keys.add_parser("list", help="print every key's id, time of making and owner")
+    keys.add_parser("revoke", help="refuse a key from now on").add_argument("id")
+    return parser.parse_args()
+
+
 def main() -> None:
     """Run the command that was asked for."""
-    parser = argparse.ArgumentParser(prog="main.py", description="atelier: pictures as durable jobs")
-    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="serve: answer and work")
-    parser.parse_args()
-    serve()
+    arguments = _arguments()
+    match (arguments.command, vars(arguments).get("action")):
+        case ("keys", "create"):
+            asyncio.run(create_key(arguments.owner))
+        case ("keys", "list"):
+            asyncio.run(list_keys())
+        case ("keys", "revoke"):
+            asyncio.run(revoke_key(arguments.id))
+        case _:
+            serve()
 
 
+app: FastAPI
 try:
-    app = _create()
     if __name__ == "__main__":
         main()
+    else:
+        app = create_app(_read())
 except StartRefused as refusal:
     print(f"atelier does not start:\n{refusal.message}", file=sys.stderr)  # noqa: T201 - for people
     sys.exit(refusal.exit_code)
+except InvalidInput as wrong:
+    print(wrong.message, file=sys.stderr)  # noqa: T201 - for people
+    sys.exit(USAGE_CODE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -17,13 +18,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from atelier import logs, metrics, settings, wiring
-from atelier.api import errors, health, pictures, worker
+from atelier import logs, metrics, production, settings, wiring
+from atelier.api import errors, health, openapi, pictures, ticket_routes, worker
 from atelier.api import metrics as scrapes
+from atelier.api.access import Access
 from atelier.api.deps import Surroundings
 from atelier.api.images import routes as images
+from atelier.api.keys import ANONYMOUS, Keys
+from atelier.api.limits import DailyCap, Rate, Streams
 from atelier.api.origins import LOCAL, Origins
 from atelier.api.requests import RequestContext
+from atelier.api.tickets import Tickets
 from atelier.jobs.background import every
 from atelier.settings import Settings
 from atelier.wiring import Adapters, Services
@@ -38,6 +43,7 @@ HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "I
 def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     """Build the app. `adapters` replace those the settings name: tests bring failing ones."""
     settings.check_origins(config)
+    production.check(config)
     services = wiring.build_services(config, adapters or wiring.build_adapters(config))
     surroundings = _surroundings(config, services)
     app = FastAPI(
@@ -54,40 +60,24 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(scrapes.router)
     app.include_router(worker.router)
-    _describe(app)
+    openapi.describe(app, config.access)
     return app
 
 
-def _describe(app: FastAPI) -> None:
-    """Let the OpenAPI document say that errors come as problem documents, and as nothing else."""
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        for path in document["paths"].values():
-            for operation in path.values():
-                _problems_only(operation["responses"])
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _problems_only(responses: dict[str, Any]) -> None:
-    for code, response in responses.items():
-        content = response.get("content", {})
-        if code >= "400" and "application/problem+json" in content:
-            content["application/problem+json"] = content.pop("application/json", content["application/problem+json"])
-
-
 def _surroundings(config: Settings, services: Services) -> Surroundings:
-    store, storage = services.adapters.store, services.adapters.storage
+    adapters = services.adapters
+    store, storage = adapters.store, adapters.storage
     checks = {"store": store.ping, "storage": storage.ping}
     if config.role != "web":
         checks["queue"] = services.queue.ping
     return Surroundings(
         engine=services.engine,
-        pictures=services.adapters.pictures,
-        image_providers=tuple(services.adapters.image_providers),
+        access=_access(config, services),
+        streams=Streams(config.streams_per_owner),
+        cap=DailyCap(store, ANONYMOUS, config.limits.anonymous_daily_cost, services.now),
+        pictures=adapters.pictures,
+        image_providers=tuple(adapters.image_providers),
+        prices={name: provider.terms.prices for name, provider in adapters.image_providers.items()},
         origins=Origins(
             configured=config.cors_origins, public_url=str(config.public_url) if config.public_url else None
         ),
@@ -95,6 +85,17 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         body_bytes=config.limits.body_bytes,
         data_dir=config.data_dir,
         now=services.now,
+    )
+
+
+def _access(config: Settings, services: Services) -> Access:
+    adapters, rate = services.adapters, config.rate_per_minute
+    return Access(
+        mode=config.access,
+        keys=Keys(adapters.store, services.now),
+        tickets=Tickets(adapters.secret, services.now),
+        rate=Rate(rate, time.monotonic) if rate is not None else None,
+        anonymous_rate=Rate(config.limits.anonymous_rate_per_minute, time.monotonic),
     )
 
 
@@ -112,6 +113,7 @@ def _add_middleware(app: FastAPI, origins: Origins) -> None:
 
 def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
+    app.include_router(ticket_routes.router)
     app.include_router(pictures.router)
     app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
 
@@ -123,7 +125,7 @@ def _add_front_doors(app: FastAPI) -> None:
 def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        logs.info("starting", environment=config.environment, role=config.role, auth=config.auth)
+        logs.info("starting", environment=config.environment, role=config.role, auth=config.access)
         await services.adapters.store.open()
         working = config.role != "web"
         if working:

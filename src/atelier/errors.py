@@ -4,6 +4,8 @@ AtelierError
 ├── InvalidInput          the caller's value is wrong; names the field
 ├── NotFound              no such thing, or somebody else's
 ├── Unauthorized          no or bad credentials
+├── RateLimited           the caller's rate or daily cap is used up
+├── TooManyStreams        the caller watches as much as allowed
 ├── Conflict              the present state does not allow it
 │   ├── AlreadyTerminal   the job has ended
 │   └── JobConflict       a worker's write came after its lease or its run ended
@@ -30,6 +32,8 @@ Code = Literal[
     "not_found",
     "unauthorized",
     "origin_refused",
+    "rate_limited",
+    "too_many_streams",
     "conflict",
     "idempotency_mismatch",
     "already_terminal",
@@ -82,6 +86,20 @@ class Unauthorized(AtelierError):
     """Credentials are missing or wrong."""
 
     code = "unauthorized"
+
+
+class RateLimited(AtelierError):
+    """The caller asked too often, or for more than a day may cost; `retry_after` says when to come back."""
+
+    code = "rate_limited"
+    retryable = True
+
+
+class TooManyStreams(AtelierError):
+    """As many streams are open as one owner may have."""
+
+    code = "too_many_streams"
+    retryable = True
 
 
 class Conflict(AtelierError):

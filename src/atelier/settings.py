@@ -84,6 +84,18 @@ class Bounds(Group):
     queue: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         100_000, description="Most queued jobs of a kind; more are refused with 503 until some have gone."
     )
+    rate_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="Requests a minute of one owner; 0 sets no limit; empty: none in open mode, else 600."
+    )
+    streams_per_owner: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="Streams one owner may have open; 0 sets no limit; empty: none in open mode, else 100."
+    )
+    anonymous_rate_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        60, description="Requests a minute of everybody without a key together, where `auth` is anonymous."
+    )
+    anonymous_daily_cost: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        1.0, description="US dollars that pictures of everybody without a key may cost in a UTC day, at list prices."
+    )
 
 
 class RetentionSettings(Group):
@@ -107,8 +119,8 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    environment: Literal["development"] = Field(
-        "development", description="Which defaults hold. `production` needs authentication, which is not there yet."
+    environment: Literal["development", "production"] = Field(
+        "development", description="Which defaults hold. `production` refuses to start with unsafe ones."
     )
     role: Literal["all", "web", "worker"] = Field(
         "all", description="What this process does: everything, only answer callers (web), or only run jobs (worker)."
@@ -123,14 +135,22 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = Field(
         None, description="The service's address as callers see it; empty: taken from each request."
     )
-    auth: Literal["open"] = Field("open", description="Who may do what: everybody is the one owner `local`.")
+    auth: Literal["open", "keys", "anonymous"] | None = Field(
+        None,
+        description="Who may do what: everybody is one owner (open), callers have API keys (keys), or the same and"
+        " requests without one are limited (anonymous); empty: open, in production keys.",
+    )
     secret_key: SecretStr | None = Field(
-        None, description="Secret behind unguessable picture names; empty: made once in the data directory."
+        None,
+        description="Secret behind unguessable picture names and tickets; empty: made once in the data directory, but"
+        " not in production.",
     )
     cors_origins: CommaList | None = Field(
         None, description="Comma list of origins whose pages may call; empty: any port of localhost and 127.0.0.1."
     )
-    sandbox: Literal["on", "off"] = Field("on", description="Whether the sandbox provider may be used.")
+    sandbox: Literal["on", "off"] | None = Field(
+        None, description="Whether the sandbox provider may be used; empty: on, in production off."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     lease_seconds: Annotated[float, Field(ge=0.3, le=3600)] = Field(
         30, description="Seconds a worker holds a job without a sign of life."
@@ -151,6 +171,32 @@ class Settings(BaseSettings):
     deadlines: Deadlines = Deadlines()
     limits: Bounds = Bounds()
     retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def access(self) -> Literal["open", "keys", "anonymous"]:
+        """Who may do what."""
+        return self.auth or ("keys" if self.environment == "production" else "open")
+
+    @property
+    def sandbox_on(self) -> bool:
+        """Whether the sandbox may be used."""
+        return self.sandbox == "on" or (self.sandbox is None and self.environment != "production")
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """Requests a minute of one owner; None: no limit."""
+        return self._limit(self.limits.rate_per_minute, 600)
+
+    @property
+    def streams_per_owner(self) -> int | None:
+        """Streams one owner may have open; None: no limit."""
+        return self._limit(self.limits.streams_per_owner, 100)
+
+    def _limit(self, asked: int | None, otherwise: int) -> int | None:
+        """Return a limit: what is asked, 0 for none; else none in open mode, which admits a load test."""
+        if asked is None:
+            return None if self.access == "open" else otherwise
+        return asked or None
 
     @property
     def lease(self) -> timedelta:

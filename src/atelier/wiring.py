@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from atelier.errors import AtelierError, StartRefused
+from atelier.api.keys import Keys
+from atelier.errors import AtelierError, StartRefused, StoreUnavailable
 from atelier.jobs.engine import JobEngine, Limits
 from atelier.jobs.ports import Clock, Store
 from atelier.jobs.sweeper import Retention
@@ -59,12 +61,30 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def build_store(settings: Settings) -> Store:
+    """Make the store the settings name, not opened yet."""
+    return SqliteStore(settings.data_dir / "atelier.db", utc_now)
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """Open the store for the length of the block, to make, list and revoke keys. Raises StartRefused."""
+    store = build_store(settings)
+    try:
+        await store.open()
+        yield Keys(store, utc_now)
+    except StoreUnavailable as error:
+        raise StartRefused(error.message, exit_code=75) from error
+    finally:
+        await store.close()
+
+
 def build_adapters(settings: Settings) -> Adapters:
     """Make the adapters the settings name. Touches only the data directory."""
     secret = _secret(settings)
     storage = DiskStorage(settings.data_dir / "pictures", secret)
     return Adapters(
-        store=SqliteStore(settings.data_dir / "atelier.db", utc_now),
+        store=build_store(settings),
         presence=DiskPresence(settings.data_dir / "workers"),
         storage=storage,
         spool=DiskSpool(settings.data_dir / "spool"),
@@ -111,8 +131,11 @@ def _image_provider(name: str, settings: Settings) -> ImageProvider:
     if name not in IMAGE_PROVIDERS:
         known = ", ".join(IMAGE_PROVIDERS)
         raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS: {name!r} is not a provider; known are {known}.")
-    if name == Sandbox.name and settings.sandbox == "off":
-        raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off.")
+    if name == Sandbox.name and not settings.sandbox_on:
+        raise StartRefused(
+            f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off, as it is in production unless it is"
+            " set to on."
+        )
     return IMAGE_PROVIDERS[name]()
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.live import ROOT, Live, needs
+from tests.live import ROOT, Serve, needs
 
 from atelier.errors import AtelierError
 from docs import write_configuration
@@ -23,13 +25,16 @@ def commands(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
-async def test_every_command_of_a_page_runs(live: Live, page: Path) -> None:
+async def test_every_command_of_a_page_runs(serve: Serve, page: Path, tmp_path: Path) -> None:
     needs(shutil.which("curl"), "curl")
-    script = commands(page).replace("http://localhost:8000", live.base).replace("curl ", "curl -sS --fail-with-body ")
-    process = await asyncio.create_subprocess_exec(
-        "bash", "-euo", "pipefail", "-c", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    async with serve(auth="keys" if page.name == "access.md" else "open") as live:
+        script = commands(page).replace("http://localhost:8000", live.base)
+        script = script.replace("curl ", "curl -sS --fail-with-body ").replace(".venv/bin/python", sys.executable)
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-euo", "pipefail", "-c", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            cwd=ROOT, env={**os.environ, "ATELIER_DATA_DIR": str(tmp_path / "data")},
+        )  # fmt: skip
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()[-2000:]
     assert script.count("--fail-with-body") >= 1
 

@@ -37,7 +37,8 @@ PATIENCE = 20_000
 class Server:
     """`main.py` on a port and a data directory that outlast its process."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, **settings: str) -> None:
+        self._settings = settings
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -53,6 +54,7 @@ class Server:
             "ATELIER_SWEEP_SECONDS": "0.5",
             "ATELIER_GRACE_SECONDS": "0",
             "ATELIER_LOG_LEVEL": "warning",
+            **self._settings,
         }
         self._process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env={**os.environ, **settings})
         until = time.monotonic() + 20
@@ -64,6 +66,16 @@ class Server:
             else:
                 return
         pytest.fail("The server did not start.")
+
+    def run(self, *arguments: str) -> str:
+        """Run a command of main.py on the same data; what it prints."""
+        settings = {"ATELIER_DATA_DIR": str(self._data), **self._settings}
+        command = [sys.executable, "main.py", *arguments]
+        environment = {**os.environ, **settings}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=20, text=True
+        )
+        return done.stdout.strip()
 
     def kill(self) -> None:
         self._process.kill()
@@ -606,3 +618,57 @@ def test_an_event_source_sees_every_stage_and_stops_by_itself(tab: Tab, server: 
     made = server.ask(f"{API}/generate", {"prompt": "A hill", "sandbox": {"scenario": "noop"}})
     seen = tab.open().evaluate(EVENT_SOURCE, f"{API}/jobs/{made['job_id']}/stream")
     assert seen == [[1, "queued"], [2, "processing"], [3, "generating"], [4, "uploading"], [5, "completed"]]
+
+
+def test_a_service_with_keys_asks_once_and_sends_the_key_with_everything(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    server = Server(tmp_path / "data", ATELIER_AUTH="keys")
+    try:
+        tab = Tab(context, server)
+        tab.expected = ["401"]
+        page = tab.open("/?sandbox=slow&seconds=2")
+        unsent: list[str] = []
+        page.on("request", lambda request: note_unsent(request, unsent))
+        dialog = page.locator("#key-dialog")
+        expect(dialog).to_be_visible()
+        page.get_by_role("button", name="Not now").click()
+        expect(page.locator("#recent-note")).to_contain_text("needs a valid API key")
+        page.wait_for_timeout(300)
+        expect(dialog).to_be_hidden()
+        order(page, "A hill behind a gate", quality="draft")
+        expect(dialog).to_be_visible()
+        page.fill("#key", "atelier_wrong")
+        page.press("#key", "Enter")
+        expect(page.locator("#key-reason")).to_contain_text("not accepted")
+        expect(page.locator("#key")).to_have_value("")
+        key = server.run("keys", "create", "ann")
+        page.fill("#key", f" {key} ")
+        page.get_by_role("button", name="Use this key").click()
+        unsent.clear()
+        expect_picture(page)
+        expect(page.locator("#recent .work")).to_have_count(1)
+        page.click("#copy-curl")
+        expect(page.locator("#copy-curl")).to_have_text("Copied")
+        command = page.evaluate("navigator.clipboard.readText()")
+        assert key not in command
+        again = subprocess.run(
+            ["bash", "-c", command], capture_output=True, check=True, timeout=20, env={**os.environ, "ATELIER_KEY": key}
+        )
+        assert '"stage":"completed"' in again.stdout.decode()
+        page.reload()
+        expect_picture(page)
+        expect(page.locator("#recent .work")).to_have_count(2)
+        expect(dialog).to_be_hidden()
+        assert unsent == [], "every call and stream carries the key"
+        assert key not in page.content()
+        assert page.evaluate("JSON.stringify(localStorage)").count(key) == 0
+        tab.check_silence()
+    finally:
+        server.stop()
+
+
+def note_unsent(request: Request, unsent: list[str]) -> None:
+    """Remember a call of the API that carries no key."""
+    if "/api/" in request.url and "authorization" not in request.headers:
+        unsent.append(request.url)

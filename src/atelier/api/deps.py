@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -14,20 +14,25 @@ from typing import Annotated, Any, Protocol
 
 import pydantic_core
 from fastapi import Depends, HTTPException, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.datastructures import URL
 from starlette.responses import Response
 
+from atelier.api.access import Access
+from atelier.api.keys import ANONYMOUS
+from atelier.api.limits import DailyCap, Streams
 from atelier.api.origins import Origins
+from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
 
 LONGEST_WAIT_SECONDS = 60
 CONTENT_TYPE = b"content-type"
 JSON_TYPE = [(CONTENT_TYPE, b"application/json")]
-OWNER = "local"
-"""The one owner of open mode."""
+CALL = "atelier.call"
+"""Where a request keeps its Call once it was let in."""
 
 Check = Callable[[], Awaitable[None]]
 
@@ -44,8 +49,12 @@ class Surroundings:
     """What the app hands to its routes."""
 
     engine: JobEngine
+    access: Access
+    streams: Streams
+    cap: DailyCap
     pictures: PictureFiles
     image_providers: tuple[str, ...]
+    prices: Mapping[str, Mapping[str, float]]
     origins: Origins
     checks: Mapping[str, Check]
     body_bytes: int
@@ -67,15 +76,43 @@ class Call:
     owner: str
     base: str
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether it came without a key where one is not required."""
+        return self.owner == ANONYMOUS
+
 
 async def call(request: Request) -> Call:
-    """Look at the request. In open mode everybody is one owner and any Authorization header is ignored.
+    """Return the Call of a request that JsonRoute has let in.
 
     Asynchronous, though nothing is awaited: a plain function would be sent to a thread for every request.
     """
-    around = surroundings(request)
-    base = around.origins.public_url or address_of(request)
-    return Call(around=around, owner=OWNER, base=base.rstrip("/"))
+    return _call_of(request)
+
+
+async def reader(request: Request) -> Call:
+    """Return the same to a route that only shows the one thing its address names: `?ticket=` lets in, too."""
+    return _call_of(request)
+
+
+async def keyed(request: Request) -> Call:
+    """Return the same to a route that anonymous requests may not use. Raises Unauthorized."""
+    found = _call_of(request)
+    if found.anonymous:
+        raise Unauthorized("This needs an API key; requests without one can only make, read and cancel.")
+    return found
+
+
+async def stream_place(request: Request) -> AsyncIterator[None]:
+    """Hold one of the owner's places for streams until the response has ended. Raises TooManyStreams."""
+    found = _call_of(request)
+    with found.around.streams.place(found.owner):
+        yield
+
+
+def _call_of(request: Request) -> Call:
+    found: Call = request.scope[CALL]
+    return found
 
 
 def address_of(request: Request) -> str:
@@ -96,6 +133,34 @@ async def around(request: Request) -> Surroundings:
 
 Around = Annotated[Surroundings, Depends(around)]
 Caller = Annotated[Call, Depends(call)]
+Reader = Annotated[Call, Depends(reader)]
+Keyed = Annotated[Call, Depends(keyed)]
+STREAM = Depends(stream_place)
+"""Stands in the `dependencies` of every route that answers with a stream."""
+
+
+def asks_for(dependant: Dependant, *functions: Callable[..., Any]) -> bool:
+    """Whether a route, or anything it depends on, depends on one of these."""
+    return any(found.call in functions for found in _below(dependant))
+
+
+def _below(dependant: Dependant) -> Iterator[Dependant]:
+    for found in dependant.dependencies:
+        yield found
+        yield from _below(found)
+
+
+def is_guarded(dependant: Dependant) -> bool:
+    """Whether a route wants to know who asks."""
+    return asks_for(dependant, call, reader, keyed)
+
+
+async def _let_in(request: Request, *, by_ticket: bool) -> Call:
+    """Find out who asks, at which address. Raises Unauthorized and RateLimited."""
+    around = surroundings(request)
+    owner = await around.access.admit(request, by_ticket=by_ticket)
+    base = around.origins.public_url or address_of(request)
+    return Call(around=around, owner=owner, base=base.rstrip("/"))
 
 
 def wait_of(prefer: str | None) -> timedelta | None:
@@ -131,15 +196,19 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that reads its body through JsonRequest."""
+    """A route that lets callers in before it reads anything of their body, and reads that through JsonRequest."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
         handler = super().get_route_handler()
+        guarded, by_ticket = is_guarded(self.dependant), asks_for(self.dependant, reader)
 
         async def handle(request: Request) -> Response:
             scope = request.scope
             scope["headers"] = [field for field in scope["headers"] if field[0] != CONTENT_TYPE] + JSON_TYPE
-            return await handler(JsonRequest(scope, request.receive))
+            own = JsonRequest(scope, request.receive)
+            if guarded:
+                scope[CALL] = await _let_in(own, by_ticket=by_ticket)
+            return await handler(own)
 
         return handle

@@ -24,6 +24,8 @@ STATUS: dict[Code, HTTPStatus] = {
     "not_found": HTTPStatus.NOT_FOUND,
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "origin_refused": HTTPStatus.FORBIDDEN,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_streams": HTTPStatus.TOO_MANY_REQUESTS,
     "conflict": HTTPStatus.CONFLICT,
     "already_terminal": HTTPStatus.CONFLICT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -32,7 +34,12 @@ STATUS: dict[Code, HTTPStatus] = {
     "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_full": HTTPStatus.SERVICE_UNAVAILABLE,
 }
-RETRY_AFTER_SECONDS = 2
+HEADERS = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "2"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+}
+"""What some answers say besides, unless the error knows better."""
 
 
 class FieldError(BaseModel):
@@ -57,6 +64,10 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = Field(None, description="With 422: every wrong value.")
 
 
+PROBLEM: dict[str, Any] = {"model": Problem, "content": {"application/problem+json": {}}}
+"""How a route's `responses` say that an answer is a problem document."""
+
+
 class ProblemResponse(JSONResponse):
     """A problem document."""
 
@@ -77,8 +88,7 @@ def problem(
         retryable=retryable,
         request_id=logs.request_id.get(),
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if answer is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return ProblemResponse({**body.model_dump(exclude_none=True), **extra}, answer, headers)
+    return ProblemResponse({**body.model_dump(exclude_none=True), **extra}, answer, HEADERS.get(answer))
 
 
 def install(app: FastAPI) -> None:

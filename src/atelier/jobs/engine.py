@@ -142,6 +142,10 @@ class JobEngine:
         await self._queue.dispatch(snapshot.job)
         return Submitted(snapshot=snapshot, replayed=not created)
 
+    async def made(self, new: NewJob) -> bool:
+        """Whether the key of `new` has made a job already, so that submitting it makes none."""
+        return new.key is not None and await self._store.get(self._id_of(new)) is not None
+
     async def _admit(self, new: NewJob, job_id: str) -> None:
         """Let the job in; one that is in already is not refused for a full queue."""
         try:

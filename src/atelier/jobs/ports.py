@@ -64,7 +64,23 @@ Heard = Callable[[Snapshot | None], None]
 """Takes a commit's header, its new records and, with the end, the result; returns at once."""
 
 
-class Store(Protocol):
+class Documents(Protocol):
+    """What is durable and not a job. Every method raises StoreUnavailable when the store does not answer in time."""
+
+    async def document(self, kind: str, name: str) -> Document | None:
+        """Return a document as it was last put."""
+
+    async def documents(self, kind: str, *, after: str = "", limit: int = 100) -> list[Document]:
+        """Return documents of a kind in order of their names, behind the name `after`."""
+
+    async def put(self, kind: str, name: str, body: Json, *, if_rev: int) -> Document | None:
+        """Write a document over its revision `if_rev` (0: it must not exist yet). None: somebody else was first."""
+
+    async def drop(self, kind: str, name: str) -> None:
+        """Remove a document. Silent when there is none."""
+
+
+class Store(Documents, Protocol):
     """Durable jobs, and documents beside them. Every method raises StoreUnavailable when the store does not answer in time.
 
     A write that returned is durable: it survives a crash of the process and a loss of power.
@@ -135,18 +151,6 @@ class Store(Protocol):
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job with its parts and records. Silent when there is none."""
-
-    async def document(self, kind: str, name: str) -> Document | None:
-        """Return a document as it was last put."""
-
-    async def documents(self, kind: str, *, after: str = "", limit: int = 100) -> list[Document]:
-        """Return documents of a kind in order of their names, behind the name `after`."""
-
-    async def put(self, kind: str, name: str, body: Json, *, if_rev: int) -> Document | None:
-        """Write a document over its revision `if_rev` (0: it must not exist yet). None: somebody else was first."""
-
-    async def drop(self, kind: str, name: str) -> None:
-        """Remove a document. Silent when there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

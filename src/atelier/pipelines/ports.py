@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -75,11 +75,15 @@ class GeneratedImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """What is true of a provider when a call is cancelled: what then happens, and whether calls cost money."""
+    """What is true of a provider when a call is cancelled: what then happens, and whether calls cost money.
+
+    `prices` are its list prices by quality, in US dollars a picture; every quality it draws is named.
+    """
 
     abort: Outcome
     abort_billed: Billed
     billed: Billed
+    prices: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ PREVIEW_SECONDS = 0.8
 """Previews come this far apart; steps are written once a second anyway."""
 
 LARGEST_SEED = 4294967294
+FREE = dict.fromkeys(("draft", "standard", "high", "ultra"), 0.0)
 
 NOOP_PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAPElEQVR42u3SsQ0AIAzEQCNR/C4MwZKsmw8FPYqokdxe5zbmEilcKER2lOBaCe"
@@ -39,7 +40,7 @@ class Sandbox:
     """`pipelines.ports.ImageProvider` that draws in a process of its own."""
 
     name = "sandbox"
-    terms = Terms(abort="confirmed_by_provider", abort_billed="no", billed="no")
+    terms = Terms(abort="confirmed_by_provider", abort_billed="no", billed="no", prices=FREE)
 
     offer = Offer(
         models=(MODEL,),

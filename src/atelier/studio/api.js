@@ -1,5 +1,7 @@
 /** The service's public API, as this page uses it. Addresses are relative: the page talks to where it came from. */
 
+import { ask, header, present } from "./key.js";
+
 const ROOT = "/api/v1/images";
 
 /** What the server said no with, or that it could not be reached (status 0). */
@@ -31,18 +33,28 @@ function readClock(response) {
   if (!Number.isNaN(told)) skew = Math.abs(difference) > 3000 ? difference : 0;
 }
 
+/** Call the service; where it wants a key, ask for one and call again. */
 async function call(path, options = {}) {
-  let response;
+  for (;;) {
+    const key = present();
+    const response = await send(path, { ...options, headers: { ...options.headers, ...header(key) } });
+    if (response.ok) return response;
+    const body = await response.json().catch(() => null);
+    const problem = new Problem(response.status, body, Number(response.headers.get("retry-after")) || null);
+    const again = problem.status === 401 && (await ask(key, options.method === "POST"));
+    if (!again) throw problem;
+  }
+}
+
+async function send(path, options) {
   try {
-    response = await fetch(ROOT + path, { cache: "no-store", ...options });
+    const response = await fetch(ROOT + path, { cache: "no-store", ...options });
+    readClock(response);
+    return response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, null, null);
   }
-  readClock(response);
-  if (response.ok) return response;
-  const body = await response.json().catch(() => null);
-  throw new Problem(response.status, body, Number(response.headers.get("retry-after")) || null);
 }
 
 async function read(path, options) {

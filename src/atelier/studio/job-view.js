@@ -2,6 +2,7 @@
 
 import { generateRequest, serverNow } from "./api.js";
 import { STAGES, ended } from "./job.js";
+import { present } from "./key.js";
 import { recall } from "./memory.js";
 import * as picture from "./picture.js";
 import { curl, duration, receipt, waiting } from "./words.js";
@@ -201,7 +202,7 @@ function announce() {
 }
 
 async function copyCurl() {
-  const command = curl(location.origin, generateRequest(recall(job.id)));
+  const command = curl(location.origin, generateRequest(recall(job.id)), present() !== "");
   const copied = await copy(command);
   part("copy-curl").textContent = copied ? "Copied" : "Copying is not allowed here";
   part("announcer").textContent = part("copy-curl").textContent;

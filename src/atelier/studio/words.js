@@ -88,8 +88,9 @@ export function plainly(sentence) {
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
-/** Return the shell command that makes the same request. */
-export function curl(origin, { url, body }) {
+/** Return the shell command that makes the same request; a key stands in it as a variable of the shell. */
+export function curl(origin, { url, body }, withKey) {
   const quoted = body.replaceAll("'", "'\\''");
-  return `curl -N '${origin}${url}' -H 'Content-Type: application/json' -d '${quoted}'`;
+  const key = withKey ? ' -H "Authorization: Bearer $ATELIER_KEY"' : "";
+  return `curl -N '${origin}${url}'${key} -H 'Content-Type: application/json' -d '${quoted}'`;
 }

@@ -10,17 +10,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from atelier.api.deps import Call, Caller, JsonRoute, answer, wait_of
-from atelier.api.errors import Problem, problem
+from atelier.api.deps import STREAM, Call, Caller, JsonRoute, Keyed, Reader, answer, wait_of
+from atelier.api.errors import PROBLEM, problem
 from atelier.api.images import translate
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
+from atelier.api.spending import price, submit
 from atelier.api.streams import event_stream
+from atelier.api.ticket_routes import job_ticket
+from atelier.api.tickets import TicketView
 from atelier.errors import AlreadyTerminal
 from atelier.jobs.engine import NewJob, Submitted
 from atelier.jobs.models import Job
 from atelier.pipelines.image import KIND
 
-PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
 EVENTS: dict[str, Any] = {
     "description": "Server-sent events, one per stage, each `data:` line one JSON object.",
     "content": {
@@ -73,7 +75,12 @@ async def generate(body: GenerateRequest, call: Caller, key: Key = None, prefer:
     return answer(await _view(job.id, call), headers)
 
 
-@router.post("/generate/stream", summary="Queue a picture and watch it", responses={200: EVENTS, **CREATES})
+@router.post(
+    "/generate/stream",
+    summary="Queue a picture and watch it",
+    responses={200: EVENTS, **CREATES},
+    dependencies=[STREAM],
+)
 async def generate_stream(body: GenerateRequest, call: Caller, key: Key = None) -> Response:
     """Record the job durably and send its events until it ends. Going away does not change the job."""
     submitted = await _submit(body, call, key)
@@ -82,7 +89,9 @@ async def generate_stream(body: GenerateRequest, call: Caller, key: Key = None) 
 
 @router.get("/jobs", summary="List jobs, newest first", responses={422: PROBLEM, 503: PROBLEM})
 async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
-    """Filter by status, blog and creation; page with `cursor`."""
+    """Filter by status, blog and creation; page with `cursor`. Jobs made without a key are not listed."""
+    if call.anonymous:
+        return JobList(jobs=[], next_cursor=None)
     engine = call.around.engine
     found = await engine.find(translate.to_find(query, call.owner))
     outlooks = [await engine.outlook(snapshot.job) for snapshot in found]
@@ -90,7 +99,7 @@ async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
 
 
 @router.get("/jobs/{job_id}", summary="Read a job", response_model=JobView, responses={304: UNCHANGED, **READS})
-async def job(job_id: str, call: Caller, after: After = None, wait: Wait = 0, if_none_match: Match = None) -> Response:
+async def job(job_id: str, call: Reader, after: After = None, wait: Wait = 0, if_none_match: Match = None) -> Response:
     """Return the job as it is now; `progress_updates` holds its log behind `after`.
 
     With `after` and `wait` it is the long poll: the answer comes with the next record, at the latest after `wait` seconds.
@@ -109,7 +118,7 @@ async def job(job_id: str, call: Caller, after: After = None, wait: Wait = 0, if
 
 
 @router.delete("/jobs/{job_id}", summary="Delete an ended job", status_code=HTTPStatus.NO_CONTENT, responses=CHANGES)
-async def delete(job_id: str, call: Caller) -> None:
+async def delete(job_id: str, call: Keyed) -> None:
     """Remove the job, its log and its pictures for good. 409 while it runs."""
     await call.around.engine.delete(call.owner, job_id)
 
@@ -118,9 +127,10 @@ async def delete(job_id: str, call: Caller) -> None:
     "/jobs/{job_id}/stream",
     summary="Watch a job",
     responses={200: EVENTS, 204: {"description": "The cursor is at the end: nothing is left to send."}, **READS},
+    dependencies=[STREAM],
 )
 async def job_stream(
-    job_id: str, call: Caller, after: After = None, last_event_id: Annotated[str | None, Header()] = None
+    job_id: str, call: Reader, after: After = None, last_event_id: Annotated[str | None, Header()] = None
 ) -> Response:
     """Send the latest run's events behind the cursor (`Last-Event-ID`, else `after`) until it ends."""
     snapshot = await call.around.engine.get(call.owner, job_id)
@@ -147,30 +157,38 @@ async def cancel(job_id: str, call: Caller) -> Response:
 
 
 @router.post("/jobs/{job_id}/retry", summary="Run a failed or cancelled job again", responses=CHANGES)
-async def retry(job_id: str, call: Caller) -> JobView:
+async def retry(job_id: str, call: Keyed) -> JobView:
     """Open the next run of the same job; finished stages keep what they made."""
     await call.around.engine.retry(call.owner, job_id)
     return await _view(job_id, call)
 
 
+@router.post("/jobs/{job_id}/ticket", summary="Get a ticket for a job", responses=CHANGES)
+async def ticket(job_id: str, call: Caller) -> TicketView:
+    """Return a token with which anybody may read and watch this job, and nothing else: `?ticket=` in its addresses.
+
+    It is for clients that cannot send headers, and ends ten minutes after the job must have ended.
+    """
+    return await job_ticket(job_id, call)
+
+
 async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
     order = translate.to_order(body, call.around.image_providers)
-    return await call.around.engine.submit(
-        NewJob(
-            kind=KIND,
-            owner=call.owner,
-            params=order.params,
-            title=order.title,
-            not_before=order.not_before,
-            tags=order.tags,
-            details=order.details,
-            warnings=order.warnings,
-            pace=order.pace,
-            expected=order.expected,
-            key=key,
-            request=body.model_dump_json(),
-        )
+    new = NewJob(
+        kind=KIND,
+        owner=call.owner,
+        params=order.params,
+        title=order.title,
+        not_before=order.not_before,
+        tags=order.tags,
+        details=order.details,
+        warnings=order.warnings,
+        pace=order.pace,
+        expected=order.expected,
+        key=key,
+        request=body.model_dump_json(),
     )
+    return await submit(call, new, price(call, order.params.provider, order.params.quality))
 
 
 async def _view(job_id: str, call: Call) -> JobView:

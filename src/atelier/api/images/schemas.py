@@ -120,6 +120,7 @@ class Accepted(BaseModel):
                         "stream": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/stream",
                         "cancel": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/cancel",
                         "retry": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/retry",
+                        "ticket": "http://localhost:8000/api/v1/images/jobs/5f0c1f2e7a9b4c3d8e6f5a4b3c2d1e0f/ticket",
                     },
                 }
             ]

@@ -276,9 +276,9 @@ def _picture(picture: Json, base: str) -> Json:
 
 
 def urls(job_id: str, base: str) -> dict[str, str]:
-    """Return where a job can be read, watched, cancelled and retried."""
+    """Return where a job can be read, watched, cancelled, retried and shared."""
     own = f"{base}{ROOT}/jobs/{job_id}"
-    return {"self": own, "stream": f"{own}/stream", "cancel": f"{own}/cancel", "retry": f"{own}/retry"}
+    return {"self": own, **{name: f"{own}/{name}" for name in ("stream", "cancel", "retry", "ticket")}}
 
 
 def _is_draft(job: Job) -> bool:

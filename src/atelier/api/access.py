@@ -1,0 +1,58 @@
+"""Who a request comes from, and whether it may: keys, tickets and rates at one door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.requests import HTTPConnection
+
+from atelier.api.keys import ANONYMOUS, LOCAL, Keys, refused
+from atelier.api.limits import Rate
+from atelier.api.tickets import THINGS, Tickets
+
+Mode = Literal["open", "keys", "anonymous"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The door. `rates` is for owners (None: no limit), `anonymous_rate` for requests without a key."""
+
+    mode: Mode
+    keys: Keys
+    tickets: Tickets
+    rate: Rate | None
+    anonymous_rate: Rate | None
+
+    async def admit(self, connection: HTTPConnection, *, by_ticket: bool) -> str:
+        """Return the request's owner and count the request. Raises Unauthorized and RateLimited.
+
+        `by_ticket`: the address may be read with `?ticket=`. One that is given decides, in every mode.
+        """
+        scope = connection.scope
+        token = connection.query_params.get("ticket") if by_ticket and scope["query_string"] else None
+        if token is not None:
+            owner = self.tickets.owner_of(token, _thing(connection.path_params))
+        elif self.mode == "open":
+            owner = LOCAL
+        else:
+            owner = await self._by_key(connection)
+        rate = self.anonymous_rate if owner == ANONYMOUS else self.rate
+        if rate is not None:
+            rate.charge(owner, scope.get("method", "GET"), scope["path"])
+        return owner
+
+    async def _by_key(self, connection: HTTPConnection) -> str:
+        authorization = connection.headers.get("authorization")
+        if authorization is not None:
+            return await self.keys.owner_of(authorization)
+        if self.mode == "anonymous":
+            return ANONYMOUS
+        raise refused()
+
+
+def _thing(path_params: Mapping[str, str]) -> str:
+    """Return what an address shows, as tickets name it; empty where it shows no one thing."""
+    named = (f"{kind}:{path_params[name]}" for name, kind in THINGS.items() if name in path_params)
+    return next(named, "")

@@ -1,0 +1,43 @@
+"""What production refuses to start with, in words that say what to set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from atelier.errors import StartRefused
+from atelier.settings import PREFIX, Settings
+
+SECRET_CHARACTERS = 32
+
+
+def check(settings: Settings) -> None:
+    """Raise StartRefused with a sentence for everything that is unsafe; in development nothing is."""
+    if settings.environment != "production":
+        return
+    sentences = [*_callers(settings), *_addresses(settings)]
+    if sentences:
+        raise StartRefused("\n".join(f"In production {PREFIX}{sentence}" for sentence in sentences))
+
+
+def _callers(settings: Settings) -> Iterator[str]:
+    if settings.access == "open":
+        yield "AUTH must not be open, which lets everybody do everything; set it to keys or anonymous."
+    secret = settings.secret_key.get_secret_value() if settings.secret_key is not None else ""
+    if len(secret) < SECRET_CHARACTERS:
+        yield (
+            f"SECRET_KEY must be {SECRET_CHARACTERS} characters or longer, the same for every process and at every"
+            " start; `openssl rand -hex 32` makes one."
+        )
+
+
+def _addresses(settings: Settings) -> Iterator[str]:
+    if settings.public_url is None or settings.public_url.scheme != "https":
+        yield "PUBLIC_URL must be the service's https address, like https://atelier.example.org."
+    if settings.cors_origins is None:
+        yield (
+            "CORS_ORIGINS must name the pages that may call, like https://www.example.org; for the service's own page"
+            " alone, name the service's own origin."
+        )
+    for origin in settings.cors_origins or ():
+        if not origin.startswith("https://"):
+            yield f"CORS_ORIGINS must be https origins; {origin!r} is none."

@@ -1,0 +1,282 @@
+"""Who may do what: every route in every auth mode, and owners who never see each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.callers import bearer, keys_of, routes_of
+from tests.images import NOOP, ROOT, ended, events_of
+from tests.live import Live, Serve
+
+from atelier import wiring
+from atelier.api.deps import JsonRoute, asks_for, is_guarded, keyed, reader
+from atelier.providers.sandbox import Sandbox
+from atelier.settings import Settings
+
+PUBLIC = {
+    "/", "/studio", "/health", "/ready", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json",
+    "/pictures/{folder}/{name}",
+}  # fmt: skip
+"""What anybody may read."""
+
+WORKER = {"/api/v1/worker", "/api/v1/images/worker", "/api/v1/blog/worker"}
+"""What only the queue may call, with a token of its own kind."""
+
+STALL = {"prompt": "A hill", "sandbox": {"scenario": "stall"}}
+GARBAGE = "Bearer atelier_0123456789abcdef_" + "A" * 43
+BAD_HEADERS = [
+    "", "Bearer", "Bearer x", "Basic YW5uOnB3", "Bearer a b", GARBAGE, GARBAGE.replace("Bearer ", ""),
+    "Token " + GARBAGE.removeprefix("Bearer "), GARBAGE + "A", "Bearer ünïcode",
+]  # fmt: skip
+
+
+@pytest.fixture
+async def guarded(serve: Serve) -> AsyncIterator[Live]:
+    async with serve(auth="keys") as running:
+        yield running
+
+
+@pytest.fixture
+async def public(serve: Serve) -> AsyncIterator[Live]:
+    async with serve(auth="anonymous") as running:
+        yield running
+
+
+def api(live: Live) -> list[tuple[str, str, Any]]:
+    """Return the routes that want to know who asks."""
+    return [(m, path, route) for m, path, route in routes_of(live.app) if path not in PUBLIC | WORKER]
+
+
+def filled(path: str, **names: str) -> str:
+    """Return an address: every parameter of the path has to be known here, so that a new one is thought of."""
+    return path.format(**names)
+
+
+async def order(live: Live, headers: dict[str, str], body: dict[str, Any] = NOOP) -> str:
+    response = await live.client.post(f"{ROOT}/generate", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    return str(response.json()["job_id"])
+
+
+def without_id(response: httpx.Response) -> dict[str, Any]:
+    body: dict[str, Any] = response.json()
+    assert body.pop("request_id")
+    return body
+
+
+async def test_every_route_is_public_the_worker_s_or_guarded_before_its_body(guarded: Live) -> None:
+    routes = api(guarded)
+    assert len(routes) >= 11
+    for method, path, route in routes:
+        assert is_guarded(route.dependant), f"{method} {path} does not ask who calls"
+        assert isinstance(route.original_route, JsonRoute), f"{method} {path} reads bodies of strangers"
+
+
+async def test_without_a_key_every_route_answers_401_before_it_reads_the_body(guarded: Live) -> None:
+    for method, path, _ in api(guarded):
+        address = filled(path, job_id="0" * 32)
+        for headers in ({}, {"Authorization": "Bearer nonsense"}):
+            response = await guarded.client.request(method, address, content=b'{"broken', headers=headers)
+            assert response.status_code == 401, f"{method} {path}: {response.text}"
+            assert response.headers["www-authenticate"] == "Bearer"
+            assert response.json()["code"] == "unauthorized"
+
+
+async def test_a_body_that_never_ends_is_not_waited_for(guarded: Live) -> None:
+    opened, writer = await asyncio.open_connection("127.0.0.1", guarded.port)
+    writer.write(f"POST {ROOT}/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{{".encode())
+    assert b"401" in await asyncio.wait_for(opened.readline(), 5)
+    writer.close()
+
+
+@pytest.mark.parametrize("mode", ["keys", "anonymous"])
+async def test_bad_keys_are_401_in_every_mode_that_knows_keys(serve: Serve, mode: str) -> None:
+    sentence = "This needs a valid API key in the header Authorization: Bearer <key>."
+    async with serve(auth=mode) as live:
+        for header in BAD_HEADERS:
+            response = await live.client.get(f"{ROOT}/jobs", headers={b"Authorization": header.encode()})
+            assert response.status_code == 401, header
+            assert without_id(response)["detail"] == sentence
+
+
+async def test_open_mode_ignores_the_header_and_everybody_is_one_owner(live: Live) -> None:
+    job_id = await order(live, {"Authorization": "Bearer of-another-app"})
+    assert (await live.client.get(f"{ROOT}/jobs/{job_id}")).status_code == 200
+    assert len((await live.client.get(f"{ROOT}/jobs", headers={"Authorization": GARBAGE})).json()["jobs"]) == 1
+
+
+async def test_a_key_lets_its_owner_in_and_is_never_taken_from_the_address(guarded: Live) -> None:
+    headers = await bearer(guarded, "ann")
+    key = headers["Authorization"].removeprefix("Bearer ")
+    assert (await guarded.client.get(f"{ROOT}/jobs", headers=headers)).status_code == 200
+    lower = {"authorization": f"bearer  {key}"}
+    assert (await guarded.client.get(f"{ROOT}/jobs", headers=lower)).status_code == 200
+    for name in ("key", "api_key", "access_token", "token", "ticket", "authorization"):
+        assert (await guarded.client.get(f"{ROOT}/jobs", params={name: key})).status_code == 401
+        job = f"{ROOT}/jobs/{'0' * 32}"
+        assert (await guarded.client.get(job, params={name: key})).status_code == 401
+
+
+async def test_401_carries_the_cors_header_and_the_preflight_needs_no_key(guarded: Live) -> None:
+    page = {"Origin": "http://localhost:3000"}
+    refused = await guarded.client.post(f"{ROOT}/generate", json=NOOP, headers=page)
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == page["Origin"]
+    asked = {**page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    assert (await guarded.client.options(f"{ROOT}/generate", headers=asked)).status_code == 200
+
+
+async def test_somebody_else_s_job_looks_as_if_there_were_none_on_every_route(guarded: Live) -> None:
+    ann, bob = await bearer(guarded, "ann"), await bearer(guarded, "bob")
+    job_id, unknown = await order(guarded, ann, STALL), "f" * 32
+    tried = 0
+    for method, path, _ in api(guarded):
+        if "{" not in path and path != "/api/v1/tickets":
+            continue
+        foreign, none = [
+            await guarded.client.request(method, filled(path, job_id=wanted), json={"job_id": wanted}, headers=bob)
+            for wanted in (job_id, unknown)
+        ]
+        assert foreign.status_code == none.status_code == 404, f"{method} {path}: {foreign.text}"
+        assert without_id(foreign) == without_id(none)
+        assert foreign.headers["content-length"] == none.headers["content-length"]
+        tried += 1
+    assert tried >= 7
+    found = (await guarded.client.get(f"{ROOT}/jobs/{job_id}", headers=ann)).json()
+    assert found["status"] in {"queued", "processing"}, "nothing of that has touched it"
+    assert (await guarded.client.post(f"{ROOT}/jobs/{job_id}/cancel", headers=ann)).status_code == 200
+
+
+async def test_lists_and_idempotency_keys_are_each_owner_s_own(guarded: Live) -> None:
+    ann, bob = await bearer(guarded, "ann"), await bearer(guarded, "bob")
+    once = {"Idempotency-Key": "order-1"}
+    anns = await order(guarded, {**ann, **once})
+    bobs = await order(guarded, {**bob, **once}, {**NOOP, "prompt": "Another hill"})
+    assert anns != bobs
+    assert await order(guarded, {**ann, **once}) == anns
+    for headers, job_id in ((ann, anns), (bob, bobs)):
+        listed = (await guarded.client.get(f"{ROOT}/jobs", headers=headers)).json()["jobs"]
+        assert [job["job_id"] for job in listed] == [job_id]
+    second = await bearer(guarded, "ann")
+    assert (await guarded.client.get(f"{ROOT}/jobs/{anns}", headers=second)).status_code == 200, "one owner, two keys"
+
+
+async def test_streams_and_pictures_with_a_key(guarded: Live) -> None:
+    ann = await bearer(guarded, "ann")
+    sent = await guarded.client.post(f"{ROOT}/generate/stream", json=NOOP, headers=ann)
+    events = events_of(sent.text)
+    assert events[-1][1]["stage"] == "completed"
+    picture = events[-1][1]["data"]["result"]["images"][0]["image_url"]
+    assert (await guarded.client.get(picture)).status_code == 200, "pictures need no key"
+
+
+async def test_a_revoked_key_is_refused_here_at_once(guarded: Live) -> None:
+    headers = await bearer(guarded, "ann")
+    assert (await guarded.client.get(f"{ROOT}/jobs", headers=headers)).status_code == 200
+    keys = keys_of(guarded)
+    (made,) = [key async for key in keys.listed()]
+    assert await keys.revoke(made.id)
+    response = await guarded.client.get(f"{ROOT}/jobs", headers=headers)
+    assert without_id(response) == without_id(await guarded.client.get(f"{ROOT}/jobs"))
+
+
+async def test_anonymous_jobs_can_be_made_read_watched_and_cancelled_but_not_listed(public: Live) -> None:
+    sent = await public.client.post(f"{ROOT}/generate/stream", json=NOOP)
+    assert events_of(sent.text)[-1][1]["stage"] == "completed"
+    job_id = sent.headers["x-job-id"]
+    assert (await ended(public, job_id))["status"] == "completed"
+    assert (await public.client.get(f"{ROOT}/jobs/{job_id}/stream")).status_code == 200
+    listed = await public.client.get(f"{ROOT}/jobs")
+    assert (listed.status_code, listed.json()) == (200, {"jobs": [], "next_cursor": None})
+    stalled = await order(public, {}, STALL)
+    assert (await public.client.post(f"{ROOT}/jobs/{stalled}/cancel")).json()["status"] == "cancelled"
+
+
+async def test_what_outlasts_an_anonymous_visit_needs_a_key(public: Live) -> None:
+    job_id = await order(public, {}, {"prompt": "A hill", "sandbox": {"scenario": "refused"}})
+    await ended(public, job_id)
+    needing = {(method, path) for method, path, route in api(public) if asks_for(route.dependant, keyed)}
+    assert needing >= {("DELETE", f"{ROOT}/jobs/{{job_id}}"), ("POST", f"{ROOT}/jobs/{{job_id}}/retry")}
+    for method, path in needing:
+        refused = await public.client.request(method, filled(path, job_id=job_id))
+        assert refused.status_code == 401, path
+    assert (await ended(public, job_id))["run"] == 1
+    ann = await bearer(public, "ann")
+    assert (await public.client.get(f"{ROOT}/jobs/{job_id}", headers=ann)).status_code == 404
+    anns = await order(public, ann)
+    assert (await public.client.get(f"{ROOT}/jobs/{anns}")).status_code == 404
+    assert len((await public.client.get(f"{ROOT}/jobs", headers=ann)).json()["jobs"]) == 1
+
+
+async def test_the_document_tells_who_needs_what(guarded: Live) -> None:
+    document = (await guarded.client.get("/openapi.json")).json()
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for method, path, route in api(guarded):
+        operation = document["paths"][path][method.lower()]
+        ways: list[dict[str, list[str]]] = (
+            [{"key": []}, {"ticket": []}] if asks_for(route.dependant, reader) else [{"key": []}]
+        )
+        assert operation["security"] == ways, path
+        for code in ("401", "429"):
+            assert "application/problem+json" in operation["responses"][code]["content"], path
+    assert "security" not in document["paths"]["/health"]["get"]
+
+
+async def test_without_a_key_is_documented_as_a_way_where_it_is_one(public: Live) -> None:
+    paths = (await public.client.get("/openapi.json")).json()["paths"]
+    assert paths[f"{ROOT}/generate"]["post"]["security"] == [{}, {"key": []}]
+    assert paths[f"{ROOT}/jobs/{{job_id}}/retry"]["post"]["security"] == [{"key": []}]
+
+
+class Priced(Sandbox):
+    """The sandbox, as if it cost money."""
+
+    terms = replace(Sandbox.terms, prices={"draft": 0.04, "standard": 0.1})
+
+
+@pytest.fixture
+async def priced(serve: Serve, tmp_path: Path) -> AsyncIterator[Live]:
+    settings: dict[str, Any] = {
+        "data_dir": tmp_path / "data",
+        "auth": "anonymous",
+        "limits": {"anonymous_daily_cost": 0.1},
+    }
+    adapters = await asyncio.to_thread(wiring.build_adapters, Settings(**settings))
+    async with serve(**settings, adapters=replace(adapters, image_providers={"sandbox": Priced()})) as running:
+        yield running
+
+
+async def test_the_daily_cap_counts_what_is_accepted_and_nothing_twice(priced: Live) -> None:
+    draft, key = {**NOOP, "quality": "draft"}, {"Idempotency-Key": "k"}
+    first = await order(priced, key, draft)
+    for _ in range(5):
+        assert await order(priced, key, draft) == first
+    assert (await priced.client.post(f"{ROOT}/generate", json=NOOP, headers=key)).status_code == 422
+    bad = await priced.client.post(f"{ROOT}/generate", json={"prompt": ""})
+    assert bad.status_code == 422
+    await order(priced, {}, draft)
+    refused = await priced.client.post(f"{ROOT}/generate/stream", json=draft)
+    assert refused.status_code == 429, "0.04 + 0.04 + 0.04 is more than 0.10"
+    assert refused.json()["code"] == "rate_limited"
+    assert 1 <= int(refused.headers["retry-after"]) <= 86_400
+    assert await order(priced, key, draft) == first, "a replay is answered when the day is used up, too"
+    assert await order(priced, await bearer(priced, "ann"), draft), "keys have no cap"
+
+
+async def test_the_same_request_at_once_is_charged_once(priced: Live) -> None:
+    draft, key = {**NOOP, "quality": "draft"}, {"Idempotency-Key": "k"}
+    jobs = await asyncio.gather(*(priced.client.post(f"{ROOT}/generate", json=draft, headers=key) for _ in range(2)))
+    assert len({response.json()["job_id"] for response in jobs}) == 1
+    await order(priced, {}, draft)
+
+
+async def test_a_quality_without_a_price_costs_as_much_as_the_dearest(priced: Live) -> None:
+    await order(priced, {}, {**NOOP, "quality": "ultra"})
+    refused = await priced.client.post(f"{ROOT}/generate", json={**NOOP, "quality": "draft"})
+    assert refused.status_code == 429
