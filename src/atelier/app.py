@@ -76,8 +76,8 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         streams=Streams(config.streams_per_owner),
         cap=DailyCap(store, ANONYMOUS, config.limits.anonymous_daily_cost, services.now),
         pictures=adapters.pictures,
-        image_providers=tuple(adapters.image_providers),
-        prices={name: provider.terms.prices for name, provider in adapters.image_providers.items()},
+        providers=services.providers,
+        slots=config.slots.image,
         origins=Origins(
             configured=config.cors_origins, public_url=str(config.public_url) if config.public_url else None
         ),
@@ -139,7 +139,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
         await stop.finish()
         for chore in chores:
             chore.cancel()
-        for provider in services.adapters.image_providers.values():
+        for provider in services.providers.values():
             await provider.close()
         await services.adapters.presence.close()
         await services.adapters.store.close()

@@ -18,6 +18,7 @@ from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Policy
 from atelier.pipelines import image
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
+from atelier.providers.health import Observed
 from atelier.providers.sandbox import Sandbox
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.queues.presence import DiskPresence
@@ -51,6 +52,7 @@ class Services:
     """Everything the app runs on."""
 
     adapters: Adapters
+    providers: Mapping[str, Observed]
     queue: EmbeddedQueue
     engine: JobEngine
     now: Clock
@@ -97,7 +99,8 @@ def build_adapters(settings: Settings) -> Adapters:
 def build_services(settings: Settings, adapters: Adapters) -> Services:
     """Put engine and queue on top of the adapters."""
     queue = EmbeddedQueue(store=adapters.store, slots={image.KIND: settings.slots.image}, now=utc_now)
-    pipeline = image.ImagePipeline(providers=adapters.image_providers, storage=adapters.storage, spool=adapters.spool)
+    providers = {name: Observed(provider, utc_now) for name, provider in adapters.image_providers.items()}
+    pipeline = image.ImagePipeline(providers=providers, storage=adapters.storage, spool=adapters.spool)
     engine = JobEngine(
         store=adapters.store,
         queue=queue,
@@ -114,7 +117,7 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         secret=adapters.secret,
         now=utc_now,
     )
-    return Services(adapters=adapters, queue=queue, engine=engine, now=utc_now)
+    return Services(adapters=adapters, providers=providers, queue=queue, engine=engine, now=utc_now)
 
 
 async def tidy(settings: Settings, services: Services) -> None:

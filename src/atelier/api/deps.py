@@ -27,6 +27,7 @@ from atelier.api.origins import Origins
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
+from atelier.pipelines.ports import ObservedProvider
 
 LONGEST_WAIT_SECONDS = 60
 CONTENT_TYPE = b"content-type"
@@ -53,8 +54,8 @@ class Surroundings:
     streams: Streams
     cap: DailyCap
     pictures: PictureFiles
-    image_providers: tuple[str, ...]
-    prices: Mapping[str, Mapping[str, float]]
+    providers: Mapping[str, ObservedProvider]
+    slots: int
     origins: Origins
     checks: Mapping[str, Check]
     body_bytes: int

@@ -9,7 +9,7 @@ from atelier.jobs.engine import NewJob, Submitted
 
 def price(call: Call, provider: str, quality: str) -> float:
     """Return the list price of a picture in US dollars; a quality without a price costs as much as the dearest."""
-    prices = call.around.prices[provider]
+    prices = call.around.providers[provider].terms.prices
     return prices.get(quality, max(prices.values(), default=0.0))
 
 

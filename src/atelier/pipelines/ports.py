@@ -98,6 +98,20 @@ class Offer:
     per_minute: int | None = None
 
 
+State = Literal["idle", "ok", "rate_limited", "failing"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """How the last call went (`idle`: there was none), and when calls last succeeded and failed."""
+
+    state: State = "idle"
+    succeeded_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure: str | None = None
+    """The last failure's code."""
+
+
 class ImageProvider(Protocol):
     """Makes pictures. Errors are ProviderError and its kin; cancelling the call aborts it."""
 
@@ -110,6 +124,12 @@ class ImageProvider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and processes."""
+
+
+class ObservedProvider(ImageProvider, Protocol):
+    """One whose calls are remembered."""
+
+    health: Health
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,27 +1,12 @@
-"""How a provider has been lately, as this process has seen it."""
+"""Providers whose calls are remembered: how they have been lately, as this process has seen it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal
+from dataclasses import replace
 
 from atelier.errors import AtelierError, ProviderRateLimited, ProviderRefused
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, Report
-
-State = Literal["idle", "ok", "rate_limited", "failing"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Health:
-    """How the last call went (`idle`: there was none), and when calls last succeeded and failed."""
-
-    state: State = "idle"
-    succeeded_at: datetime | None = None
-    failed_at: datetime | None = None
-    failure: str | None = None
-    """The last failure's code."""
+from atelier.pipelines.ports import GeneratedImage, Health, ImageProvider, ImageRequest, Report, State
 
 
 class Observed:

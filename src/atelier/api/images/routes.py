@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from atelier.api.deps import STREAM, Call, Caller, JsonRoute, Keyed, Reader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
-from atelier.api.images import translate
-from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
+from atelier.api.images import offers, translate
+from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ProviderList
 from atelier.api.spending import price, submit
 from atelier.api.streams import event_stream
 from atelier.api.ticket_routes import job_ticket
@@ -85,6 +85,12 @@ async def generate_stream(body: GenerateRequest, call: Caller, key: Key = None) 
     """Record the job durably and send its events until it ends. Going away does not change the job."""
     submitted = await _submit(body, call, key)
     return _stream(submitted.snapshot.job, 0, call, _replayed(submitted))
+
+
+@router.get("/providers", summary="Who can draw", responses={503: PROBLEM})
+async def providers(call: Caller) -> ProviderList:
+    """List the configured providers: what may be asked of each, what it costs, and how it has been lately."""
+    return offers.to_providers(call.around.providers, call.around.slots)
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses={422: PROBLEM, 503: PROBLEM})
@@ -173,7 +179,7 @@ async def ticket(job_id: str, call: Caller) -> TicketView:
 
 
 async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
-    order = translate.to_order(body, call.around.image_providers)
+    order = translate.to_order(body, tuple(call.around.providers))
     new = NewJob(
         kind=KIND,
         owner=call.owner,
