@@ -1,7 +1,8 @@
 """The least that does the same job: Starlette, uvicorn, SQLite with full durability and group commit. Nothing else.
 
-No validation, no leases, no retries, no idempotency; state is kept in memory and written as often as atelier
-writes: create, claim, three stages, the end. It is the limit that ratios refer to, not a product.
+No validation, no leases, no retries, no idempotency. It writes as often as atelier writes: create, claim, three
+stages, the end; each write is the job's present state and a line of its log, without which nothing could be listed or
+taken up again after a restart. It answers from memory. It is the limit that ratios refer to, not a product.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))
 SLOTS = 64
 BATCH = 256
 
+STATE = (
+    "INSERT INTO jobs VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, state = excluded.state"
+)
+
 Row = tuple[str, int, str]
 
 
@@ -52,6 +57,8 @@ class Writer(threading.Thread):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE records (job TEXT, seq INTEGER, body TEXT, PRIMARY KEY (job, seq))")
+        connection.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY, stage INTEGER, state TEXT)")
+        connection.execute("CREATE INDEX jobs_stage ON jobs (stage)")
         while True:
             batch = [self._inbox.get()]
             try:
@@ -61,6 +68,7 @@ class Writer(threading.Thread):
                 pass
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT INTO records VALUES (?, ?, ?)", [row for row, _ in batch])
+            connection.executemany(STATE, [(job, seq, body) for (job, seq, body), _ in batch])
             connection.execute("COMMIT")
             self._loop.call_soon_threadsafe(settle, [done for _, done in batch])
 
