@@ -110,6 +110,7 @@ class Run(Generic[Params, State]):
         self.params = pipeline.params.model_validate(self._parts["params"])
         self.state = pipeline.state.model_validate(kept.get("values", {}))
         self.progress = Progress(**kept.get("progress", {}))
+        self._kept = self.checkpoint()
         self.loaded = True
 
     @property
@@ -121,7 +122,9 @@ class Run(Generic[Params, State]):
         """Record that `stage` begins and keep the state reached so far, in one write."""
         self._steps.stop()
         event = StageStarted(stage=stage.name, progress=stage.progress, message=stage.message, data=self._history())
-        await self._write(event, {"state": self.checkpoint()})
+        state = self.checkpoint()
+        await self._write(event, {"state": state} if state != self._kept else {})
+        self._kept = state
 
     async def once(self, key: str, make: Callable[[], Awaitable[Json]], *, message: str, progress: float) -> Json:
         """Return what is kept under `key`; else make it, keep it as a milestone of the log, and return it."""

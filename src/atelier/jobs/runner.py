@@ -243,7 +243,8 @@ class Runner:
             return Decision(events=(ending.event,), parts=parts)
 
         counted = Counted(decide)
-        parts = {**({"state": run.checkpoint()} if run.loaded else {}), **ending.parts}
+        resumable = run.loaded and not isinstance(ending.event, Completed)
+        parts = {**({"state": run.checkpoint()} if resumable else {}), **ending.parts}
 
         for again in range(SETTLE_TRIES):
             try:
