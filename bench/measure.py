@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,34 @@ async def watching(port: int, pid: int, count: int) -> Figures:
         f"{count} streams on one job: KiB each": (held - before) / count,
         f"{count} streams on one job: whole and in order, %": 100 * sum(whole) / count,
     }
+
+
+async def crowd(port: int, count: int) -> Figures:
+    """As many streams, each on a job of its own; all jobs start at the same moment."""
+    lead = 10 + count / 50
+    starts = time.time() + lead
+    streams = [await open_stream(port, request("POST", f"{ROOT}/generate/stream", order(starts))) for _ in range(count)]
+    if time.time() > starts:
+        raise SystemExit("The machine is too slow: jobs began before all streams were open.")
+    opened = sum(not stream.ended.done() for stream in streams)
+    async with asyncio.timeout(120):
+        await asyncio.gather(*(stream.ended for stream in streams))
+    lags = [1000 * lag for stream in streams for lag in stream.lags(starts - 0.1)]
+    whole = [list(dict.fromkeys(event["stage"] for _, event in stream.events())) == STAGES for stream in streams]
+    for stream in streams:
+        stream.transport.close()
+    return {
+        f"{count} streams, a job each: open at once": opened,
+        f"{count} streams, a job each: stage lag p99": percentile(lags, 0.99),
+        f"{count} streams, a job each: whole and in order, %": 100 * sum(whole) / count,
+    }
+
+
+async def endurance(port: int, pid: int, lots: int, count: int) -> Figures:
+    """Lot after lot of jobs: the memory after each, so that what grows is seen."""
+    held = []
+    for _ in range(lots):
+        await through(port, pid, count)
+        held.append(memory(pid) / 1024)
+    first, last = statistics.mean(held[1 : 1 + lots // 3]), statistics.mean(held[-lots // 3 :])
+    return {f"MiB after {count} jobs": held[0], f"MiB after {lots * count} jobs": held[-1], "MiB grown": last - first}
