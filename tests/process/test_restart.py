@@ -134,7 +134,7 @@ async def read_stream(server: Server, job_id: str, after: int) -> tuple[str, boo
 async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> None:
     port = free_port()
     slow = {"scenario": "slow", "seconds": 6}
-    async with running(tmp_path / "data", port=port, grace_seconds=1, slots__image=3) as server:
+    async with running(tmp_path / "data", port=port, fresh=True, grace_seconds=1, slots__image=3) as server:
         ids = [await submit(server, sandbox=slow) for _ in range(3)]
         waiting = [await submit(server, sandbox={"scenario": "noop"}) for _ in range(2)]
         for job_id in ids:
@@ -245,7 +245,7 @@ async def test_a_start_on_a_taken_port_is_refused_and_takes_no_job(tmp_path: Pat
         ids += [await submit(server, sandbox={"scenario": "noop"}) for _ in range(3)]
         port = int(str(server.client.base_url).rsplit(":", 1)[1].strip("/"))
         for _ in range(3):
-            second = await start(tmp_path / "data", port=port)
+            second = await start(tmp_path / "data", port=port, fresh=True)
             assert await asyncio.wait_for(second.wait(), 10) == 78
         assert f"Port {port}" in log_of(tmp_path / "data", port)
         for job_id in ids:
