@@ -129,7 +129,7 @@ class PlayedProvider(Adapter):
         self._calls.note(request.prompt)
         self._fuse.at("ordered")
         script = request.script
-        if script.scenario not in {"ok", "slow"}:
+        if script.scenario not in {"ok", "slow"} and request.attempt == 1:
             made: GeneratedImage = await self._inner.generate(request, report)
             return made
         seconds = script.seconds if script.scenario == "slow" else QUICK_SECONDS

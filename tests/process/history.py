@@ -10,10 +10,9 @@ import asyncio
 import itertools
 import json
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from tests.images import ROOT
@@ -21,7 +20,7 @@ from tests.process.faults import picture_of
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 PAUSE_SECONDS = 0.05
-SILENCE_SECONDS = 3.0
+SILENCE_SECONDS = 1.5
 """A server that says nothing for this long may be stopped: another one is asked, or the same again."""
 
 Event = tuple[int, dict[str, Any]]
@@ -75,7 +74,7 @@ class Evidence:
 
 
 def no_more_than_attempts(job: dict[str, Any]) -> int:
-    return int(job["attempt"])
+    return int(job.get("attempt", 0))
 
 
 class History:
@@ -86,38 +85,47 @@ class History:
         self.acknowledged: dict[str, str] = {}
         self.watches: list[Watch] = []
         self.refusals: list[httpx.Response] = []
+        self._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=None))
         self._bases = itertools.cycle([f"http://127.0.0.1:{port}" for port in ports])
         self._numbers = itertools.count(1)
         self._watching: list[asyncio.Task[None]] = []
 
-    async def submit(self, *, watchers: int = 1, within: float = 60, **body: Any) -> str:
-        """Submit until it is acknowledged; the same key makes it one job."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        await self._client.aclose()
+
+    async def submit(
+        self, *, watchers: int = 1, within: float = 60, silence: float = SILENCE_SECONDS, **body: Any
+    ) -> str:
+        """Submit until it is acknowledged; the same key makes it one job. Answers of `silence` seconds are waited for."""
         number = next(self._numbers)
         order = {"prompt": f"Picture {number} of {self.name}", "blog_id": self.name, **body}
         headers = {"Idempotency-Key": f"{self.name}-{number}"}
-        async with asyncio.timeout(within), httpx.AsyncClient(timeout=SILENCE_SECONDS) as client:
-            while True:
-                answer = await self._attempt(client, order, headers)
-                if answer is not None and answer.status_code == 200:
-                    break
+        async with asyncio.timeout(within):
+            while (job_id := await self._attempt(order, headers, silence)) is None:
                 await asyncio.sleep(PAUSE_SECONDS)
-        job_id: str = answer.json()["job_id"]
         self.acknowledged[job_id] = order["prompt"]
         for _ in range(watchers):
             self.watch(job_id)
         return job_id
 
-    async def _attempt(
-        self, client: httpx.AsyncClient, order: dict[str, Any], headers: dict[str, str]
-    ) -> httpx.Response | None:
+    async def _attempt(self, order: dict[str, Any], headers: dict[str, str], silence: float) -> str | None:
         try:
-            answer = await client.post(f"{next(self._bases)}{ROOT}/generate", json=order, headers=headers)
+            answer = await self._client.post(
+                f"{next(self._bases)}{ROOT}/generate", json=order, headers=headers, timeout=silence
+            )
         except httpx.TransportError:
             return None
-        if answer.status_code != 200:
-            assert answer.status_code == 503, answer.text
-            self.refusals.append(answer)
-        return answer
+        if answer.status_code == 200:
+            return str(answer.json()["job_id"])
+        assert answer.status_code == 503, answer.text
+        self.refusals.append(answer)
+        return None
 
     def watch(self, job_id: str) -> None:
         """Follow the job until its end, over as many connections as that takes."""
@@ -126,18 +134,17 @@ class History:
         self._watching.append(asyncio.create_task(self._follow(seen)))
 
     async def _follow(self, seen: Watch) -> None:
-        async with httpx.AsyncClient(timeout=SILENCE_SECONDS) as client:
-            while not seen.ended:
-                seen.connections += 1
-                try:
-                    await self._read(client, seen)
-                except httpx.TransportError:
-                    await asyncio.sleep(PAUSE_SECONDS)
+        while not seen.ended:
+            seen.connections += 1
+            try:
+                await self._read(seen)
+            except httpx.TransportError:
+                await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _read(self, client: httpx.AsyncClient, seen: Watch) -> None:
+    async def _read(self, seen: Watch) -> None:
         headers = {"Last-Event-ID": str(seen.cursor)} if seen.events else {}
         url, rest = f"{next(self._bases)}{ROOT}/jobs/{seen.job_id}/stream", b""
-        async with client.stream("GET", url, headers=headers) as response:
+        async with self._client.stream("GET", url, headers=headers, timeout=SILENCE_SECONDS) as response:
             if response.status_code != 200:
                 if response.status_code != 503:
                     seen.complaints.append(f"{seen.job_id}: its stream answered {response.status_code}")
@@ -150,12 +157,6 @@ class History:
         """Wait until every watcher has seen the end."""
         async with asyncio.timeout(within):
             await asyncio.gather(*self._watching)
-
-    async def abandon(self) -> None:
-        """Let the watchers go."""
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
 
     async def evidence(
         self,
@@ -209,8 +210,8 @@ async def _listed(client: httpx.AsyncClient, name: str) -> list[str]:
 def violations(evidence: Evidence) -> list[str]:
     """Return everything that may not be, in sentences; nothing where all promises were kept."""
     found = [complaint for watch in evidence.watches for complaint in watch.complaints]
-    if Counter(evidence.listed) != Counter(evidence.acknowledged):
-        found.append("the jobs listed are not the jobs acknowledged")
+    if sorted(evidence.listed) != sorted(evidence.acknowledged):
+        found.append(f"{len(evidence.listed)} jobs are listed, and not the {len(evidence.acknowledged)} acknowledged")
     for job_id, prompt in evidence.acknowledged.items():
         ended = evidence.ended[job_id]
         found += [f"{job_id}: {what}" for what in (*_wrong_log(ended.job), *_wrong_result(ended, prompt))]
