@@ -1,4 +1,7 @@
-"""`main.py` with the adapters of `faults` put before the real ones."""
+"""`main.py` with the adapters of `faults` put before the real ones.
+
+A file `busy` beside the data directory says for how many seconds another process's lock is waited for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from tests.process import faults
 
 from atelier import wiring
 from atelier.settings import Settings
+from atelier.stores.sqlite import schema
 from atelier.wiring import Adapters
 
 ROOT = Path(__file__).parent.parent.parent
@@ -16,7 +20,10 @@ build = wiring.build_adapters
 
 
 def build_faulty(settings: Settings) -> Adapters:
-    return faults.wrapped(build(settings), settings.data_dir.parent)
+    folder = settings.data_dir.parent
+    if (folder / "busy").exists():
+        schema.BUSY_SECONDS = float((folder / "busy").read_text())
+    return faults.wrapped(build(settings), folder)
 
 
 if __name__ == "__main__":
