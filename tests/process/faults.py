@@ -7,8 +7,6 @@ away and is gone, so that the next process lives. Calls of the provider are line
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import os
 import signal
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import Image
+from tests.history import picture_of
 
 from atelier.jobs.events import Claimed, Completed, Event
 from atelier.jobs.models import Job, Json, Snapshot
@@ -27,7 +25,6 @@ from atelier.wiring import Adapters
 
 QUICK_SECONDS = 0.05
 STEPS = 8
-SIDE = 16
 
 
 class Fuse:
@@ -154,14 +151,6 @@ POINTS = {
     "completed": 1,
 }
 """Where a process may die, in order, and how often a picture is ordered then: twice only where nothing was kept yet."""
-
-
-def picture_of(prompt: str) -> bytes:
-    """Return the picture that only this prompt gives."""
-    colour = tuple(hashlib.sha256(prompt.encode()).digest()[:3])
-    file = io.BytesIO()
-    Image.new("RGB", (SIDE, SIDE), cast("tuple[int, int, int]", colour)).save(file, "PNG")
-    return file.getvalue()
 
 
 def wrapped(adapters: Adapters, folder: Path) -> Adapters:

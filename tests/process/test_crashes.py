@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.process.faults import POINTS, Calls, Fuse
-from tests.process.history import History
+from tests.history import History
 from tests.process.servers import FAULTY, Process, free_port, running, start
 
 QUICK: dict[str, Any] = {"scenario": "ok"}

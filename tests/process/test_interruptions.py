@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import httpx
 import pytest
 from tests.images import ROOT
 from tests.process.faults import Calls
-from tests.process.history import History
+from tests.history import History
 from tests.process.servers import FAULTY, HERE, Process, Server, free_port, ready, running, start
 
 SMALL_DISK = HERE / "small_disk_server.py"
@@ -173,7 +174,7 @@ async def test_a_store_that_another_process_locks_is_waited_out(
 ) -> None:
     """Longer than the busy timeout: submits are told to come back, reads go on, and nothing acknowledged is lost."""
     port, calls = free_port(), Calls(tmp_path)
-    (tmp_path / "busy").write_text(str(busy))
+    (tmp_path / "patience").write_text(json.dumps({"busy": busy}))
     shape = {**SHAPE, "lease_seconds": lease, "max_attempts": 10}
     async with History(port) as history, running(tmp_path / "data", port=port, **shape) as server:
         ids = [await history.submit(sandbox=slow(3)) for _ in range(3)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.process.history import History
+from tests.history import History
 from tests.process.servers import FAULTY, HERE, free_port, log_of, running, start
 
 PAGE = 4096

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from tests.process.faults import picture_of
-from tests.process.history import Ended, Evidence, Watch, no_more_than_attempts, violations
+from tests.history import Ended, Evidence, Watch, no_more_than_attempts, picture_of, violations
 
 STAGES = ["queued", "processing", "generating", "uploading", "completed"]
 

@@ -7,23 +7,34 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import itertools
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
+from PIL import Image
 from tests.images import ROOT
-from tests.process.faults import picture_of
 
+SIDE = 16
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 PAUSE_SECONDS = 0.05
 SILENCE_SECONDS = 1.5
 """A server that says nothing for this long may be stopped: another one is asked, or the same again."""
 
 Event = tuple[int, dict[str, Any]]
+
+
+def picture_of(prompt: str) -> bytes:
+    """Return the picture that only this prompt gives, as the played providers draw it."""
+    colour = cast("tuple[int, int, int]", tuple(hashlib.sha256(prompt.encode()).digest()[:3]))
+    file = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE), colour).save(file, "PNG")
+    return file.getvalue()
 
 
 @dataclass
