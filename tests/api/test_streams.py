@@ -131,9 +131,7 @@ def dechunked(body: bytes) -> bytes:
     return content
 
 
-@pytest.mark.parametrize(
-    "cuts", [1000, pytest.param(20_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
-)
+@pytest.mark.parametrize("cuts", [1000, pytest.param(20_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
 async def test_cuts_at_any_byte_lose_nothing_and_repeat_nothing(serve: Serve, tmp_path: Path, cuts: int) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - shown when it fails
@@ -164,7 +162,7 @@ class Deaf:
     async def open(cls, live: Live, job_id: str) -> Deaf:
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.setblocking(False)
+        client.settimeout(0)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(client, ("127.0.0.1", live.port))
         deaf = cls(client)
@@ -197,10 +195,10 @@ async def arrivals(live: Live, job_id: str) -> dict[int, float]:
 
 
 async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(streams, "SEND_SECONDS", 0.5)
-    monkeypatch.setattr(streams, "UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr(streams, "UNREAD_SECONDS", 1.5)
     monkeypatch.setattr(pipeline, "STEP_INTERVAL", timedelta())
     async with played(serve, tmp_path, Played(700, 0.004)) as live:
         body = {"prompt": "A hill"}
@@ -211,6 +209,7 @@ async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
             while deaf.connections(live):
                 await asyncio.sleep(0.05)
         assert not any(reader.done() for reader in readers), "the others were still watching when it was let go"
+        assert caplog.messages.count("client_reads_nothing") == 1
         times = await asyncio.gather(*readers)
         deaf.socket.close()
         assert (await ended(live, job_id))["status"] == "completed"
@@ -220,3 +219,4 @@ async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
             assert max(moments) - min(moments) < 2, "nobody waited for another"
         assert not live.app.state.surroundings.engine._followers._open
         assert not live.server.server_state.tasks
+    assert not any(record.exc_info for record in caplog.records), "it is an everyday event"

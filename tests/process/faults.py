@@ -1,7 +1,7 @@
-"""Adapters that kill their process at a chosen point, once, and a provider that is played and counts its calls.
+"""Adapters that kill or stop their process at a chosen point, once, and a provider that is played and counts its calls.
 
-A point is chosen by writing its name into the file `fuse` beside the data directory. Whoever reaches it takes the file
-away and is gone, so that the next process lives. Calls of the provider are lines of the file `calls`.
+A point and a signal are chosen by the file `fuse` beside the data directory. Whoever reaches the point takes the file
+away and gets the signal, so that the next process lives. Calls of the provider are lines of the file `calls`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from atelier.jobs.events import Claimed, Completed, Event
 from atelier.jobs.models import Job, Json, Snapshot
 from atelier.jobs.ports import Decide, Decision, Store
 from atelier.media import Content
-from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, Report, Spool, StepReport, Storage, Stored
+from atelier.pipelines.ports import (
+    GeneratedImage,
+    ImageProvider,
+    ImageRequest,
+    Report,
+    Spool,
+    StepReport,
+    Storage,
+    Stored,
+)
 from atelier.wiring import Adapters
 
 QUICK_SECONDS = 0.05
@@ -28,14 +37,15 @@ STEPS = 8
 
 
 class Fuse:
-    """Where the process is to die."""
+    """Where the process is to die, or to stop."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "fuse"
 
-    def light(self, point: str) -> None:
-        (self._file.with_suffix(".new")).write_text(point)
-        self._file.with_suffix(".new").rename(self._file)
+    def light(self, point: str, number: int = signal.SIGKILL) -> None:
+        written = self._file.with_suffix(".new")
+        written.write_text(f"{point} {number:d}")
+        written.rename(self._file)
 
     @property
     def lit(self) -> bool:
@@ -43,12 +53,13 @@ class Fuse:
 
     def at(self, point: str) -> None:
         try:
-            if self._file.read_text() != point:
+            chosen, number = self._file.read_text().split()
+            if chosen != point:
                 return
             self._file.unlink()
         except FileNotFoundError:
             return
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), int(number))
 
 
 class Calls:

@@ -7,6 +7,7 @@ come out. It ends when its input ends, and its servers with it.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import runpy
@@ -17,15 +18,14 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-import httptools  # noqa: F401 - imported once, for every server; so are the next ones
-import tests.process.faults
-import uvicorn
-import uvicorn.lifespan.on
-import uvicorn.loops.uvloop
-import uvicorn.protocols.http.httptools_impl  # noqa: F401
-
-import atelier.app  # noqa: F401
-
+PRELOADED = (
+    "atelier.app",
+    "httptools",
+    "tests.process.faults",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+)
 REAP_SECONDS = 0.01
 
 
@@ -93,6 +93,8 @@ def serve(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    for module in PRELOADED:
+        importlib.import_module(module)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
         listener.listen()

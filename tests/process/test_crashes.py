@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.faults import POINTS, Calls, Fuse
 from tests.history import History
+from tests.process.faults import POINTS, Calls, Fuse
 from tests.process.servers import FAULTY, Process, free_port, running, start
 
 QUICK: dict[str, Any] = {"scenario": "ok"}
@@ -69,9 +69,7 @@ async def test_kill_9_at_a_point_in_a_crowd(tmp_path: Path, point: str, pace: st
     async with History(port) as history:
         for _ in range(3):
             process = await start(tmp_path / "data", port=port, **shape)
-            crowd = [
-                asyncio.create_task(history.submit(watchers=2, sandbox=chance.choice(scripts))) for _ in range(15)
-            ]
+            crowd = [asyncio.create_task(history.submit(watchers=2, sandbox=chance.choice(scripts))) for _ in range(15)]
             await asyncio.sleep(chance.uniform(0, 1))
             fuse.light(point)
             late = [asyncio.create_task(history.submit(sandbox=script)) for script in scripts]

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,9 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.images import ROOT
-from tests.process.faults import Calls
 from tests.history import History
+from tests.images import ROOT
+from tests.live import needs
+from tests.process.faults import Calls, Fuse
 from tests.process.servers import FAULTY, HERE, Process, Server, free_port, ready, running, start
 
 SMALL_DISK = HERE / "small_disk_server.py"
@@ -37,41 +39,73 @@ def dice() -> random.Random:
     return random.Random(seed)
 
 
+def stages_of(job: dict[str, Any]) -> list[str]:
+    return [record["stage"] for record in job["progress_updates"]]
+
+
 async def until(condition: Callable[[], bool], within: float = 20) -> None:
     async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    ("lease", "stopped"), [(1, 0), pytest.param(10, 60, marks=[pytest.mark.soak, pytest.mark.timeout(300)])]
-)
-async def test_a_stopped_process_is_fenced_out(tmp_path: Path, lease: float, stopped: float) -> None:
-    """STOP beyond the lease: another process takes over; CONT: the zombie changes nothing and stays healthy."""
-    ports, calls = (free_port(), free_port()), Calls(tmp_path)
-    shape = {**SHAPE, "lease_seconds": lease}
-    began = time.monotonic()
+async def zombies(history: History, fuse: Fuse) -> None:
+    """Have three jobs drawn by a process that stops when it has spooled the first."""
+    fuse.light("spooled", signal.SIGSTOP)
+    for _ in range(3):
+        await history.submit(watchers=2, sandbox=slow(1))
+    await until(lambda: not fuse.lit)
+
+
+async def healthy(history: History, calls: Calls, zombie: Server) -> None:
+    """See that the process that was stopped serves and works as ever."""
+    assert (await zombie.client.get("/health")).status_code == 200
+    again = await history.submit(sandbox=QUICK)
+    jobs = await history.judge(zombie.client, calls.read())
+    assert jobs[again]["attempt"] == 1
+    assert {job["status"] for job in jobs.values()} == {"completed"}
+
+
+async def test_a_stopped_process_is_fenced_out(tmp_path: Path) -> None:
+    """STOP beyond the lease, CONT in the middle of another process's runs: the zombie changes nothing."""
+    ports, fuse, calls = (free_port(), free_port()), Fuse(tmp_path), Calls(tmp_path)
+    shape = {**SHAPE, "lease_seconds": 1}
     async with History(*ports) as history, running(tmp_path / "data", port=ports[0], **shape) as zombie:
-        for _ in range(3):
-            await history.submit(watchers=2, sandbox=slow(1.5))
-        await until(lambda: len(calls.read()) == 3)
-        zombie.process.send_signal(signal.SIGSTOP)
         try:
+            await zombies(history, fuse)
             async with running(tmp_path / "data", port=ports[1], **shape) as other:
-                await history.submit(watchers=2, sandbox=QUICK)
-                await history.settle()
-                await asyncio.sleep(max(0.0, stopped - (time.monotonic() - began)))
+                await until(lambda: len(calls.read()) >= 5)
                 zombie.process.send_signal(signal.SIGCONT)
-                await asyncio.sleep(lease + 0.5)
                 jobs = await history.judge(other.client, calls.read())
-                assert sorted(job["attempt"] for job in jobs.values()) == [1, 2, 2, 2]
-                assert {job["status"] for job in jobs.values()} == {"completed"}
+                assert {job["attempt"] for job in jobs.values()} == {2}
+                for job in jobs.values():
+                    assert stages_of(job).count("uploading") == 1, "what the zombie wanted to write was refused"
         finally:
             zombie.process.send_signal(signal.SIGCONT)
-        assert (await zombie.client.get("/health")).status_code == 200
-        again = await history.submit(sandbox=QUICK)
-        jobs = await history.judge(zombie.client, calls.read())
-        assert jobs[again]["attempt"] == 1
+        await healthy(history, calls, zombie)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_a_process_that_sleeps_a_minute_is_fenced_out(tmp_path: Path) -> None:
+    """Everything has ended elsewhere when it wakes."""
+    ports, fuse, calls = (free_port(), free_port()), Fuse(tmp_path), Calls(tmp_path)
+    shape = {**SHAPE, "lease_seconds": 10}
+    async with History(*ports) as history, running(tmp_path / "data", port=ports[0], **shape) as zombie:
+        try:
+            await zombies(history, fuse)
+            async with running(tmp_path / "data", port=ports[1], **shape) as other:
+                minute = asyncio.create_task(asyncio.sleep(60))
+                await history.submit(watchers=2, sandbox=QUICK)
+                await history.settle()
+                await minute
+                zombie.process.send_signal(signal.SIGCONT)
+                await asyncio.sleep(15)
+                jobs = await history.judge(other.client, calls.read())
+                assert sorted(job["attempt"] for job in jobs.values()) == [1, 2, 2, 2]
+        finally:
+            zombie.process.send_signal(signal.SIGCONT)
+        await healthy(history, calls, zombie)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +256,9 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-@pytest.mark.parametrize("seconds", [1, pytest.param(15, marks=pytest.mark.soak), pytest.param(45, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "seconds", [1, pytest.param(15, marks=pytest.mark.soak), pytest.param(45, marks=pytest.mark.soak)]
+)
 async def test_a_full_disk_is_waited_out(tmp_path: Path, seconds: float) -> None:
     """Nothing is acknowledged that is not kept; with room again everything ends, some of it with the reason."""
     port, calls = free_port(), Calls(tmp_path)
@@ -246,3 +282,24 @@ async def test_a_full_disk_is_waited_out(tmp_path: Path, seconds: float) -> None
         jobs = await history.judge(server.client, calls.read())
     for job in jobs.values():
         assert job["status"] == "completed" or job["error_code"] == "storage_full"
+
+
+def sockets(server: Server) -> int:
+    """Return how many sockets a server has open."""
+    handles = Path(f"/proc/{server.process.pid}/fd").iterdir()
+    return sum(str(handle.readlink()).startswith("socket:") for handle in handles)
+
+
+async def test_a_client_that_asks_and_never_reads_is_let_go(tmp_path: Path) -> None:
+    needs(Path("/proc/self/fd").exists(), "Linux's /proc")
+    (tmp_path / "patience").write_text(json.dumps({"unread": 1}))
+    async with running(tmp_path / "data", script=FAULTY) as server:
+        before = sockets(server)
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.settimeout(5)
+            deaf.connect(("127.0.0.1", int(server.log.stem.removeprefix("server-"))))
+            deaf.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+            await until(lambda: sockets(server) > before)
+            await until(lambda: sockets(server) == before)
+        assert (await server.client.get("/health")).status_code == 200

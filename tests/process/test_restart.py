@@ -133,7 +133,7 @@ async def read_stream(server: Server, job_id: str, after: int) -> tuple[str, boo
 
 async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> None:
     port = free_port()
-    slow = {"scenario": "slow", "seconds": 4}
+    slow = {"scenario": "slow", "seconds": 6}
     async with running(tmp_path / "data", port=port, fresh=True, grace_seconds=1, slots__image=3) as server:
         ids = [await submit(server, sandbox=slow) for _ in range(3)]
         waiting = [await submit(server, sandbox={"scenario": "noop"}) for _ in range(2)]

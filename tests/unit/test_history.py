@@ -34,7 +34,9 @@ class Scene:
     """One job that ended well, as its one watcher saw it, ready to be spoilt."""
 
     log: list[dict[str, Any]] = field(default_factory=lambda: [record(n, name) for n, name in enumerate(STAGES, 1)])
-    job: dict[str, Any] = field(default_factory=lambda: {"status": "completed", "run": 1, "attempt": 1, "result": {"x": 1}})
+    job: dict[str, Any] = field(
+        default_factory=lambda: {"status": "completed", "run": 1, "attempt": 1, "result": {"x": 1}}
+    )
     events: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     picture: bytes | None = field(default_factory=lambda: picture_of("A hill"))
     calls: list[str] = field(default_factory=lambda: ["A hill"])
