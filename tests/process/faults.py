@@ -1,7 +1,8 @@
 """Adapters that kill or stop their process at a chosen point, once, and a provider that is played and counts its calls.
 
 A point and a signal are chosen by the file `fuse` beside the data directory. Whoever reaches the point takes the file
-away and gets the signal, so that the next process lives. Calls of the provider are lines of the file `calls`.
+away and gets the signal, so that the next process lives. Calls of the provider are lines of the file `calls`. While
+there is a file `sluggish`, every write of a job takes half a second more.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from atelier.pipelines.ports import (
 from atelier.wiring import Adapters
 
 QUICK_SECONDS = 0.05
+SLUGGISH_SECONDS = 0.5
 STEPS = 8
 
 
@@ -46,6 +48,10 @@ class Fuse:
         written = self._file.with_suffix(".new")
         written.write_text(f"{point} {number:d}")
         written.rename(self._file)
+
+    @property
+    def sluggish(self) -> Path:
+        return self._file.with_name("sluggish")
 
     @property
     def lit(self) -> bool:
@@ -104,6 +110,8 @@ class FaultyStore(Adapter):
                 self._fuse.at("completing")
             return decision
 
+        if self._fuse.sluggish.exists():
+            await asyncio.sleep(SLUGGISH_SECONDS)
         snapshot: Snapshot | None = await self._inner.write(job_id, watched)
         for event in decided:
             if isinstance(event, Claimed):

@@ -59,15 +59,11 @@ def the_first_bytes(store: Path) -> None:
         file.write(b"PNG, perhaps")
 
 
-def read_only(store: Path) -> None:
-    store.chmod(0o400)
-
-
 def in_a_read_only_folder(store: Path) -> None:
     store.parent.chmod(0o500)
 
 
-@pytest.mark.parametrize("harm", [one_page, half_of_it, the_first_bytes, read_only, in_a_read_only_folder])
+@pytest.mark.parametrize("harm", [one_page, half_of_it, the_first_bytes, in_a_read_only_folder])
 async def test_a_store_that_is_not_as_it_was_refuses_the_start(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     store = await filled(tmp_path / "data")
     harm(store)
@@ -82,8 +78,10 @@ async def test_a_store_that_is_not_as_it_was_refuses_the_start(tmp_path: Path, h
 
 async def test_mended_permissions_are_enough(tmp_path: Path) -> None:
     store = await filled(tmp_path / "data")
-    read_only(store)
+    before = store.read_bytes()
+    store.chmod(0o400)
     assert str(store) in await refused(tmp_path / "data")
+    assert store.read_bytes() == before
     store.chmod(0o600)
     async with running(tmp_path / "data", script=PLAIN) as server:
         jobs = (await server.client.get("/api/v1/images/jobs")).json()["jobs"]
