@@ -219,4 +219,5 @@ async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
             assert max(moments) - min(moments) < 2, "nobody waited for another"
         assert not live.app.state.surroundings.engine._followers._open
         assert not live.server.server_state.tasks
+        assert "atelier_open_streams 0.0" in (await live.client.get("/metrics")).text
     assert not any(record.exc_info for record in caplog.records), "it is an everyday event"
