@@ -1,7 +1,7 @@
 """A process that has imported everything and forks a server for each order: no less real, and there in a moment.
 
-Each connection to its socket is one server: the order goes in as a line of JSON, the process id and later the exit code
-come out. It ends when its input ends, and its servers with it.
+Each connection to its socket is one server: the order goes in as a line of JSON, then signals by their numbers; the process
+id and later the exit code come out. It ends when its input ends, and its servers with it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Nursery:
                 if key.fileobj is sys.stdin:
                     self.end()
                     return
-                self.take_order()
+                if key.fileobj is self.listener:
+                    self.take_order()
+                else:
+                    self.pass_on(key.data)
             self.reap()
 
     def take_order(self) -> None:
@@ -55,7 +58,13 @@ class Nursery:
             self.leave(connection)
             serve(order)
         self.servers[pid] = connection
+        self.selector.register(connection, selectors.EVENT_READ, pid)
         connection.sendall(b"%d\n" % pid)
+
+    def pass_on(self, pid: int) -> None:
+        """Send the signals that were asked for; whoever goes away takes the server along."""
+        for number in self.servers[pid].recv(1024).split() or [signal.SIGKILL]:
+            os.kill(pid, int(number))
 
     def leave(self, connection: socket.socket) -> None:
         """In the new process: nothing of the nursery's stays open."""
@@ -70,6 +79,7 @@ class Nursery:
                 if pid == 0:
                     return
                 with self.servers.pop(pid) as connection, contextlib.suppress(BrokenPipeError):
+                    self.selector.unregister(connection)
                     connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
     def end(self) -> None:
