@@ -24,19 +24,18 @@ from atelier import wiring
 from atelier.api import streams
 from atelier.errors import ProviderUnavailable
 from atelier.jobs import pipeline
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport, Terms
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport
+from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 
 WITHIN = 60
 
 
-class Played:
+class Played(Sandbox):
     """Somebody else's service: so many steps, so far apart; down at the first attempt where the prompt says so."""
 
-    name = "sandbox"
-    terms = Terms(abort="confirmed_by_provider", abort_billed="no", billed="no")
-
     def __init__(self, steps: int, pause: float) -> None:
+        super().__init__()
         self._steps, self._pause = steps, pause
 
     async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
@@ -46,9 +45,6 @@ class Played:
             report(StepReport(step=step, total=self._steps, preview=None))
             await asyncio.sleep(self._pause)
         return GeneratedImage(data=picture_of(request.prompt), model="played", seed=1, cost=0.0)
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 @asynccontextmanager

@@ -63,8 +63,12 @@ class Nursery:
 
     def pass_on(self, pid: int) -> None:
         """Send the signals that were asked for; whoever goes away takes the server along."""
-        for number in self.servers[pid].recv(1024).split() or [signal.SIGKILL]:
-            os.kill(pid, int(number))
+        try:
+            numbers = self.servers[pid].recv(1024).split()
+        except ConnectionResetError:
+            numbers = []
+        for number in map(int, numbers or [b"9"]):
+            os.kill(pid, number)
 
     def leave(self, connection: socket.socket) -> None:
         """In the new process: nothing of the nursery's stays open."""
