@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from atelier import logs, settings
+from atelier.api.streams import bound_unread
 from atelier.app import create_app
 from atelier.errors import InvalidInput, StartRefused
 from atelier.settings import Settings
@@ -59,11 +60,13 @@ def _spare_the_collector() -> None:
 def _listen(host: str, port: int) -> socket.socket:
     """Take the port. Raises StartRefused where somebody else has it."""
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise StartRefused(
             f"Port {port} of {host} cannot be had: {error.strerror}. Set PORT to another one."
         ) from error
+    bound_unread(listener)
+    return listener
 
 
 async def create_key(owner: str) -> None:

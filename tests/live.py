@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from atelier.api import streams
 from atelier.app import create_app
 from atelier.settings import Settings
 from atelier.wiring import Adapters
@@ -35,8 +36,8 @@ def needs(found: object, what: str) -> None:
 class Live:
     """A running server and a client of it."""
 
-    def __init__(self, app: FastAPI, client: httpx.AsyncClient, port: int) -> None:
-        self.app, self.client, self.port = app, client, port
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, server: uvicorn.Server, port: int) -> None:
+        self.app, self.client, self.server, self.port = app, client, server, port
         self.base = f"http://127.0.0.1:{port}"
 
 
@@ -48,9 +49,10 @@ async def serving(data: Path, adapters: Adapters | None = None, **settings: obje
     """Serve for the length of the block."""
     config = Settings(**{"data_dir": data, "grace_seconds": 1, **settings})  # type: ignore[arg-type]
     app = await asyncio.to_thread(create_app, config, adapters)
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # named, or asyncio lets small answers wait for an ACK
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
+        streams.bound_unread(listener)
         server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=3))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
@@ -58,7 +60,7 @@ async def serving(data: Path, adapters: Adapters | None = None, **settings: obje
             await asyncio.sleep(0.01)
         port = listener.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            yield Live(app, client, port)
+            yield Live(app, client, server, port)
         app.state.surroundings.engine.close()
         server.should_exit = True
         await running

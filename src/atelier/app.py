@@ -163,11 +163,15 @@ class Shutdown:
 
     def __init__(self, config: Settings, services: Services) -> None:
         self._config, self._services = config, services
+        self._signalled = False
         self._draining: asyncio.Task[None] | None = None
 
     @contextmanager
     def at_signal(self) -> Iterator[None]:
-        """Begin as soon as SIGTERM or SIGINT arrives, then do what the server does with it."""
+        """Begin as soon as SIGTERM or SIGINT arrives, and do what the server does with it.
+
+        A second SIGINT makes the server leave without asking us: it hears of it when the jobs were given back.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -175,9 +179,13 @@ class Shutdown:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self.begin)
             servers = before[signal.Signals(number)]
-            if callable(servers):
+            assert callable(servers), "others are not replaced"  # noqa: S101 - narrows the type
+            if self._signalled:
+                loop.call_soon_threadsafe(self.hurry, partial(servers, number, frame))
+            else:
+                self._signalled = True
+                loop.call_soon_threadsafe(self.begin)
                 servers(number, frame)
 
         for number, handler in before.items():
@@ -193,13 +201,18 @@ class Shutdown:
             await self._draining
 
     def begin(self) -> None:
-        """Start no more jobs, end the streams, drain; the second time: hurry."""
-        if self._draining is not None:
-            self._services.engine.release()
-        else:
+        """Start no more jobs, end the streams, drain. Once is enough."""
+        if self._draining is None:
             logs.info("stopping", grace_seconds=self._config.grace_seconds)
             self._services.engine.close()
             self._draining = asyncio.create_task(self._drain())
+
+    def hurry(self, then: Callable[[], object]) -> None:
+        """Give running jobs back now; when that is done, call `then`."""
+        self.begin()
+        self._services.engine.release()
+        if self._draining is not None:
+            self._draining.add_done_callback(lambda _: then())
 
     async def _drain(self) -> None:
         await self._services.queue.stop()

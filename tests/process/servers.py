@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from tests.live import ROOT
 
 MAIN = ROOT / "main.py"
-HOLDING = ROOT / "tests" / "process" / "holding_server.py"
+HERE = ROOT / "tests" / "process"
+HOLDING = HERE / "holding_server.py"
+FAULTY = HERE / "faulty_server.py"
 
 
 def free_port() -> int:
@@ -25,10 +30,78 @@ def free_port() -> int:
         return port
 
 
+class Process(Protocol):
+    """What asyncio's processes and ours have in common."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def send_signal(self, signal: int, /) -> None: ...
+    def kill(self) -> None: ...
+    async def wait(self) -> int: ...
+
+
+class Forked:
+    """A process of the nursery, which passes signals on: it knows whether the number is still this process's."""
+
+    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._reader, self._writer = reader, writer
+        self._ended = asyncio.create_task(self._end())
+
+    def send_signal(self, signal: int, /) -> None:
+        if self.returncode is None:
+            self._writer.write(b"%d\n" % signal)
+
+    def kill(self) -> None:
+        self.send_signal(9)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._ended)
+
+    async def _end(self) -> int:
+        self.returncode = int(await self._reader.readline())
+        self._writer.close()
+        return self.returncode
+
+
+class Nursery:
+    """Forks servers that have nothing left to import: a start takes a tenth of a second. See nursery.py."""
+
+    address = ""
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls) -> Iterator[None]:
+        with tempfile.TemporaryDirectory(prefix="nursery") as folder:
+            cls.address = f"{folder}/orders"
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+            with subprocess.Popen(
+                [sys.executable, str(HERE / "nursery.py"), cls.address],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            ) as process:
+                assert process.stdout is not None
+                assert process.stdin is not None
+                assert process.stdout.readline() == b"ready\n"
+                yield
+                process.stdin.close()
+
+    @classmethod
+    async def fork(cls, script: Path, environment: dict[str, str], log: Path) -> Forked:
+        reader, writer = await asyncio.open_unix_connection(cls.address)
+        order = {"script": str(script), "environment": environment, "folder": str(log.parent), "log": str(log)}
+        writer.write(json.dumps(order).encode() + b"\n")
+        return Forked(int(await reader.readline()), reader, writer)
+
+
 class Server:
     """One process and a client of it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, client: httpx.AsyncClient, log: Path) -> None:
+    def __init__(self, process: Process, client: httpx.AsyncClient, log: Path) -> None:
         self.process, self.client, self.log = process, client, log
 
     async def signal(self, number: int, *, within: float = 20) -> int:
@@ -42,23 +115,24 @@ def log_of(data: Path, port: int) -> str:
     return (data.parent / f"server-{port}.log").read_text()
 
 
-async def start(data: Path, *, script: Path = MAIN, port: int, **settings: Any) -> asyncio.subprocess.Process:
-    """Start a server; its process."""
+async def start(data: Path, *, script: Path = MAIN, port: int, fresh: bool = False, **settings: Any) -> Process:
+    """Start a server, `fresh` as a new interpreter and else by the nursery; its process."""
     names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
     environment = {**os.environ, "PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT), **names}
-    with (data.parent / f"server-{port}.log").open("ab") as output:
+    log = data.parent / f"server-{port}.log"
+    if not fresh:
+        return await Nursery.fork(script, environment, log)
+    with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable, str(script), env=environment, stdout=output, stderr=output, cwd=data.parent
         )
 
 
 @contextlib.asynccontextmanager
-async def running(
-    data: Path, *, script: Path = MAIN, port: int | None = None, **settings: Any
-) -> AsyncIterator[Server]:
-    """Run a server for the length of the block; it is killed at the end if it still lives."""
+async def running(data: Path, *, port: int | None = None, **how: Any) -> AsyncIterator[Server]:
+    """Run a server for the length of the block, started as `start` does; it is killed at the end if it still lives."""
     port = port or free_port()
-    process = await start(data, script=script, port=port, **settings)
+    process = await start(data, port=port, **how)
     log = data.parent / f"server-{port}.log"
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
         try:
@@ -70,7 +144,7 @@ async def running(
             await process.wait()
 
 
-async def ready(client: httpx.AsyncClient, process: asyncio.subprocess.Process, log: Path) -> None:
+async def ready(client: httpx.AsyncClient, process: Process, log: Path) -> None:
     async with asyncio.timeout(20):
         while True:
             assert process.returncode is None, log.read_text()

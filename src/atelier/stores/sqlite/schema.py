@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def prepare(path: Path) -> int:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _check_permissions(path)
         connection = connect(path)
     except OSError as error:
         raise StartRefused(f"The store {path} cannot be opened: {error.strerror}.") from error
@@ -100,6 +102,13 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def _check_permissions(path: Path) -> None:
+    """Ask before SQLite does: beside a read-only file it leaves read-only ones that stay when the file is mended."""
+    for needed in (path.parent, path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        if needed.exists() and not os.access(needed, os.W_OK):
+            raise StartRefused(f"The store {path} cannot be written: {needed} is read-only. Nothing was changed.")
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,0 +1,188 @@
+"""Adapters that kill or stop their process at a chosen point, once, and a provider that is played and counts its calls.
+
+A point and a signal are chosen by the file `fuse` beside the data directory. Whoever reaches the point takes the file
+away and gets the signal, so that the next process lives. Calls of the provider are lines of the file `calls`. While
+there is a file `sluggish`, every write of a job takes half a second more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from tests.history import picture_of
+
+from atelier.jobs.events import Claimed, Completed, Event
+from atelier.jobs.models import Job, Json, Snapshot
+from atelier.jobs.ports import Decide, Decision, Store
+from atelier.media import Content
+from atelier.pipelines.ports import (
+    GeneratedImage,
+    ImageProvider,
+    ImageRequest,
+    Report,
+    Spool,
+    StepReport,
+    Storage,
+    Stored,
+)
+from atelier.wiring import Adapters
+
+QUICK_SECONDS = 0.05
+SLUGGISH_SECONDS = 0.5
+STEPS = 8
+
+
+class Fuse:
+    """Where the process is to die, or to stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "fuse"
+
+    def light(self, point: str, number: int = signal.SIGKILL) -> None:
+        written = self._file.with_suffix(".new")
+        written.write_text(f"{point} {number:d}")
+        written.rename(self._file)
+
+    @property
+    def sluggish(self) -> Path:
+        return self._file.with_name("sluggish")
+
+    @property
+    def lit(self) -> bool:
+        return self._file.exists()
+
+    def at(self, point: str) -> None:
+        try:
+            chosen, number = self._file.read_text().split()
+            if chosen != point:
+                return
+            self._file.unlink()
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), int(number))
+
+
+class Calls:
+    """What was ordered of the provider, by prompt; a line is written before anything else happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "calls"
+
+    def note(self, prompt: str) -> None:
+        handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(handle, f"{prompt}\n".encode())
+        os.close(handle)
+
+    def read(self) -> list[str]:
+        return self._file.read_text().splitlines() if self._file.exists() else []
+
+
+class Adapter:
+    """Stands before a real adapter and passes on what it does not watch."""
+
+    def __init__(self, inner: object, fuse: Fuse) -> None:
+        self._inner: Any = inner
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class FaultyStore(Adapter):
+    async def create(self, job: Job, events: Sequence[Event], params: Json) -> tuple[Snapshot, bool]:
+        created: tuple[Snapshot, bool] = await self._inner.create(job, events, params)
+        self._fuse.at("created")
+        return created
+
+    async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
+        decided: list[Event] = []
+
+        def watched(job: Job) -> Decision:
+            decision = decide(job)
+            decided[:] = decision.events
+            if any(isinstance(event, Completed) for event in decided):
+                self._fuse.at("completing")
+            return decision
+
+        if self._fuse.sluggish.exists():
+            await asyncio.sleep(SLUGGISH_SECONDS)
+        snapshot: Snapshot | None = await self._inner.write(job_id, watched)
+        for event in decided:
+            if isinstance(event, Claimed):
+                self._fuse.at("claimed")
+            if isinstance(event, Completed):
+                self._fuse.at("completed")
+        return snapshot
+
+
+class FaultySpool(Adapter):
+    async def keep(self, job_id: str, data: bytes, note: Json) -> None:
+        await self._inner.keep(job_id, data, note)
+        self._fuse.at("spooled")
+
+
+class FaultyStorage(Adapter):
+    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+        stored: Stored = await self._inner.save(job_id, number, content, shared=shared)
+        self._fuse.at("stored")
+        return stored
+
+
+class PlayedProvider(Adapter):
+    """Somebody else's service: takes its time, tells its steps, sends a picture that shows what was asked for."""
+
+    def __init__(self, inner: object, fuse: Fuse, calls: Calls) -> None:
+        super().__init__(inner, fuse)
+        self._calls = calls
+
+    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+        self._calls.note(request.prompt)
+        self._fuse.at("ordered")
+        script = request.script
+        if script.scenario not in {"ok", "slow"} and request.attempt == 1:
+            made: GeneratedImage = await self._inner.generate(request, report)
+            return made
+        seconds = script.seconds if script.scenario == "slow" else QUICK_SECONDS
+        for step in range(1, STEPS + 1):
+            await asyncio.sleep(seconds / STEPS)
+            report(StepReport(step=step, total=STEPS, preview=None))
+            if step == STEPS // 2:
+                self._fuse.at("drawing")
+        self._fuse.at("received")
+        return GeneratedImage(data=picture_of(request.prompt), model="played", seed=1, cost=0.01)
+
+
+POINTS = {
+    "created": 1,
+    "claimed": 1,
+    "ordered": 2,
+    "drawing": 2,
+    "received": 2,
+    "spooled": 1,
+    "stored": 1,
+    "completing": 1,
+    "completed": 1,
+}
+"""Where a process may die, in order, and how often a picture is ordered then: twice only where nothing was kept yet."""
+
+
+def wrapped(adapters: Adapters, folder: Path) -> Adapters:
+    """Return the adapters with faults before them."""
+    fuse, calls = Fuse(folder), Calls(folder)
+    played = {
+        name: cast("ImageProvider", PlayedProvider(provider, fuse, calls))
+        for name, provider in adapters.image_providers.items()
+    }
+    return replace(
+        adapters,
+        store=cast("Store", FaultyStore(adapters.store, fuse)),
+        spool=cast("Spool", FaultySpool(adapters.spool, fuse)),
+        storage=cast("Storage", FaultyStorage(adapters.storage, fuse)),
+        image_providers=played,
+    )

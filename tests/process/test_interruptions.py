@@ -1,0 +1,345 @@
+"""Stopped, told to end, locked out, out of space, restarted again and again: what was acknowledged ends, once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.history import History
+from tests.images import ROOT as IMAGES
+from tests.live import ROOT, needs
+from tests.process.faults import Calls, Fuse
+from tests.process.servers import FAULTY, HERE, Process, Server, free_port, ready, running, start
+
+from atelier.api import streams
+
+SMALL_DISK = HERE / "small_disk_server.py"
+QUICK: dict[str, Any] = {"scenario": "ok"}
+SHAPE: dict[str, Any] = {"script": FAULTY, "sweep_seconds": 0.3, "retry_base_seconds": 0.1}
+ENDED = {0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM}
+
+
+def slow(seconds: float) -> dict[str, Any]:
+    return {"scenario": "slow", "seconds": seconds}
+
+
+def dice() -> random.Random:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201 - shown when it fails
+    return random.Random(seed)
+
+
+def stages_of(job: dict[str, Any]) -> list[str]:
+    return [record["stage"] for record in job["progress_updates"]]
+
+
+async def until(condition: Callable[[], bool], within: float = 20) -> None:
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def is_locked(store: Path) -> bool:
+    connection = sqlite3.connect(store, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
+    return False
+
+
+async def zombies(history: History, tmp_path: Path, zombie: Server) -> int:
+    """Stop a process that draws three jobs as it is about to record that one is drawn; how many orders that took.
+
+    A process that stops in the middle of a write keeps the store locked: then it goes on, and is stopped again.
+    """
+    fuse, calls = Fuse(tmp_path), Calls(tmp_path)
+    while True:
+        fuse.light("spooled", signal.SIGSTOP)
+        for _ in range(3):
+            await history.submit(watchers=2, sandbox=slow(1))
+        await until(lambda: not fuse.lit)
+        if not await asyncio.to_thread(is_locked, tmp_path / "data" / "atelier.db"):
+            return len(calls.read())
+        zombie.process.send_signal(signal.SIGCONT)
+        await history.settle()
+
+
+async def healthy(history: History, calls: Calls, zombie: Server) -> None:
+    """See that the process that was stopped serves and works as ever."""
+    assert (await zombie.client.get("/health")).status_code == 200
+    again = await history.submit(sandbox=QUICK)
+    jobs = await history.judge(zombie.client, calls.read())
+    assert jobs[again]["attempt"] == 1
+    assert {job["status"] for job in jobs.values()} == {"completed"}
+
+
+async def test_a_stopped_process_is_fenced_out(tmp_path: Path) -> None:
+    """STOP beyond the lease, CONT in the middle of another process's runs: the zombie changes nothing.
+
+    The other one does not find the spooled bytes, as on another machine, so that it is drawing when the zombie writes.
+    """
+    ports, calls = (free_port(), free_port()), Calls(tmp_path)
+    shape = {**SHAPE, "lease_seconds": 1}
+    async with History(*ports) as history, running(tmp_path / "data", port=ports[0], **shape) as zombie:
+        try:
+            orders = await zombies(history, tmp_path, zombie)
+            for spooled in (tmp_path / "data" / "spool").glob("*.bytes"):
+                spooled.unlink()
+            async with running(tmp_path / "data", port=ports[1], **shape) as other:
+                await until(lambda: len(calls.read()) == orders + 3)
+                zombie.process.send_signal(signal.SIGCONT)
+                jobs = await history.judge(other.client, calls.read())
+                assert [job["attempt"] for job in jobs.values()][-3:] == [2, 2, 2]
+                for job in jobs.values():
+                    assert stages_of(job).count("uploading") == 1, "what the zombie wanted to write was refused"
+        finally:
+            zombie.process.send_signal(signal.SIGCONT)
+        await healthy(history, calls, zombie)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_a_process_that_sleeps_a_minute_is_fenced_out(tmp_path: Path) -> None:
+    """Everything has ended elsewhere when it wakes."""
+    ports, calls = (free_port(), free_port()), Calls(tmp_path)
+    shape = {**SHAPE, "lease_seconds": 10}
+    async with History(*ports) as history, running(tmp_path / "data", port=ports[0], **shape) as zombie:
+        try:
+            await zombies(history, tmp_path, zombie)
+            async with running(tmp_path / "data", port=ports[1], **shape) as other:
+                minute = asyncio.create_task(asyncio.sleep(60))
+                await history.submit(watchers=2, sandbox=QUICK)
+                await history.settle()
+                await minute
+                zombie.process.send_signal(signal.SIGCONT)
+                await asyncio.sleep(15)
+                jobs = await history.judge(other.client, calls.read())
+                assert [job["attempt"] for job in jobs.values()][-4:] == [2, 2, 2, 1]
+        finally:
+            zombie.process.send_signal(signal.SIGCONT)
+        await healthy(history, calls, zombie)
+
+
+@pytest.mark.parametrize(
+    ("crowd", "rounds"), [(10, 3), pytest.param(40, 10, marks=[pytest.mark.soak, pytest.mark.timeout(300)])]
+)
+async def test_signals_under_load_give_attempts_back(tmp_path: Path, crowd: int, rounds: int) -> None:
+    """Jobs run and wait, streams are open; one signal or two, of both kinds; then the next process."""
+    port, calls, chance = free_port(), Calls(tmp_path), dice()
+    shape = {**SHAPE, "grace_seconds": 0.5, "slots__image": 3}
+    async with History(port) as history:
+        for number in range(rounds):
+            async with running(tmp_path / "data", port=port, **shape) as server:
+                scripts = [chance.choice([QUICK, slow(1.5)]) for _ in range(crowd // rounds + 1)]
+                await asyncio.gather(*(history.submit(watchers=2, sandbox=script) for script in scripts))
+                await asyncio.sleep(chance.uniform(0, 0.5))
+                first, second = ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM))[number % 2]
+                server.process.send_signal(first)
+                if number % 3:
+                    await asyncio.sleep(chance.uniform(0, 0.3))
+                    server.process.send_signal(second)
+                assert await asyncio.wait_for(server.process.wait(), 15) in ENDED
+        async with running(tmp_path / "data", port=port, **{**shape, "slots__image": 20}) as server:
+            jobs = await history.judge(server.client, calls.read(), lambda job: job["attempt"] + rounds)
+    assert {(job["status"], job["attempt"]) for job in jobs.values()} == {("completed", 1)}
+    assert any(watch.connections > 1 for watch in history.watches), "streams were open"
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGINT, signal.SIGINT), pytest.param((signal.SIGTERM, signal.SIGINT), marks=pytest.mark.soak)],
+)
+async def test_a_second_signal_gives_every_attempt_back(tmp_path: Path, signals: tuple[int, int]) -> None:
+    """Twenty runs are cut short at once; the process does not leave before that is written, which takes its time."""
+    port, calls = free_port(), Calls(tmp_path)
+    shape = {**SHAPE, "grace_seconds": 30, "slots__image": 20}
+    async with History(port) as history:
+        async with running(tmp_path / "data", port=port, **shape) as server:
+            await asyncio.gather(*(history.submit(silence=20, sandbox=slow(1.5)) for _ in range(20)))
+            await until(lambda: len(calls.read()) == 20)
+            Fuse(tmp_path).sluggish.touch()
+            for number in signals:
+                server.process.send_signal(number)
+                await asyncio.sleep(0.1)
+            assert await asyncio.wait_for(server.process.wait(), 15) in ENDED
+        Fuse(tmp_path).sluggish.unlink()
+        async with running(tmp_path / "data", port=port, **shape) as server:
+            jobs = await history.judge(server.client, calls.read(), lambda job: job["attempt"] + 1)
+    assert {(job["status"], job["attempt"]) for job in jobs.values()} == {("completed", 1)}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("pace", [0.0, 3.0])
+async def test_a_storm_of_restarts(tmp_path: Path, pace: float) -> None:
+    port, calls, chance = free_port(), Calls(tmp_path), dice()
+    shape = {**SHAPE, "grace_seconds": 0.5, "max_attempts": 20}
+    async with History(port) as history:
+        submitting = []
+        for _ in range(10):
+            process = await start(tmp_path / "data", port=port, **shape)
+            scripts = [slow(chance.uniform(0.1, pace)) if pace else QUICK for _ in range(6)]
+            submitting += [asyncio.create_task(history.submit(watchers=2, sandbox=script)) for script in scripts]
+            await asyncio.sleep(chance.uniform(0.1, 1.5))
+            process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            await asyncio.sleep(chance.uniform(0, 0.5))
+            process.kill()
+            await asyncio.wait_for(process.wait(), 10)
+        async with running(tmp_path / "data", port=port, **shape) as server:
+            await asyncio.gather(*submitting)
+            jobs = await history.judge(server.client, calls.read(), lambda job: job["attempt"] + 10)
+    assert {job["status"] for job in jobs.values()} == {"completed"}
+
+
+@pytest.mark.parametrize("crowd", [100, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+async def test_two_processes_share_one_file(tmp_path: Path, crowd: int) -> None:
+    """Each job is run once, wherever it was submitted; its watchers change servers and see the same."""
+    ports, calls = (free_port(), free_port()), Calls(tmp_path)
+    shape = {**SHAPE, "slots__image": 8}
+    async with (
+        History(*ports) as history,
+        running(tmp_path / "data", port=ports[0], **shape) as one,
+        running(tmp_path / "data", port=ports[1], **shape) as two,
+    ):
+        for _ in range(crowd // 50):
+            await asyncio.gather(*(history.submit(silence=20, sandbox=QUICK) for _ in range(50)))
+        await history.settle(within=300)
+        for server in (one, two):
+            jobs = await history.judge(server.client, calls.read(), lambda _: 1)
+            assert {(job["status"], job["attempt"]) for job in jobs.values()} == {("completed", 1)}
+        workers = {line.count('"job_claimed"') > 0 for line in (one.log.read_text(), two.log.read_text())}
+        assert workers == {True}, "both had a share"
+
+
+@contextlib.asynccontextmanager
+async def locked(store: Path) -> AsyncIterator[None]:
+    """Hold the store's write lock from another process."""
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN IMMEDIATE'); print(1, flush=True); sys.stdin.read()"
+    )
+    pipe = asyncio.subprocess.PIPE
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(store), stdin=pipe, stdout=pipe)
+    assert holder.stdout is not None
+    await holder.stdout.readline()
+    try:
+        yield
+    finally:
+        holder.kill()
+        await holder.wait()
+
+
+@pytest.mark.parametrize(
+    ("busy", "lease", "seconds"),
+    [
+        (1, 30, 1.5),
+        pytest.param(5, 30, 7, marks=pytest.mark.soak),
+        pytest.param(5, 2, 12, marks=pytest.mark.soak),
+        pytest.param(5, 30, 25, marks=pytest.mark.soak),
+    ],
+)
+async def test_a_store_that_another_process_locks_is_waited_out(
+    tmp_path: Path, busy: float, lease: float, seconds: float
+) -> None:
+    """Longer than the busy timeout: submits are told to come back, reads go on, and nothing acknowledged is lost."""
+    port, calls = free_port(), Calls(tmp_path)
+    (tmp_path / "busy").write_text(str(busy))
+    shape = {**SHAPE, "lease_seconds": lease, "max_attempts": 10}
+    async with History(port) as history, running(tmp_path / "data", port=port, **shape) as server:
+        ids = [await history.submit(sandbox=slow(3)) for _ in range(3)]
+        ids += [await history.submit(sandbox=QUICK) for _ in range(3)]
+        async with locked(tmp_path / "data" / "atelier.db"):
+            began = time.monotonic()
+            late = [asyncio.create_task(history.submit(silence=30, sandbox=QUICK)) for _ in range(3)]
+            read = await server.client.get(f"{IMAGES}/jobs/{ids[0]}")
+            assert read.status_code == 200, "reads go on"
+            await until(lambda: len(history.refusals) >= 3)
+            await asyncio.sleep(max(0.0, seconds - (time.monotonic() - began)))
+        for refusal in history.refusals:
+            assert refusal.headers["Retry-After"]
+            assert refusal.json()["code"] == "store_unavailable"
+            assert refusal.json()["retryable"]
+        await asyncio.gather(*late)
+        jobs = await history.judge(server.client, calls.read())
+        assert (await server.client.get("/ready")).status_code == 200
+    assert {job["status"] for job in jobs.values()} == {"completed"}
+
+
+@contextlib.asynccontextmanager
+async def on_a_small_disk(tmp_path: Path, port: int, **settings: Any) -> AsyncIterator[tuple[Server, Path]]:
+    """Run a server whose data directory is a disk of its own; the server and that disk as it sees it."""
+    process: Process = await start(tmp_path / "data", script=SMALL_DISK, port=port, **settings)
+    log = tmp_path / f"server-{port}.log"
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    if await process.wait() == 77:
+                        pytest.skip("a disk of its own needs namespaces, which are not to be had here")
+            await ready(client, process, log)
+            yield Server(process, client, log), Path(f"/proc/{process.pid}/root{tmp_path}/data")
+        finally:
+            process.kill()
+            await process.wait()
+
+
+def fill(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(512))
+    return ballast
+
+
+@pytest.mark.parametrize(
+    "seconds", [0.3, pytest.param(15, marks=pytest.mark.soak), pytest.param(45, marks=pytest.mark.soak)]
+)
+async def test_a_full_disk_is_waited_out(tmp_path: Path, seconds: float) -> None:
+    """Nothing is acknowledged that is not kept; with room again everything ends, some of it with the reason."""
+    port, calls = free_port(), Calls(tmp_path)
+    async with History(port) as history, on_a_small_disk(tmp_path, port, sweep_seconds=0.3) as (server, disk):
+        await history.submit(sandbox=QUICK)
+        for _ in range(3):
+            await history.submit(sandbox=slow(1))
+        await until(lambda: len(calls.read()) == 4)
+        ballast = fill(disk)
+        late = [asyncio.create_task(history.submit(prompt="x" * 9000, sandbox=QUICK)) for _ in range(2)]
+        await until(lambda: len(history.refusals) >= 2)
+        await asyncio.sleep(seconds)
+        assert os.statvfs(disk).f_bavail == 0
+        assert (await server.client.get("/health")).status_code == 200
+        ballast.unlink()
+        for refusal in history.refusals:
+            assert refusal.headers["Retry-After"]
+            assert refusal.json()["code"] == "storage_full"
+        await asyncio.gather(*late)
+        await history.settle()
+        jobs = await history.judge(server.client, calls.read())
+    for job in jobs.values():
+        assert job["status"] == "completed" or job["error_code"] == "storage_full"
+
+
+async def test_the_port_bounds_what_nobody_reads(tmp_path: Path) -> None:
+    needs(hasattr(socket, "TCP_USER_TIMEOUT"), "TCP_USER_TIMEOUT")
+    code = "import main, socket; print(main._listen('127.0.0.1', 0).getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATELIER_DATA_DIR": str(tmp_path / "data")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert int(out) == 1000 * streams.UNREAD_SECONDS

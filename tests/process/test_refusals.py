@@ -1,0 +1,88 @@
+"""A store that cannot be trusted or written refuses the start: exit code 78, the path in the sentence, nothing changed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.history import History
+from tests.process.servers import FAULTY, HERE, free_port, log_of, running, start
+
+PAGE = 4096
+PLAIN = HERE / "plain_server.py"
+
+
+async def filled(data: Path) -> Path:
+    """Let a server do some work and end in order; its store."""
+    port = free_port()
+    async with History(port) as history, running(data, script=FAULTY, port=port) as server:
+        for _ in range(10):
+            await history.submit(prompt="A hill " * 500)
+        await history.settle()
+        await server.signal(signal.SIGTERM)
+    return data / "atelier.db"
+
+
+async def refused(data: Path, *, code: int = 78) -> str:
+    """Start where that is refused; what it says."""
+    port = free_port()
+    process = await start(data, script=PLAIN, port=port)
+    try:
+        assert await asyncio.wait_for(process.wait(), 20) == code, log_of(data, port)
+    finally:
+        process.kill()
+    text = log_of(data, port)
+    assert "Traceback" not in text
+    return text
+
+
+def one_page(store: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201 - shown when it fails
+    chance = random.Random(seed)
+    with store.open("r+b") as file:
+        file.seek(PAGE * chance.randrange(store.stat().st_size // PAGE))
+        file.write(chance.randbytes(PAGE))
+
+
+def half_of_it(store: Path) -> None:
+    with store.open("r+b") as file:
+        file.truncate(store.stat().st_size // PAGE // 2 * PAGE)
+
+
+def the_first_bytes(store: Path) -> None:
+    with store.open("r+b") as file:
+        file.write(b"PNG, perhaps")
+
+
+def in_a_read_only_folder(store: Path) -> None:
+    store.parent.chmod(0o500)
+
+
+@pytest.mark.parametrize("harm", [one_page, half_of_it, the_first_bytes, in_a_read_only_folder])
+async def test_a_store_that_is_not_as_it_was_refuses_the_start(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    store = await filled(tmp_path / "data")
+    harm(store)
+    before = store.read_bytes()
+    try:
+        text = await refused(tmp_path / "data")
+        assert str(tmp_path / "data") in text
+        assert store.read_bytes() == before
+    finally:
+        store.parent.chmod(0o700)
+
+
+async def test_mended_permissions_are_enough(tmp_path: Path) -> None:
+    store = await filled(tmp_path / "data")
+    before = store.read_bytes()
+    store.chmod(0o400)
+    assert str(store) in await refused(tmp_path / "data")
+    assert store.read_bytes() == before
+    store.chmod(0o600)
+    async with running(tmp_path / "data", script=PLAIN) as server:
+        jobs = (await server.client.get("/api/v1/images/jobs")).json()["jobs"]
+    assert [job["status"] for job in jobs] == ["completed"] * 10
