@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from atelier.api.connections import Connection
 from atelier.app import create_app
 from atelier.settings import Settings
 from atelier.wiring import Adapters
@@ -51,7 +52,8 @@ async def serving(data: Path, adapters: Adapters | None = None, **settings: obje
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=3))
+        shape = uvicorn.Config(app, http=Connection, lifespan="on", log_config=None, timeout_graceful_shutdown=3)
+        server = uvicorn.Server(shape)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             assert not running.done(), running.exception()
