@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import signal
 import threading
 import time
@@ -116,6 +117,7 @@ def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
     app.include_router(ticket_routes.router)
     app.include_router(pictures.router)
+    mimetypes.init()  # reads the machine's lists of types: now, not in the loop
     app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
 
     @app.get("/", include_in_schema=False)
