@@ -80,14 +80,10 @@ def sample(document: Json, schema: Json) -> Any:
     schema = _resolved(document, schema)
     if schema.get("examples"):
         return _cheap(schema, dict(schema["examples"][0]) if schema.get("type") == "object" else schema["examples"][0])
-    for shortcut in ("default", "const"):
-        if schema.get(shortcut) is not None:
-            return schema[shortcut]
-    if "enum" in schema:
-        return schema["enum"][0]
-    for several in ("anyOf", "oneOf", "allOf"):
-        if several in schema:
-            return sample(document, schema[several][0])
+    given = [schema[name] for name in ("default", "const") if schema.get(name) is not None] + schema.get("enum", [])
+    choices = [sample(document, each) for name in ("anyOf", "oneOf", "allOf") for each in schema.get(name, ())[:1]]
+    if given or choices:
+        return (given + choices)[0]
     if schema.get("type") == "object":
         required = {name: sample(document, schema["properties"][name]) for name in schema.get("required", ())}
         return _cheap(schema, required)

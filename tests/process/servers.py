@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.canaries import WatchedTransport, planted_names
 from tests.live import ROOT
 
 MAIN = ROOT / "main.py"
@@ -45,7 +46,8 @@ def log_of(data: Path, port: int) -> str:
 async def start(data: Path, *, script: Path = MAIN, port: int, **settings: Any) -> asyncio.subprocess.Process:
     """Start a server; its process."""
     names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**os.environ, "PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT), **names}
+    ours = {"PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **planted_names(), **ours, **names}
     with (data.parent / f"server-{port}.log").open("ab") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable, str(script), env=environment, stdout=output, stderr=output, cwd=data.parent
@@ -60,7 +62,8 @@ async def running(
     port = port or free_port()
     process = await start(data, script=script, port=port, **settings)
     log = data.parent / f"server-{port}.log"
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    address = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=address, timeout=20, transport=WatchedTransport()) as client:
         try:
             await ready(client, process, log)
             yield Server(process, client, log)
