@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, get_args
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from tests.addresses import UNKNOWN, Operation, operations
+from tests.images import ROOT
 from tests.live import Live, Serve
 
+from atelier.api import errors
 from atelier.errors import Code
+from atelier.logs import JsonFormatter
 
 SECRET = "sk-canary-4711-in-the-request"
 CODES = set(get_args(Code))
@@ -338,6 +345,45 @@ async def test_a_host_that_is_none_is_refused(hostile: Hostile) -> None:
         for host in ("localhost", "studio.local:8000", "[::1]:8000", "10.0.0.1", "a_b.example"):
             answer = await hostile.send(operation, f"Host: {host}", operation.url(), headers={"Host": host})
             assert answer.status_code != 400
+
+
+async def test_of_many_wrong_values_the_first_are_told() -> None:
+    wrong = {"type": "missing", "loc": ("body", "images", 0), "msg": "Field required", "input": SECRET}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_refusing([wrong] * 100_000))) as client:
+        answer = await client.post("http://a/")
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 50
+    assert SECRET not in answer.text
+
+
+def _refusing(wrong: list[dict[str, Any]]) -> FastAPI:
+    app = FastAPI()
+    errors.install(app)
+
+    @app.post("/")
+    async def refuse() -> None:
+        raise RequestValidationError(wrong)
+
+    return app
+
+
+async def test_a_declared_length_beyond_the_limit_is_refused_unread(live: Live) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.port)
+    writer.write(
+        f"POST {ROOT}/generate HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n".encode()
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 413"), "without asking for the body first"
+
+
+async def test_a_secret_in_a_query_is_in_no_line_of_the_log(hostile: Hostile, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="atelier")
+    for operation in hostile.operations:
+        await hostile.send(operation, "a ticket", f"{operation.url()}?ticket={SECRET}", headers={"Cookie": SECRET})
+    lines = [JsonFormatter().format(each) for each in caplog.records if each.name in {"atelier", "uvicorn.error"}]
+    assert len([line for line in lines if '"request"' in line]) >= len(hostile.operations)
+    assert not [line for line in lines if SECRET in line]
 
 
 def _names(operation: Operation) -> list[str]:

@@ -270,7 +270,7 @@ async def test_requests_in_a_row_are_answered_in_order(server: Server) -> None:
         writer.write(HEALTH * 10)
         for _ in range(10):
             assert (await answered(reader))[0] == 200
-    await asked(server, HEALTH * 1000)
+    assert (await asked(server, HEALTH * 1000)).count(b"HTTP/1.1 200") < 100, "nobody sends that many at once"
     assert (await server.client.get("/health")).status_code == 200
 
 

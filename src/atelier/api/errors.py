@@ -42,6 +42,8 @@ HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 """What some answers say besides, unless the error knows better."""
+MOST_ERRORS = 50
+"""Of a thousand wrong values the first ones are told: an answer is not larger than what was asked."""
 
 
 class FieldError(BaseModel):
@@ -113,7 +115,7 @@ async def _atelier_error(_: Request, error: Exception) -> ProblemResponse:
 
 async def _validation_error(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    return _invalid([_field_error(item) for item in error.errors()])
+    return _invalid([_field_error(item) for item in error.errors()[:MOST_ERRORS]])
 
 
 def _field_error(item: dict[str, Any]) -> FieldError:
