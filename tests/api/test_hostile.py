@@ -232,12 +232,13 @@ async def test_fields_nobody_knows(hostile: Hostile) -> None:
     for operation in hostile.operations:
         if operation.body is None:
             continue
+        usual = (await hostile.send(operation, "nothing unknown", operation.url())).status_code
         for what, value in VALUES.items():
             body = json.dumps(operation.body)[:-1] + (", " if operation.body else "") + f'"{SECRET}": {value}}}'
             answer = await hostile.send(operation, f"an unknown field = {what}", operation.url(), content=body)
             if operation.properties:
                 refused = what in NO_JSON
-                assert answer.status_code == (422 if refused else 200), (operation.name, what)
+                assert answer.status_code == (422 if refused else usual), (operation.name, what)
 
 
 async def test_bodies_that_are_none(hostile: Hostile) -> None:
