@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from atelier import logs, settings
-from atelier.api.streams import bound_unread
+from atelier.api.connections import KEEP_ALIVE_SECONDS, Connection, most_connections
 from atelier.app import create_app
 from atelier.errors import InvalidInput, StartRefused
 from atelier.settings import Settings
@@ -40,7 +40,15 @@ def serve() -> None:
     made = create_app(config)
     asyncio.run(check_start(config))
     grace = math.ceil(config.grace_seconds) + 3
-    shape = uvicorn.Config(made, log_config=None, access_log=False, timeout_graceful_shutdown=grace)
+    shape = uvicorn.Config(
+        made,
+        http=Connection,
+        limit_concurrency=most_connections(),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=grace,
+        log_config=None,
+        access_log=False,
+    )
     with _listen(config.host, config.port) as listener:
         host, port = listener.getsockname()[:2]
         shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host  # noqa: S104 - only compared
@@ -60,13 +68,11 @@ def _spare_the_collector() -> None:
 def _listen(host: str, port: int) -> socket.socket:
     """Take the port. Raises StartRefused where somebody else has it."""
     try:
-        listener = socket.create_server((host, port), backlog=BACKLOG)
+        return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise StartRefused(
             f"Port {port} of {host} cannot be had: {error.strerror}. Set PORT to another one."
         ) from error
-    bound_unread(listener)
-    return listener
 
 
 async def create_key(owner: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -9,11 +10,24 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
+from tests.canaries import WATCH, WatchedLog
 from tests.jobs import Clock
 from tests.live import Live, Serve, serving
 
 from atelier.settings import PREFIX
 from atelier.stores.sqlite import SqliteStore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_leaves_the_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No canary is in any answer, log line, database or file of the whole run."""
+    handler = WatchedLog()
+    for name in ("", "atelier", "uvicorn", "uvicorn.error"):
+        logging.getLogger(name).addHandler(handler)
+    logging.getLogger("atelier").setLevel(logging.DEBUG)
+    yield
+    WATCH.search_files(tmp_path_factory.getbasetemp())
+    assert not WATCH.seen, "\n".join(sorted(WATCH.seen))
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from tests.canaries import WATCH, watched, with_planted
 
-from atelier.api import streams
+from atelier.api.connections import Connection
 from atelier.app import create_app
 from atelier.settings import Settings
 from atelier.wiring import Adapters
@@ -47,13 +48,16 @@ Serve = Callable[..., AbstractAsyncContextManager[Live]]
 @contextlib.asynccontextmanager
 async def serving(data: Path, adapters: Adapters | None = None, **settings: object) -> AsyncIterator[Live]:
     """Serve for the length of the block."""
-    config = Settings(**{"data_dir": data, "grace_seconds": 1, **settings})  # type: ignore[arg-type]
+    config = Settings(**with_planted({"data_dir": data, "grace_seconds": 1, **settings}))
+    WATCH.know_all(config)
     app = await asyncio.to_thread(create_app, config, adapters)
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # named, or asyncio lets small answers wait for an ACK
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # named, or the loop leaves Nagle's 40 ms in every answer
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
-        streams.bound_unread(listener)
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=3))
+        shape = uvicorn.Config(
+            watched(app), http=Connection, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=3
+        )
+        server = uvicorn.Server(shape)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             assert not running.done(), running.exception()

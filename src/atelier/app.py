@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import signal
 import threading
 import time
@@ -51,6 +52,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         version="0.1.0",
         description="Pictures as durable jobs, watched live. Every error is a problem document with a published code.",
         lifespan=_lifespan(config, services),
+        redirect_slashes=False,
     )
     app.state.surroundings = surroundings
     errors.install(app)
@@ -100,7 +102,6 @@ def _access(config: Settings, services: Services) -> Access:
 
 
 def _add_middleware(app: FastAPI, origins: Origins) -> None:
-    app.add_middleware(RequestContext, origins=origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins.configured or (),
@@ -109,12 +110,14 @@ def _add_middleware(app: FastAPI, origins: Origins) -> None:
         allow_headers=HEADERS_IN,
         expose_headers=HEADERS_OUT,
     )
+    app.add_middleware(RequestContext, origins=origins)
 
 
 def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
     app.include_router(ticket_routes.router)
     app.include_router(pictures.router)
+    mimetypes.init()  # reads the machine's lists of types: now, not in the loop
     app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
 
     @app.get("/", include_in_schema=False)

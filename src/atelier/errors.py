@@ -39,6 +39,8 @@ Code = Literal[
     "already_terminal",
     "body_too_large",
     "queue_full",
+    "timeout",
+    "too_many_connections",
     "provider_not_configured",
     "provider_refused",
     "provider_rate_limited",

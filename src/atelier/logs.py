@@ -37,7 +37,8 @@ class JsonFormatter(logging.Formatter):
             line["message"] = record.getMessage().split("\n", 1)[0]  # asyncio shows the error itself behind that
         if record.exc_info and record.exc_info[1]:
             line["exception"] = _story(record.exc_info[1])
-        return json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
+        text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
+        return text.replace("\x7f", "\\u007f")  # the one control character that JSON leaves as it is
 
 
 def _story(error: BaseException) -> str:
@@ -56,10 +57,16 @@ def _said(error: BaseException) -> str:
 
 
 def configure(level: str) -> None:
-    """Send every log of this process to standard error as JSON; uvicorn's access log is ours instead."""
+    """Send every log of this process to standard error as JSON; uvicorn's access log is ours instead.
+
+    Of other libraries only warnings: some tell whole addresses, with the keys in them.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(least, logging.WARNING), handlers=[handler], force=True)
+    for name in ("atelier", "uvicorn"):
+        logging.getLogger(name).setLevel(least)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], name != "uvicorn.access"

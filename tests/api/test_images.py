@@ -639,3 +639,4 @@ async def test_an_unexpected_fault_is_a_problem_with_cors(live: Live, monkeypatc
     assert (response.status_code, response.json()["code"]) == (500, "internal")
     assert "secret" not in response.text
     assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert response.headers["x-request-id"] == response.json()["request_id"]

@@ -21,7 +21,7 @@ from tests.images import ROOT, ended
 from tests.live import Live, Serve
 
 from atelier import wiring
-from atelier.api import streams
+from atelier.api import connections, streams
 from atelier.errors import ProviderUnavailable
 from atelier.jobs import pipeline
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport
@@ -194,7 +194,7 @@ async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(streams, "SEND_SECONDS", 0.5)
-    monkeypatch.setattr(streams, "UNREAD_SECONDS", 1.5)
+    monkeypatch.setattr(connections, "SEND_SECONDS", 1.5)
     monkeypatch.setattr(pipeline, "STEP_INTERVAL", timedelta())
     async with played(serve, tmp_path, Played(700, 0.004)) as live:
         body = {"prompt": "A hill"}

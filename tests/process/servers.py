@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+from tests.canaries import WatchedTransport, planted_names
 from tests.live import ROOT
 
 MAIN = ROOT / "main.py"
@@ -118,7 +119,8 @@ def log_of(data: Path, port: int) -> str:
 async def start(data: Path, *, script: Path = MAIN, port: int, fresh: bool = False, **settings: Any) -> Process:
     """Start a server, `fresh` as a new interpreter and else by the nursery; its process."""
     names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**os.environ, "PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT), **names}
+    ours = {"PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **planted_names(), **ours, **names}
     log = data.parent / f"server-{port}.log"
     if not fresh:
         return await Nursery.fork(script, environment, log)
@@ -134,7 +136,8 @@ async def running(data: Path, *, port: int | None = None, **how: Any) -> AsyncIt
     port = port or free_port()
     process = await start(data, port=port, **how)
     log = data.parent / f"server-{port}.log"
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    address = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=address, timeout=20, transport=WatchedTransport()) as client:
         try:
             await ready(client, process, log)
             yield Server(process, client, log)

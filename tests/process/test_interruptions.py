@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import sqlite3
 import sys
 import time
@@ -19,11 +18,8 @@ import httpx
 import pytest
 from tests.history import History
 from tests.images import ROOT as IMAGES
-from tests.live import ROOT, needs
 from tests.process.faults import Calls, Fuse
 from tests.process.servers import FAULTY, HERE, Process, Server, free_port, ready, running, start
-
-from atelier.api import streams
 
 SMALL_DISK = HERE / "small_disk_server.py"
 QUICK: dict[str, Any] = {"scenario": "ok"}
@@ -332,14 +328,3 @@ async def test_a_full_disk_is_waited_out(tmp_path: Path, seconds: float) -> None
         jobs = await history.judge(server.client, calls.read())
     for job in jobs.values():
         assert job["status"] == "completed" or job["error_code"] == "storage_full"
-
-
-async def test_the_port_bounds_what_nobody_reads(tmp_path: Path) -> None:
-    needs(hasattr(socket, "TCP_USER_TIMEOUT"), "TCP_USER_TIMEOUT")
-    code = "import main, socket; print(main._listen('127.0.0.1', 0).getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ATELIER_DATA_DIR": str(tmp_path / "data")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
-    assert int(out) == 1000 * streams.UNREAD_SECONDS

@@ -231,7 +231,7 @@ async def test_a_file_in_the_way_refuses_the_start(tmp_path: Path, name: str) ->
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / name).write_text("")
     with pytest.raises(AssertionError) as refusal:
-        async with running(tmp_path / "data"):
+        async with running(tmp_path / "data", secret_key=""):
             pass
     assert name in str(refusal.value) or "pictures" in str(refusal.value)
     assert "Traceback" not in str(refusal.value)

@@ -181,6 +181,9 @@ class JsonRequest(Request):
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes, no more of it than is allowed. Raises HTTPException 413."""
         allowed = surroundings(self).body_bytes
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > allowed:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         async for chunk in super().stream():
             allowed -= len(chunk)
             if allowed < 0:

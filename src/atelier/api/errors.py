@@ -30,6 +30,8 @@ STATUS: dict[Code, HTTPStatus] = {
     "already_terminal": HTTPStatus.CONFLICT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "timeout": HTTPStatus.REQUEST_TIMEOUT,
+    "too_many_connections": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_full": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -40,6 +42,8 @@ HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 """What some answers say besides, unless the error knows better."""
+MOST_ERRORS = 50
+"""Of a thousand wrong values the first ones are told: an answer is not larger than what was asked."""
 
 
 class FieldError(BaseModel):
@@ -111,7 +115,7 @@ async def _atelier_error(_: Request, error: Exception) -> ProblemResponse:
 
 async def _validation_error(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    return _invalid([_field_error(item) for item in error.errors()])
+    return _invalid([_field_error(item) for item in error.errors()[:MOST_ERRORS]])
 
 
 def _field_error(item: dict[str, Any]) -> FieldError:
@@ -130,22 +134,30 @@ def _invalid(errors: Sequence[FieldError]) -> ProblemResponse:
 
 async def _http_error(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
-    status = HTTPStatus(error.status_code)
-    code: Code = "body_too_large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "not_found"
-    sentence = {
-        HTTPStatus.NOT_FOUND: "There is nothing at this address.",
-        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not answer that method.",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request's body is too large.",
-    }.get(status, status.phrase)
-    response = problem(code, sentence, status=status)
+    response = problem_of(HTTPStatus(error.status_code))
     response.headers.update(error.headers or {})
     return response
 
 
+def problem_of(status: HTTPStatus) -> ProblemResponse:
+    """Return the problem for an error of which only the status is known."""
+    code, sentence = _PLAIN.get(status, ("validation_error", f"{status.phrase}."))
+    return problem(code, sentence, status=status)
+
+
+_PLAIN: dict[HTTPStatus, tuple[Code, str]] = {
+    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("not_found", "This address does not answer that method."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", "The request's body is too large."),
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: ("validation_error", "There is nothing in this range."),
+}
+
+
 async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
-    """Answer 500 from outside every middleware, hence with the CORS header by hand."""
+    """Answer 500 from outside every middleware, hence with their headers by hand."""
     logs.error("request_broke", exc=error, route=getattr(request.scope.get("route"), "path", "other"))
     response = problem("internal", "Something broke inside the service.", retryable=True)
+    response.headers["X-Request-Id"] = logs.request_id.get() or ""
     origin = request.headers.get("origin")
     if origin and surroundings(request).origins.allow(origin, request.headers.get("host", "")):
         response.headers["Access-Control-Allow-Origin"] = origin

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -22,9 +21,6 @@ LIMIT = 1200
 PING_SECONDS = 15
 SEND_SECONDS = 20
 """A client that takes nothing for this long is let go."""
-
-UNREAD_SECONDS = 30
-"""What a client has not taken after this long is thrown away together with its connection."""
 
 FAREWELL = b": come back with the last id\nretry: 1000\n\n"
 """What a stream says when it has to end before its job has."""
@@ -46,15 +42,6 @@ class EventStream(EventSourceResponse):
                 await super().__call__(scope, receive, send)
             except SendTimeoutError:
                 logs.warning("client_reads_nothing", seconds=self.send_timeout)
-
-
-def bound_unread(listener: socket.socket) -> None:
-    """Have the kernel end connections of `listener` whose client takes nothing; else their last bytes stay for ever.
-
-    A server that closes a connection first sends what is still in its buffer, for as long as the other side lives.
-    """
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
 
 
 def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers: dict[str, str]) -> EventSourceResponse:

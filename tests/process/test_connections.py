@@ -1,0 +1,339 @@
+"""What one connection may cost: a head that never ends, bytes that trickle, answers nobody takes, too many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.images import ROOT
+from tests.process.impatient_server import BODY_SECONDS, HEAD_SECONDS, KEEP_ALIVE_SECONDS, MOST, SEND_SECONDS
+from tests.process.servers import Server, running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+IMPATIENT = Path(__file__).parent / "impatient_server.py"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = f"POST {ROOT}/generate HTTP/1.1\r\nHost: a\r\n".encode()
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+LATE = 6
+"""Seconds after which a limit has certainly not held; the machine may be busy."""
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with running(tmp_path_factory.mktemp("connections") / "data", script=IMPATIENT) as found:
+        yield found
+
+
+def port_of(server: Server) -> int:
+    port = server.client.base_url.port
+    assert port is not None
+    return port
+
+
+@contextlib.asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[Streams]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Read until the server ends the connection; it has to."""
+    found = b""
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(LATE):
+            while piece := await reader.read(65_536):
+                found += piece
+    return found
+
+
+async def answered(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """Read one answer with a Content-Length."""
+    async with asyncio.timeout(LATE):
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:-2])
+        return int(lines[0].split()[1]), headers, await reader.readexactly(int(headers.get("content-length", 0)))
+
+
+async def asked(server: Server, request: bytes) -> bytes:
+    async with connected(server) as (reader, writer):
+        with contextlib.suppress(ConnectionError):
+            writer.write(request)
+            await writer.drain()
+        return await rest(reader)
+
+
+def refusal(answer: bytes) -> tuple[int, str]:
+    """Return the status and code of a refusal: a problem, the last answer of its connection."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    problem = json.loads(body)
+    assert problem["success"] is False
+    return int(head.split()[1]), problem["code"]
+
+
+async def pushed(writer: asyncio.StreamWriter, piece: bytes, most: int = 20_000_000) -> int:
+    """Send the same piece again and again until the server has had enough; how many bytes it took."""
+    taken = 0
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(LATE):
+            while taken < most:
+                writer.write(piece)
+                await writer.drain()
+                taken += len(piece)
+    return taken
+
+
+async def trickled(streams: Streams, piece: bytes, pause: float = 0.1) -> bytes:
+    """Send one piece after another, slowly; what the server said when it had enough."""
+    reader, writer = streams
+    ending = asyncio.create_task(rest(reader))
+    while not ending.done():
+        with contextlib.suppress(ConnectionError):
+            writer.write(piece)
+            await writer.drain()
+        await asyncio.sleep(pause)
+    return await ending
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"X-Many: abcdefghij\r\n" * 4_000 + b"\r\n",
+        b"GET /health?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        POST + b"Cookie: " + b"a" * 70_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["one", "many", "url", "body"],
+)
+async def test_a_head_that_is_too_large_is_refused(server: Server, head: bytes) -> None:
+    assert refusal(await asked(server, head)) == (431, "body_too_large")
+
+
+async def test_a_large_head_is_not_too_large(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(b"GET /health HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 60_000 + b"\r\n\r\n")
+        assert (await answered(reader))[0] == 200
+        writer.write(HEALTH)
+        assert (await answered(reader))[0] == 200, "and the connection goes on"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Long: ",
+        b"GET /health?",
+        CHUNKED + b"2\r\n{}\r\n0\r\nX-Trailer: ",
+        CHUNKED + b"2;extension=",
+    ],
+    ids=["header", "url", "trailer", "extension"],
+)
+async def test_what_never_ends_is_not_read_to_its_end(server: Server, start: bytes) -> None:
+    async with connected(server) as (_, writer):
+        writer.write(start)
+        assert await pushed(writer, b"a" * 65_536) < 15_000_000
+
+
+async def test_a_head_has_to_come_in_time(server: Server) -> None:
+    async with connected(server) as streams:
+        streams[1].write(b"GET /health HTTP/1.1\r\nHost: a\r\n")
+        began = time.monotonic()
+        assert refusal(await trickled(streams, b"X: a\r\n")) == (408, "timeout")
+        assert time.monotonic() - began > HEAD_SECONDS * 0.9
+
+
+async def test_silence_is_ended_without_a_word(server: Server) -> None:
+    async with connected(server) as (reader, _):
+        assert await rest(reader) == b"", "a browser's spare connection is no error"
+
+
+async def test_a_later_request_has_to_come_in_time_too(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        for _ in range(4):
+            writer.write(HEALTH)
+            assert (await answered(reader))[0] == 200
+            await asyncio.sleep(HEAD_SECONDS / 3)
+        writer.write(HEALTH[:20])
+        assert refusal(await rest(reader)) == (408, "timeout")
+
+
+@pytest.mark.parametrize("declared", [b"Content-Length: 5000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
+async def test_a_body_that_trickles_is_refused(server: Server, declared: bytes) -> None:
+    async with connected(server) as streams:
+        streams[1].write(POST + declared)
+        began = time.monotonic()
+        assert refusal(await trickled(streams, b"1\r\nx\r\n")) == (408, "timeout")
+        assert time.monotonic() - began > BODY_SECONDS * 0.9
+    assert "Traceback" not in server.log.read_text()
+
+
+async def test_a_body_on_a_slow_line_gets_its_time(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(POST + b"Content-Length: 60000\r\n\r\n")
+        for _ in range(30):
+            writer.write(b"x" * 2000)
+            await asyncio.sleep(BODY_SECONDS / 12)
+        assert (await answered(reader))[0] == 422, "read to its end: it is no JSON"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [(CHUNKED, 413), (POST + b"Origin: https://evil.example\r\nTransfer-Encoding: chunked\r\n\r\n", 403)],
+)
+async def test_a_body_that_goes_on_behind_its_answer_is_cut(server: Server, head: bytes, status: int) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(head)
+        pushing = asyncio.create_task(pushed(writer, b"10000\r\n" + b"x" * 65_536 + b"\r\n", most=10**11))
+        assert (await answered(reader))[0] == status
+        await rest(reader)
+        await pushing
+
+
+async def test_an_idle_connection_is_closed(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(HEALTH)
+        assert (await answered(reader))[0] == 200
+        assert await rest(reader) == b""
+    async with connected(server) as (reader, writer):
+        writer.write(POST + b"Origin: https://evil.example\r\nContent-Length: 4\r\n\r\n{")
+        assert (await answered(reader))[0] == 403, "answered before the body was here"
+        writer.write(b"   ")
+        began = time.monotonic()
+        assert await rest(reader) == b""
+        assert time.monotonic() - began > KEEP_ALIVE_SECONDS * 0.5
+
+
+async def test_too_many_connections_are_told_so_and_the_others_served(server: Server) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        held = []
+        for _ in range(MOST + 10):
+            reader, writer = await stack.enter_async_context(connected(server))
+            writer.write(f"GET {ROOT}/jobs/nope/stream HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            status, headers, body = await answered(reader)
+            held.append(status)
+            if status == 503:
+                assert (headers["retry-after"], headers["connection"]) == ("2", "close")
+                assert json.loads(body)["code"] == "too_many_connections"
+        assert held[: MOST // 2] == [404] * (MOST // 2), "room for these at least: the client of the test holds some"
+        assert held[-5:] == [503] * 5
+    async with asyncio.timeout(LATE):
+        while (await server.client.get("/health")).status_code != 200:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_flood_of_connections_ends(server: Server) -> None:
+    """More at once than may be told that they are too many: the rest is dropped, the service goes on."""
+    async with contextlib.AsyncExitStack() as stack:
+        flood = [await stack.enter_async_context(connected(server)) for _ in range(500)]
+        await asyncio.gather(*(rest(reader) for reader, _ in flood))
+    async with asyncio.timeout(LATE):
+        while (await server.client.get("/ready")).status_code != 200:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_client_that_takes_nothing_is_let_go(server: Server) -> None:
+    """Answers pile up until the kernel takes no more; then it has SEND_SECONDS."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port_of(server)))
+        client.settimeout(0)
+        began, gone = time.monotonic(), False
+        while not gone and time.monotonic() - began < 4 * LATE:
+            try:
+                client.send(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n")
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                gone = True
+            await asyncio.sleep(0.02)
+    assert gone
+    assert time.monotonic() - began > SEND_SECONDS
+
+
+async def test_requests_in_a_row_are_answered_in_order(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(HEALTH * 10)
+        for _ in range(10):
+            assert (await answered(reader))[0] == 200
+    assert (await asked(server, HEALTH * 1000)).count(b"HTTP/1.1 200") < 100, "nobody sends that many at once"
+    assert (await server.client.get("/health")).status_code == 200
+
+
+async def test_a_stream_outlives_every_limit_and_is_not_spoilt(server: Server) -> None:
+    body = json.dumps({"prompt": "x", "sandbox": {"scenario": "stall"}}).encode()
+    head = f"POST {ROOT}/generate/stream HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with connected(server) as (reader, writer), connected(server) as (spoilt, spoiler):
+        writer.write(head + body)
+        spoiler.write(head + body)
+        job_id = await _job_of(reader)
+        spoilt_id = await _job_of(spoilt)
+        await asyncio.sleep(max(HEAD_SECONDS, BODY_SECONDS, SEND_SECONDS, KEEP_ALIVE_SECONDS) * 1.5)
+        spoiler.write(b"no HTTP at all\r\n\r\n")
+        assert b"HTTP/1.1" not in await rest(spoilt), "no second answer inside the first"
+        for each in (job_id, spoilt_id):
+            await server.client.post(f"{ROOT}/jobs/{each}/cancel")
+        assert b'"status":"cancelled"' in await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), LATE)
+
+
+async def _job_of(reader: asyncio.StreamReader) -> str:
+    lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LATE)).decode().lower().split("\r\n")
+    return next(line.removeprefix("x-job-id: ") for line in lines if line.startswith("x-job-id: "))
+
+
+BROKEN: dict[str, bytes] = {
+    "garbage": b"\x00\x01\x02 nonsense\r\n\r\n",
+    "a TLS greeting": bytes.fromhex("16030100c8010000c40303") + b"a" * 100,
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "CONNECT": b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no slash": b"GET ?x HTTP/1.1\r\nHost: a\r\n\r\n",
+    "bytes in the path": b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+    "length and chunks": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks after another coding": POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n{}",
+    "negative length": POST + b"Content-Length: -1\r\n\r\n",
+    "giant length": POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+    "giant chunk": CHUNKED + b"fffffffffffffffffffff\r\n",
+    "NUL in a header": b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+    "CR in a header": b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+    "a folded header": b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+    "two hosts": b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+    "no host in it": b"GET /health HTTP/1.1\r\nHost: a b<>\r\nConnection: close\r\n\r\n",
+    "an endless host": b"GET /health HTTP/1.1\r\nHost: " + b"a" * 300 + b"\r\nConnection: close\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_what_is_no_http_is_a_problem(server: Server, name: str) -> None:
+    assert refusal(await asked(server, BROKEN[name])) == (400, "validation_error")
+
+
+async def test_half_requests_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as server, contextlib.AsyncExitStack() as stack:
+        for start in (b"", HEALTH[:20], POST + b"Content-Length: 10\r\n\r\n{"):
+            _, writer = await stack.enter_async_context(connected(server))
+            writer.write(start)
+        await asyncio.sleep(0.3)
+        assert await server.signal(signal.SIGTERM, within=8) in {0, -signal.SIGTERM}
+
+
+async def test_the_limits_leave_room_for_five_thousand_streams() -> None:
+    from atelier.api import connections  # noqa: PLC0415 - its constants, as they are meant
+
+    assert connections.MOST_CONNECTIONS >= 5_000 * 2
+    found: Any = connections.most_connections()
+    assert 64 <= found <= connections.MOST_CONNECTIONS

@@ -1,0 +1,131 @@
+"""The OpenAPI document holds: whatever is sent, the service answers what it documents, in the shape it documents."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import CheckFunction, GenerationMode, checks
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks as document_checks
+from tests.canaries import WATCH
+from tests.images import ROOT
+from tests.process.servers import Server, running
+
+CHECKS = [
+    checks.not_a_server_error,
+    document_checks.status_code_conformance,
+    document_checks.content_type_conformance,
+    document_checks.response_headers_conformance,
+    document_checks.response_schema_conformance,
+]
+"""Not asked: that everything the schemas allow is accepted. Control characters, say, no schema of a text forbids."""
+
+IDS = {"job_id"}
+"""Parts of addresses for which existing ids are tried too."""
+
+
+@contextlib.asynccontextmanager
+async def with_history(data: Path) -> AsyncIterator[tuple[Server, list[str]]]:
+    """Serve without a worker on data with jobs of every kind of end: what is queued stays so, nothing is drawn."""
+    async with running(data, retry_base_seconds=0.1) as server:
+        scripts: list[dict[str, Any]] = [{"scenario": "noop"}, {"scenario": "refused"}, {"scenario": "stall"}]
+        scripts += [{"scenario": "garbage"}, {"scenario": "noop", "hold_until": 4_000_000_000}]
+        ids = [await _submitted(server, script) for script in scripts]
+        await server.client.post(f"{ROOT}/jobs/{ids[2]}/cancel")
+        for job_id in (ids[0], ids[1], ids[3]):
+            await server.client.get(f"{ROOT}/jobs/{job_id}/stream")
+    async with running(data, role="web") as server:
+        yield server, ids
+
+
+async def _submitted(server: Server, script: dict[str, Any]) -> str:
+    answer = await server.client.post(f"{ROOT}/generate", json={"prompt": "A hill", "sandbox": script})
+    return str(answer.json()["job_id"])
+
+
+def asked(client: httpx.Client, case: schemathesis.Case[Any]) -> httpx.Response:
+    """Send a case; of a stream, which without a worker has no end, only the beginning is read."""
+    sent = case.as_transport_kwargs(base_url=str(client.base_url))
+    names = ("method", "url", "headers", "params", "cookies", "json", "data")
+    request = {name: sent[name] for name in names if sent.get(name) is not None}
+    if isinstance(request.get("data"), bytes | str):
+        request["content"] = request.pop("data")
+    with client.stream(**request) as response:
+        content = next(response.iter_raw(), b"") if is_stream(response) else response.read()
+    WATCH.search(content, f"an answer of {case.path}")
+    read = httpx.Response(response.status_code, headers=response.headers, content=content, request=response.request)
+    read.elapsed = timedelta()
+    return read
+
+
+def answers_as_documented(address: str, document: dict[str, Any], ids: list[str], shape: settings) -> int:
+    """Try every operation with proper and improper requests; how many were sent."""
+    sent = 0
+
+    def tried(client: httpx.Client, operation: Any, mode: GenerationMode) -> None:
+        @settings(shape, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.sampled_from([None, *ids]))
+        def holds(case: schemathesis.Case[Any], known: str | None) -> None:
+            nonlocal sent
+            sent += 1
+            if known is not None and IDS & set(case.path_parameters):
+                case.path_parameters.update(dict.fromkeys(IDS & set(case.path_parameters), known))
+            _without_waiting(case)
+            answer = asked(client, case)
+            case.validate_response(answer, checks=CHECKS, excluded_checks=_not_for(answer))
+
+        holds()
+
+    with httpx.Client(base_url=address, timeout=20) as client:
+        for operation in schemathesis.openapi.from_dict(document).get_all_operations():
+            assert isinstance(operation, Ok)
+            tried(client, operation.ok(), GenerationMode.POSITIVE)
+            with contextlib.suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
+                tried(client, operation.ok(), GenerationMode.NEGATIVE)
+    return sent
+
+
+def _not_for(answer: httpx.Response) -> list[CheckFunction]:
+    """A stream's schema is that of its whole text, of which only the beginning was read."""
+    return [document_checks.response_schema_conformance] if is_stream(answer) else []
+
+
+def is_stream(answer: httpx.Response) -> bool:
+    return str(answer.headers.get("content-type", "")).startswith("text/event-stream")
+
+
+def _without_waiting(case: schemathesis.Case[Any]) -> None:
+    """Ask for no wait: without a worker it would be waited out each time."""
+    if case.query and str(case.query.get("wait", "")).isdigit():
+        case.query["wait"] = 0
+    if "prefer" in {name.lower() for name in case.headers or ()}:
+        case.headers["prefer"] = "wait=0"
+
+
+async def every_answer_is_documented(data: Path, shape: settings) -> None:
+    async with with_history(data) as (server, ids):
+        document = (await server.client.get("/openapi.json")).json()
+        sent = await asyncio.to_thread(answers_as_documented, str(server.client.base_url), document, ids, shape)
+        assert sent >= len(document["paths"])
+        assert '"level": "error"' not in server.log.read_text()
+
+
+async def test_every_answer_is_a_documented_one(tmp_path: Path) -> None:
+    """The same requests in every run."""
+    await every_answer_is_documented(tmp_path / "data", settings(max_examples=8, derandomize=True, database=None))
+
+
+@pytest.mark.soak
+async def test_every_answer_is_a_documented_one_at_length(tmp_path: Path) -> None:
+    await every_answer_is_documented(tmp_path / "data", settings(max_examples=400, database=None))
