@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.live import Live
 
+from atelier.api.streams import LIMIT
+
 ROOT = "/api/v1/images"
 STAGES = ["queued", "processing", "generating", "uploading", "completed"]
 NOOP = {"prompt": "A hill", "sandbox": {"scenario": "noop"}}
@@ -24,6 +26,18 @@ def events_of(text: str) -> list[tuple[int, dict[str, Any]]]:
         if "data" in fields:
             found.append((int(fields["id"]), json.loads(fields["data"])))
     return found
+
+
+def states_of(text: str) -> list[dict[str, Any]]:
+    """Parse a stream of states: every event is one data line, without a number."""
+    states = []
+    for block in text.split("\n\n"):
+        assert len(f"{block}\n\n".encode()) <= LIMIT
+        lines = [line for line in block.split("\n") if line and not line.startswith(":")]
+        if lines:
+            (line,) = lines
+            states.append(json.loads(line.removeprefix("data: ")))
+    return states
 
 
 async def stream(live: Live, body: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:

@@ -25,6 +25,7 @@ from atelier.api import metrics as scrapes
 from atelier.api.access import Access
 from atelier.api.deps import Surroundings
 from atelier.api.images import routes as images
+from atelier.api.images.batches import routes as batches
 from atelier.api.keys import ANONYMOUS, Keys
 from atelier.api.limits import DailyCap, Rate, Streams
 from atelier.api.origins import LOCAL, Origins
@@ -115,6 +116,7 @@ def _add_middleware(app: FastAPI, origins: Origins) -> None:
 
 def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
+    app.include_router(batches.router)
     app.include_router(ticket_routes.router)
     app.include_router(pictures.router)
     mimetypes.init()  # reads the machine's lists of types: now, not in the loop

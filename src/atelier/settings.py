@@ -73,6 +73,9 @@ class Deadlines(Group):
     """How long an accepted job may take."""
 
     image_seconds: Seconds = Field(600, description="Seconds from acceptance until an image job must have ended.")
+    batch_seconds: Seconds = Field(
+        3600, description="Seconds from acceptance until every picture of a batch must have ended."
+    )
 
 
 class Bounds(Group):
@@ -101,7 +104,9 @@ class Bounds(Group):
 class RetentionSettings(Group):
     """How long things are kept."""
 
-    jobs_days: Days = Field(30, description="Days that records of ended single images are kept; 0 keeps them for good.")
+    jobs_days: Days = Field(
+        30, description="Days that records of ended single images and batches are kept; 0 keeps them for good."
+    )
     pictures_days: Days = Field(0, description="Days that pictures are kept; 0 keeps them for good.")
 
 

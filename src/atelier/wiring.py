@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from atelier.api.images.batches.translate import KIND as BATCH
 from atelier.api.keys import Keys
 from atelier.errors import AtelierError, StartRefused, StoreUnavailable
 from atelier.jobs.engine import JobEngine, Limits
@@ -28,6 +29,9 @@ from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
 
 IMAGE_PROVIDERS = {"sandbox": Sandbox}
+
+WINDOW = 4
+"""How many members of a group are handed over for each slot: enough that none is ever idle."""
 
 SECRET_BYTES = 32
 LEFTOVERS = timedelta(days=30)
@@ -108,12 +112,16 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         pipelines={image.KIND: pipeline},
         limits=Limits(
             max_attempts=settings.max_attempts,
-            deadlines={image.KIND: timedelta(seconds=settings.deadlines.image_seconds)},
+            deadlines={
+                image.KIND: timedelta(seconds=settings.deadlines.image_seconds),
+                BATCH: timedelta(seconds=settings.deadlines.batch_seconds),
+            },
             slots={image.KIND: settings.slots.image},
             queue=settings.limits.queue,
+            windows={BATCH: WINDOW * settings.slots.image},
         ),
         policy=Policy(lease=settings.lease, retry_base=timedelta(seconds=settings.retry_base_seconds)),
-        retention=Retention(kinds=(image.KIND,), keep=_days(settings.retention.jobs_days)),
+        retention=Retention(kinds=(image.KIND,), groups=(BATCH,), keep=_days(settings.retention.jobs_days)),
         secret=adapters.secret,
         now=utc_now,
     )

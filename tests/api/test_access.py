@@ -70,6 +70,11 @@ def without_id(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
+def size(response: httpx.Response) -> int:
+    """Return the length of an answer without that of its request id, which counts."""
+    return int(response.headers["content-length"]) - len(response.json()["request_id"])
+
+
 async def test_every_route_is_public_the_worker_s_or_guarded_before_its_body(guarded: Live) -> None:
     routes = api(guarded)
     assert len(routes) >= 11
@@ -80,7 +85,7 @@ async def test_every_route_is_public_the_worker_s_or_guarded_before_its_body(gua
 
 async def test_without_a_key_every_route_answers_401_before_it_reads_the_body(guarded: Live) -> None:
     for method, path, _ in api(guarded):
-        address = filled(path, job_id="0" * 32)
+        address = filled(path, job_id="0" * 32, batch_id="0" * 32)
         for headers in ({}, {"Authorization": "Bearer nonsense"}):
             response = await guarded.client.request(method, address, content=b'{"broken', headers=headers)
             assert response.status_code == 401, f"{method} {path}: {response.text}"
@@ -135,19 +140,22 @@ async def test_401_carries_the_cors_header_and_the_preflight_needs_no_key(guarde
 async def test_somebody_else_s_job_looks_as_if_there_were_none_on_every_route(guarded: Live) -> None:
     ann, bob = await bearer(guarded, "ann"), await bearer(guarded, "bob")
     job_id, unknown = await order(guarded, ann, STALL), "f" * 32
+    batch = await guarded.client.post(f"{ROOT}/batch-generate", json={"images": [STALL]}, headers=ann)
     tried = 0
     for method, path, _ in api(guarded):
         if "{" not in path and path != "/api/v1/tickets":
             continue
         foreign, none = [
-            await guarded.client.request(method, filled(path, job_id=wanted), json={"job_id": wanted}, headers=bob)
-            for wanted in (job_id, unknown)
+            await guarded.client.request(
+                method, filled(path, job_id=job, batch_id=group), json={"job_id": job}, headers=bob
+            )
+            for job, group in ((job_id, batch.json()["batch_id"]), (unknown, unknown))
         ]
         assert foreign.status_code == none.status_code == 404, f"{method} {path}: {foreign.text}"
         assert without_id(foreign) == without_id(none)
-        assert foreign.headers["content-length"] == none.headers["content-length"]
+        assert size(foreign) == size(none)
         tried += 1
-    assert tried >= 7
+    assert tried >= 10
     found = (await guarded.client.get(f"{ROOT}/jobs/{job_id}", headers=ann)).json()
     assert found["status"] in {"queued", "processing"}, "nothing of that has touched it"
     assert (await guarded.client.post(f"{ROOT}/jobs/{job_id}/cancel", headers=ann)).status_code == 200
@@ -204,7 +212,7 @@ async def test_what_outlasts_an_anonymous_visit_needs_a_key(public: Live) -> Non
     needing = {(method, path) for method, path, route in api(public) if asks_for(route.dependant, keyed)}
     assert needing >= {("DELETE", f"{ROOT}/jobs/{{job_id}}"), ("POST", f"{ROOT}/jobs/{{job_id}}/retry")}
     for method, path in needing:
-        refused = await public.client.request(method, filled(path, job_id=job_id))
+        refused = await public.client.request(method, filled(path, job_id=job_id, batch_id=job_id))
         assert refused.status_code == 401, path
     assert (await ended(public, job_id))["run"] == 1
     ann = await bearer(public, "ann")
@@ -267,6 +275,38 @@ async def test_the_daily_cap_counts_what_is_accepted_and_nothing_twice(priced: L
     assert 1 <= int(refused.headers["retry-after"]) <= 86_400
     assert await order(priced, key, draft) == first, "a replay is answered when the day is used up, too"
     assert await order(priced, await bearer(priced, "ann"), draft), "keys have no cap"
+
+
+async def test_a_batch_costs_what_its_pictures_and_their_drafts_do(priced: Live) -> None:
+    draft, key = {**NOOP, "quality": "draft"}, {"Idempotency-Key": "k"}
+
+    async def batch(count: int, headers: dict[str, str], **more: str) -> int:
+        body = {"images": [draft] * count, **more}
+        return (await priced.client.post(f"{ROOT}/batch-generate", json=body, headers=headers)).status_code
+
+    assert await batch(3, {}) == 429, "3 x 0.04 is more than 0.10"
+    assert await batch(2, {}, workflow="draft_then_final") == 429
+    assert await batch(1, key, workflow="draft_then_final") == 200
+    assert await batch(1, {}) == 429, "0.08 of 0.10 are spent"
+    assert await batch(1, key, workflow="draft_then_final") == 200, "a replay costs nothing"
+
+
+async def test_a_batch_s_ticket_shows_the_batch_and_nothing_else(guarded: Live) -> None:
+    ann = await bearer(guarded, "ann")
+    made = [
+        (await guarded.client.post(f"{ROOT}/batch-generate", json={"images": [NOOP]}, headers=ann)).json()
+        for _ in range(2)
+    ]
+    ticket = (await guarded.client.post("/api/v1/tickets", json={"group": made[0]["batch_id"]}, headers=ann)).json()
+    shown = {"ticket": ticket["ticket"]}
+    own, other = (batch["urls"] for batch in made)
+    assert (await guarded.client.get(own["self"], params=shown)).status_code == 200
+    assert '"completed"' in (await guarded.client.get(own["stream"], params=shown)).text
+    assert (await guarded.client.post(own["cancel"], params=shown)).status_code == 401
+    for address in (other["self"], f"{ROOT}/jobs/{made[0]['job_ids'][0]}"):
+        assert (await guarded.client.get(address, params=shown)).status_code == 401
+    for body in ({}, {"job_id": "x", "group": "y"}):
+        assert (await guarded.client.post("/api/v1/tickets", json=body, headers=ann)).status_code == 422
 
 
 async def test_the_same_request_at_once_is_charged_once(priced: Live) -> None:

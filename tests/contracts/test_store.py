@@ -225,7 +225,7 @@ async def test_find_newest_first_with_filters(store: Store, clock: Clock) -> Non
         await create(store, clock, f"job-{number}", tags={"blog_id": f"b{number % 2}"})
         clock.pass_(seconds=1)
     await create(store, clock, "other", owner="bob")
-    await create(store, clock, "member", group="g-1")
+    await create(store, clock, "member", group="g-1", listed=False)
     await store.write("job-3", always(Failed(fault=FAULT)))
 
     async def ids(**query: object) -> list[str]:

@@ -19,6 +19,7 @@ from atelier.jobs.events import (
     Event,
     Failed,
     Held,
+    Postponed,
     Queued,
     Reopened,
     Retried,
@@ -42,10 +43,11 @@ WAITING: list[st.SearchStrategy[Event]] = [
 ]
 WORKING: list[st.SearchStrategy[Event]] = [
     st.builds(StageStarted, stage=stages, progress=percent, message=st.just("Go")),
-    st.builds(Advanced, progress=percent, message=st.just("Kept")),
+    st.builds(Advanced, progress=percent, message=st.just("Kept"), shows=st.sampled_from([{}, {"a": 1}, {"b": 2}])),
     st.builds(Retried, run_at=moments, fault=st.just(FAULT)),
     st.builds(Snoozed, run_at=moments, reason=st.sampled_from([None, *Reason])),
     st.builds(Held),
+    st.builds(Postponed, must_finish_by=moments),
     st.builds(CancelRequested),
 ]
 ENDING: list[st.SearchStrategy[Event]] = [
@@ -156,6 +158,24 @@ def test_only_live_jobs_ask_for_attention(steps: list[tuple[Event, datetime]]) -
             assert after.attention_at <= after.must_finish_by
 
 
+@deep
+@given(history)
+def test_a_deadline_is_only_ever_postponed_within_a_run(steps: list[tuple[Event, datetime]]) -> None:
+    for before, event, after, record in walk(steps):
+        if isinstance(event, Postponed):
+            assert after.must_finish_by == max(before.must_finish_by, event.must_finish_by)
+            assert (record, after.status, before.status.terminal) == (None, before.status, False)
+        elif not isinstance(event, Reopened):
+            assert after.must_finish_by == before.must_finish_by
+
+
+@deep
+@given(history)
+def test_what_is_shown_stays_shown(steps: list[tuple[Event, datetime]]) -> None:
+    for before, event, after, _ in walk(steps):
+        assert after.shows == (before.shows | event.shows if isinstance(event, Advanced) else before.shows)
+
+
 def processing() -> Job:
     job, _ = play(
         new_job(START),
@@ -195,6 +215,7 @@ def test_a_stale_fence_is_refused(fence: int) -> None:
 def test_an_entered_stage_forgets_the_last_one_s_step() -> None:
     job = touch(processing(), fence=1, lease_until=START, step=step("generating", 40), now=START)
     assert apply(job, StageStarted(stage="uploading", progress=90, message="Up"), START).step is None
+    assert apply(job, Advanced(progress=50, message="Kept"), START).step is None, "and so does a milestone"
 
 
 @deep

@@ -107,14 +107,14 @@ async def test_leftovers_expire_and_nothing_else_does(storage: DiskStorage, tmp_
     spool = DiskSpool(tmp_path / "spool")
     picture = await storage.save("job-1", 1, content(), shared=False)
     preview = await storage.save_preview("job-1", 1, b"jpeg")
-    await spool.keep("job-1", b"bytes", {})
+    await spool.keep("job-1", 1, b"bytes", {})
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert await storage.expire_previews(tomorrow - timedelta(days=2)) == 0
     assert await storage.expire_previews(tomorrow) == 1
     assert await spool.expire(tomorrow) == 1
     assert not path_of(storage, preview).exists()
     assert path_of(storage, picture.location).exists()
-    assert await spool.read("job-1") is None
+    assert await spool.read("job-1", 1) is None
 
 
 async def test_ping_tells_whether_pictures_can_be_saved(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ async def test_ping_tells_whether_pictures_can_be_saved(tmp_path: Path) -> None:
 
 async def test_the_spool_keeps_replaces_and_drops(tmp_path: Path) -> None:
     spool = DiskSpool(tmp_path / "spool")
-    assert await spool.read("job-1") is None
-    await spool.keep("job-1", b"first", {"seed": 1})
-    await spool.keep("job-1", b"oth\ner", {"seed": 2})
-    assert await spool.read("job-1") == (b"oth\ner", {"seed": 2})
-    await spool.drop("job-1")
-    await spool.drop("job-1")
-    assert await spool.read("job-1") is None
+    assert await spool.read("job-1", 1) is None
+    await spool.keep("job-1", 1, b"first", {"seed": 1})
+    await spool.keep("job-1", 1, b"oth\ner", {"seed": 2})
+    assert await spool.read("job-1", 1) == (b"oth\ner", {"seed": 2})
+    await spool.drop("job-1", 1)
+    await spool.drop("job-1", 1)
+    assert await spool.read("job-1", 1) is None

@@ -108,3 +108,23 @@ def test_things_are_dropped_in_the_documented_order() -> None:
 @pytest.mark.parametrize("text", ["é" * 3000, "😀" * 3000, '"' * 3000, "\x00" * 3000])
 def test_texts_are_cut_by_the_bytes_they_take(text: str) -> None:
     assert len(encode(completed(text[:125], text), 1)) <= LIMIT
+
+
+@given(texts, st.booleans())
+def test_a_draft_makes_room_for_the_picture(alt_text: str, numbered: bool) -> None:  # noqa: FBT001
+    message = completed(alt_text[:125], "Completed")
+    message["data"]["draft"] = dict(message["data"]["result"]["images"][0])
+    event = encode(message, 2**53 if numbered else None)
+    assert len(event) <= LIMIT
+    assert event.startswith(b"id: " if numbered else b"data: ")
+    data = json.loads(event.decode().split("data: ", 1)[1])["data"]
+    assert set(data["result"]["images"][0]) >= set(SIX)
+    assert "image_url" in data.get("draft", {"image_url": ""})
+
+
+def test_a_draft_that_fits_is_kept() -> None:
+    message = completed("A hill", "Completed")
+    message["data"] |= {
+        "draft": {"image_url": "https://a.example/d.png", **dict.fromkeys(SIX[2:], "x"), "image_id": "i"}
+    }
+    assert json.loads(encode(message, None)[6:])["data"]["draft"]["image_url"] == "https://a.example/d.png"

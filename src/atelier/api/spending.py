@@ -1,10 +1,16 @@
-"""Submitting jobs within what anonymous callers may cost a day."""
+"""Submitting jobs and groups within what anonymous callers may cost a day."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from atelier.api.deps import Call
 from atelier.errors import AtelierError, StoreUnavailable
 from atelier.jobs.engine import NewJob, Submitted
+from atelier.jobs.groups import Group, NewGroup
+
+T = TypeVar("T")
 
 
 def price(call: Call, provider: str, quality: str) -> float:
@@ -18,17 +24,34 @@ async def submit(call: Call, new: NewJob, cost: float) -> Submitted:
 
     A job that its idempotency key made before costs nothing again, even when the day is used up.
     """
-    engine, cap = call.around.engine, call.around.cap
-    if not call.anonymous or cost == 0 or await engine.made(new):
-        return await engine.submit(new)
-    day = await cap.reserve(cost)
+
+    async def accept() -> tuple[Submitted, bool]:
+        submitted = await call.around.engine.submit(new)
+        return submitted, submitted.replayed
+
+    return (await _spend(call, cost, lambda: call.around.engine.made(new), accept))[0]
+
+
+async def create(call: Call, new: NewGroup, cost: float) -> tuple[Group, bool]:
+    """Create a group in the same way; the group, and whether it was there before."""
+    groups = call.around.engine.groups
+    return await _spend(call, cost, lambda: groups.made(new), lambda: groups.create(new))
+
+
+async def _spend(
+    call: Call, cost: float, made: Callable[[], Awaitable[bool]], accept: Callable[[], Awaitable[tuple[T, bool]]]
+) -> tuple[T, bool]:
+    """Reserve the cost, then accept; give it back where nothing was accepted or it was there before."""
+    if not call.anonymous or cost == 0 or await made():
+        return await accept()
+    day = await call.around.cap.reserve(cost)
     try:
-        submitted = await engine.submit(new)
+        accepted, replayed = await accept()
     except StoreUnavailable:
         raise  # it may have been accepted
     except AtelierError:
-        await cap.give_back(day, cost)
+        await call.around.cap.give_back(day, cost)
         raise
-    if submitted.replayed:
-        await cap.give_back(day, cost)
-    return submitted
+    if replayed:
+        await call.around.cap.give_back(day, cost)
+    return accepted, replayed

@@ -25,6 +25,9 @@ SEND_SECONDS = 20
 FAREWELL = b": come back with the last id\nretry: 1000\n\n"
 """What a stream says when it has to end before its job has."""
 
+GROUP_FAREWELL = b": come back for a fresh start\nretry: 1000\n\n"
+"""The same of a stream without numbers."""
+
 SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
 """Picture fields that every event keeps."""
 
@@ -46,8 +49,19 @@ class EventStream(EventSourceResponse):
 
 def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers: dict[str, str]) -> EventSourceResponse:
     """Return the response that sends each update's message until the updates end."""
+    return _response(_events(updates, to_message), headers)
+
+
+def group_stream(
+    updates: AsyncIterator[Update | None], to_message: ToMessage, headers: dict[str, str]
+) -> EventSourceResponse:
+    """Return the response that sends the states of a group's members, without numbers, until None or the updates end."""
+    return _response(_states(updates, to_message), headers)
+
+
+def _response(events: AsyncIterator[bytes], headers: dict[str, str]) -> EventSourceResponse:
     return EventStream(
-        _events(updates, to_message),
+        events,
         headers={"Cache-Control": "no-cache, no-transform", **headers},
         ping=PING_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
@@ -76,12 +90,22 @@ def _count_lag(update: Update, opened: float) -> None:
         metrics.STREAM_LAG.observe(max(0.0, time.time() - written))
 
 
-def encode(message: Message, number: int) -> bytes:
-    """Return the event, shortened by the documented order until it fits."""
-    event = b""
-    for shorten in (_same, *_DROPS, *_cuts()):
+async def _states(updates: AsyncIterator[Update | None], to_message: ToMessage) -> AsyncIterator[bytes]:
+    async for update in updates:
+        if update is None:
+            return
+        message = to_message(update)
+        if message is not None:
+            yield encode(message, None)
+    yield GROUP_FAREWELL
+
+
+def encode(message: Message, number: int | None) -> bytes:
+    """Return the event, shortened by the documented order until it fits; None: it has no number to come back with."""
+    event, numbered = b"", f"id: {number}\n" if number is not None else ""
+    for shorten in (_same, *_DROPS, *_cuts(), _drop_draft):
         shorten(message)
-        event = f"id: {number}\ndata: {compact(message)}\n\n".encode()
+        event = f"{numbered}data: {compact(message)}\n\n".encode()
         if len(event) <= LIMIT:
             break
     return event  # over the limit only with an absurdly long address of the service: better long than lost
@@ -117,9 +141,24 @@ def _drop_queue(message: Message) -> None:
 
 
 def _drop_picture_fields(message: Message) -> None:
-    result = message["data"].get("result")
-    if result:
-        result["images"] = [{name: picture[name] for name in SIX} for picture in result["images"]]
+    data = message["data"]
+    if data.get("result"):
+        data["result"]["images"] = [_six(picture) for picture in data["result"]["images"]]
+    if "draft" in data:
+        data["draft"] = _six(data["draft"])
+
+
+def _six(picture: Message) -> Message:
+    return {name: picture[name] for name in SIX}
+
+
+def _drop_draft_fields(message: Message) -> None:
+    if "draft" in message["data"]:
+        message["data"]["draft"] = {"image_url": message["data"]["draft"]["image_url"]}
+
+
+def _drop_draft(message: Message) -> None:
+    message["data"].pop("draft", None)
 
 
 def _drop_pictures(message: Message) -> None:
@@ -128,7 +167,7 @@ def _drop_pictures(message: Message) -> None:
         result["images"] = result["images"][:1]
 
 
-_DROPS = (_drop_urls, _drop_warnings, _drop_eta, _drop_queue, _drop_picture_fields, _drop_pictures)
+_DROPS = (_drop_urls, _drop_warnings, _drop_eta, _drop_queue, _drop_picture_fields, _drop_draft_fields, _drop_pictures)
 
 
 def _cuts() -> list[Callable[[Message], None]]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from atelier.api.deps import Call, Caller, JsonRoute
 from atelier.api.errors import PROBLEM
 from atelier.api.tickets import Ticket, TicketView
+from atelier.errors import InvalidInput
 
 RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 413, 422, 503), PROBLEM)
 
@@ -17,15 +18,29 @@ router = APIRouter(prefix="/api/v1/tickets", tags=["tickets"], route_class=JsonR
 
 
 class TicketRequest(BaseModel):
-    """What a ticket shall be for."""
+    """What a ticket shall be for: one of these."""
 
-    job_id: str = Field(min_length=1, max_length=128)
+    job_id: str | None = Field(None, min_length=1, max_length=128)
+    group: str | None = Field(None, min_length=1, max_length=128, description="A batch.")
 
 
 @router.post("", summary="Get a ticket", responses=RESPONSES)
 async def ticket(body: TicketRequest, call: Caller) -> TicketView:
-    """Return a token with which anybody may read and watch this one job: `?ticket=` in its addresses."""
-    return await job_ticket(body.job_id, call)
+    """Return a token with which anybody may read and watch this one thing: `?ticket=` in its addresses."""
+    match body:
+        case TicketRequest(job_id=str(job_id), group=None):
+            return await job_ticket(job_id, call)
+        case TicketRequest(job_id=None, group=str(group_id)):
+            return await group_ticket(group_id, call)
+        case _:
+            raise InvalidInput("Name what the ticket shall be for: either this or `group`.", loc=("body", "job_id"))
+
+
+async def group_ticket(group_id: str, call: Call) -> TicketView:
+    """Return a ticket for one of the caller's groups. Raises NotFound."""
+    group = await call.around.engine.groups.get(call.owner, group_id)
+    must_finish_by = group.must_finish_by(call.around.now())
+    return call.around.access.tickets.issue(Ticket(thing=f"group:{group.id}", owner=group.owner), must_finish_by)
 
 
 async def job_ticket(job_id: str, call: Call) -> TicketView:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import itertools
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,19 +11,20 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from atelier import logs, metrics
-from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound, QueueFull
+from atelier.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull
+from atelier.jobs import identity
 from atelier.jobs.backlog import Backlog
 from atelier.jobs.estimates import Estimate, Estimates, Outlook, remaining
-from atelier.jobs.events import Cancelled, CancelRequested, Queued, Reopened
+from atelier.jobs.events import Queued
 from atelier.jobs.followers import Followers
-from atelier.jobs.models import Job, Receipt, Snapshot, Status, Update
-from atelier.jobs.ports import Clock, Decision, Delivery, Find, Presence, Queue, Store
+from atelier.jobs.groups import Groups, GroupSettings
+from atelier.jobs.groups.sweeper import GroupSweeper
+from atelier.jobs.models import Job, Snapshot, Status, Update
+from atelier.jobs.ports import Clock, Delivery, Find, Presence, Queue, Store
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
 from atelier.jobs.tally import Counted, show_kinds
-from atelier.jobs.verdicts import Policy
-
-ID_BYTES = 16
+from atelier.jobs.verdicts import Policy, cancelling, reopening
 
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the worker's receipt before it answers without."""
@@ -34,12 +32,13 @@ CANCEL_WAIT = timedelta(seconds=5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What the engine grants: attempts, for each kind its slots and the time until a job must be finished, a queue's length."""
+    """What the engine grants: attempts; for each kind slots and the time to finish; a queue's length; a group's window."""
 
     max_attempts: int
     deadlines: Mapping[str, timedelta]
     slots: Mapping[str, int]
     queue: int
+    windows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,23 +88,35 @@ class JobEngine:
     ) -> None:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._pipelines = pipelines
-        self._nonce, self._numbers = secrets.token_hex(ID_BYTES), itertools.count()
+        self._nonce, self._numbers = identity.random_id(), itertools.count()
         show_kinds(pipelines.values())
         self._backlog = Backlog(store, limit=limits.queue, now=now)
         self._followers = Followers(store, self._backlog.ahead)
         self._estimates = Estimates(store)
+        granted = GroupSettings(deadlines=limits.deadlines, windows=limits.windows, max_attempts=limits.max_attempts)
+        self.groups = Groups(
+            store=store, queue=queue, settings=granted, admit=self._backlog.admit, secret=secret, now=now
+        )
         self._runner = Runner(
             store=store,
             queue=queue,
             pipelines=pipelines,
+            groups=self.groups,
             policy=policy,
             process=presence.name,
             measured=self._estimates.measured,
             now=now,
         )
         self._sweeper = Sweeper(
-            store=store, queue=queue, presence=presence, holds=self._runner.holds, retention=retention, now=now
+            store=store,
+            queue=queue,
+            presence=presence,
+            groups=self.groups.register,
+            holds=self._runner.holds,
+            retention=retention,
+            now=now,
         )
+        self._group_sweeper = GroupSweeper(store=store, groups=self.groups, retention=retention, now=now)
 
     async def submit(self, new: NewJob) -> Submitted:
         """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it may not be.
@@ -125,7 +136,7 @@ class JobEngine:
             must_finish_by=starts + self._limits.deadlines[new.kind],
             max_attempts=self._limits.max_attempts,
             title=new.title,
-            fingerprint=hashlib.sha256(new.request.encode()).hexdigest() if new.key is not None else "",
+            fingerprint=identity.fingerprint(new.request) if new.key is not None else "",
             tags=new.tags,
             details=new.details,
             warnings=new.warnings,
@@ -157,8 +168,7 @@ class JobEngine:
     def _id_of(self, new: NewJob) -> str:
         """Return an id nobody can guess; owner and key always give the same."""
         key = new.key if new.key is not None else f"\x1f{self._nonce}\x1f{next(self._numbers)}"
-        named = f"{new.owner}\x1f{new.kind}\x1f{key}".encode()
-        return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[: 2 * ID_BYTES]
+        return identity.derived_id(self._secret, new.owner, new.kind, key)
 
     async def get(self, owner: str, job_id: str, *, after: int = 0) -> Snapshot:
         """Return the job with its records behind `after`. Raises NotFound, for others' jobs too."""
@@ -176,7 +186,7 @@ class JobEngine:
 
     def estimate(self, job: Job, ahead: int | None = None) -> Estimate:
         """Return the seconds a job may still take where so many start before it; None: as many as may wait now."""
-        waits = self._backlog.length(job.kind) if ahead is None and job.status is Status.QUEUED else ahead or 0
+        waits = self._backlog.length(job.kind) if ahead is None and job.status is not Status.PROCESSING else ahead or 0
         turns = waits // self._limits.slots.get(job.kind, 1)
         return remaining(job, self._estimates.of(job), turns, self._now())
 
@@ -213,41 +223,26 @@ class JobEngine:
         Raises AlreadyTerminal when the run has ended. A returned job that is not terminal is still being cancelled.
         """
         await self._owned(owner, job_id)
-        cancelling = Counted(self._cancelling)
-        snapshot = await self._store.write(job_id, cancelling)
+        decision = Counted(lambda job: cancelling(job, self._now()))
+        snapshot = await self._store.write(job_id, decision)
         if snapshot is None:
             raise _not_found()
-        cancelling.count(snapshot.job)
+        decision.count(snapshot.job)
         logs.info("cancel_requested", job_id=job_id)
+        await self.groups.left(snapshot.job)
         if snapshot.job.status.terminal:
             return snapshot.job
         return await self.wait(job_id, CANCEL_WAIT) or snapshot.job
 
-    def _cancelling(self, job: Job) -> Decision:
-        now = self._now()
-        if job.status.terminal:
-            raise AlreadyTerminal(f"The job has already {_PAST[job.status]}.")
-        if job.status is Status.PROCESSING:
-            asked = () if job.cancel_requested_at is not None else (CancelRequested(),)
-            return Decision(events=asked)
-        receipt = Receipt(requested_at=now, outcome="dequeued", billed="no" if job.attempt == 0 else "unknown")
-        return Decision(events=(Cancelled(receipt=receipt),))
-
     async def retry(self, owner: str, job_id: str) -> Job:
         """Open the next run of a failed or cancelled job. Raises Conflict in any other state."""
         await self._owned(owner, job_id)
-        snapshot = await self._store.write(job_id, self._reopening)
+        snapshot = await self._store.write(job_id, lambda job: reopening(job, self._now(), self._limits.deadlines))
         if snapshot is None:
             raise _not_found()
         logs.info("job_reopened", job_id=job_id, run=snapshot.job.run)
         await self._queue.dispatch(snapshot.job)
         return snapshot.job
-
-    def _reopening(self, job: Job) -> Decision:
-        if job.status not in {Status.FAILED, Status.CANCELLED}:
-            raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
-        now = self._now()
-        return Decision(events=(Reopened(run_at=now, must_finish_by=now + self._limits.deadlines[job.kind]),))
 
     async def delete(self, owner: str, job_id: str) -> None:
         """Remove an ended job and everything it made. Raises Conflict while it runs."""
@@ -277,13 +272,14 @@ class JobEngine:
         return self._followers.count
 
     async def sweep(self) -> int:
-        """Repair one bounded lot of jobs that nobody attends to; how many there were. See Sweeper."""
-        return await self._sweeper.sweep()
+        """Repair one bounded lot of jobs and groups that nobody attends to; how many were seen. See Sweeper, GroupSweeper."""
+        return await self._sweeper.sweep() + await self._group_sweeper.sweep()
 
     def close(self) -> None:
         """Start no more runs and end every `follow`: the process is about to end."""
         self._runner.close()
         self._followers.close()
+        self.groups.close()
 
     async def drain(self, grace: timedelta) -> None:
         """Let running jobs finish within `grace`; give the rest back to the queue."""
@@ -298,9 +294,6 @@ class JobEngine:
         if job is None or job.owner != owner:
             raise _not_found()
         return job
-
-
-_PAST = {Status.COMPLETED: "completed", Status.FAILED: "failed", Status.CANCELLED: "been cancelled"}
 
 
 def _not_found() -> NotFound:

@@ -36,11 +36,12 @@ class StageStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advanced:
-    """A milestone inside the present stage was kept."""
+    """A milestone inside the present stage was kept; `shows` is what the job shows of it from now on, by key."""
 
     progress: float
     message: str
     data: Json = field(default_factory=dict)
+    shows: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +63,13 @@ class Snoozed:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Held:
     """Claimed while its group is paused: back to pending, the attempt is not counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Postponed:
+    """The job may take until `must_finish_by`, where that is later than before: its group was paused."""
+
+    must_finish_by: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +116,7 @@ Event = (
     | Retried
     | Snoozed
     | Held
+    | Postponed
     | CancelRequested
     | Completed
     | Failed

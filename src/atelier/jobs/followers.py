@@ -187,7 +187,8 @@ class Followers:
                 if seen.job.status.terminal:
                     return
                 state = _between_records(seen.job)
-                if state != (shown or _NOTHING):
+                unheard = shown is None and seen.job.seq == 0
+                if unheard or state != (shown or _NOTHING):
                     yield Update(job=seen.job, record=None)
                 shown = state
 

@@ -6,6 +6,8 @@ pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─
                       │      Failed (any) ─▶ failed ─┐
                       │   Cancelled (any) ─▶ cancelled
                       └───────── Reopened ───────────┘
+
+Postponed moves the deadline of a job that has not ended; CancelRequested leaves a running one only Cancelled.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from atelier.jobs.events import (
     Event,
     Failed,
     Held,
+    Postponed,
     Queued,
     Reopened,
     Retried,
@@ -94,7 +97,7 @@ def record_of(job: Job, event: Event) -> Record | None:
 
 
 def _numbered(event: Event) -> bool:
-    return not isinstance(event, Claimed | Retried | Snoozed | Held | CancelRequested)
+    return not isinstance(event, Claimed | Retried | Snoozed | Held | Postponed | CancelRequested)
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {
@@ -105,6 +108,7 @@ _ALLOWED: dict[type[Event], frozenset[Status]] = {
     Retried: frozenset({Status.PROCESSING}),
     Snoozed: frozenset({Status.PROCESSING}),
     Held: frozenset({Status.PROCESSING}),
+    Postponed: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
     CancelRequested: frozenset({Status.PROCESSING}),
     Completed: frozenset({Status.PROCESSING}),
     Failed: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
@@ -130,8 +134,8 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return _claimed(job, worker, lease_until, now)
         case StageStarted(stage=stage, progress=progress):
             return {"stage": stage, "progress": max(job.progress, progress), "step": None}
-        case Advanced(progress=progress):
-            return {"progress": max(job.progress, progress)}
+        case Advanced(progress=progress, shows=shows):
+            return {"progress": max(job.progress, progress), "step": None, "shows": job.shows | shows}
         case Retried(run_at=run_at, fault=fault):
             reason = Reason.RATE_LIMITED if fault.code == "provider_rate_limited" else Reason.RETRYING
             return _due(job, run_at, reason) | {"fault": fault}
@@ -139,6 +143,8 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return _due(job, run_at, reason) | {"attempt": job.attempt - 1}
         case Held():
             return _unleased() | {"status": Status.PENDING, "state_reason": Reason.PAUSED, "attempt": job.attempt - 1}
+        case Postponed(must_finish_by=must_finish_by):
+            return {"must_finish_by": max(job.must_finish_by, must_finish_by)}
         case CancelRequested():
             return {"state_reason": Reason.CANCELLING, "cancel_requested_at": now}
         case Completed(cost=cost, warnings=warnings):

@@ -113,6 +113,10 @@ class Job:
     cancellation: Receipt | None = None
     fault: Fault | None = None
     group: str | None = None
+    place: int = 0
+    """Among the group's items, from 0: its turn."""
+    listed: bool = True
+    """Whether its owner's list shows it; the members of some groups are seen through their group only."""
     title: str = ""
     fingerprint: str = ""
     """Of the request that made it, where that had an idempotency key."""
@@ -126,6 +130,8 @@ class Job:
     """What jobs are found by."""
     details: Mapping[str, str] = field(default_factory=dict)
     """What is shown of the request without reading its params."""
+    shows: Json = field(default_factory=dict)
+    """What milestones made that is worth showing before the end, by key; small."""
 
     @property
     def attention_at(self) -> datetime | None:

@@ -126,12 +126,26 @@ class Run(Generic[Params, State]):
         await self._write(event, {"state": state} if state != self._kept else {})
         self._kept = state
 
-    async def once(self, key: str, make: Callable[[], Awaitable[Json]], *, message: str, progress: float) -> Json:
-        """Return what is kept under `key`; else make it, keep it as a milestone of the log, and return it."""
+    async def once(
+        self,
+        key: str,
+        make: Callable[[], Awaitable[Json]],
+        *,
+        message: str,
+        progress: float,
+        show: Callable[[Json], Json] | None = None,
+    ) -> Json:
+        """Return what is kept under `key`; else make it, keep it as a milestone of the log, and return it.
+
+        What `show` returns of it stands in the milestone's data and in the job from then on, under `key`.
+        """
         kept = f"once/{key}"
         if kept not in self._parts:
             made = await make()
-            await self._write(Advanced(progress=progress, message=message, data={"key": key}), {kept: made})
+            self._steps.stop()
+            shows = {key: show(made)} if show is not None else {}
+            event = Advanced(progress=progress, message=message, data={"key": key, **shows}, shows=shows)
+            await self._write(event, {kept: made})
             self._parts[kept] = made
         return self._parts[kept]
 
@@ -160,11 +174,12 @@ class Run(Generic[Params, State]):
         """Surround a provider's call, so that a cancel's receipt is true.
 
         Cancelled inside, the outcome is `abort`, and `billed` says whether that costs. Behind it, the bytes are here:
-        a cancel came too late, and `price` says whether they are paid for.
+        a cancel came too late, and `price` says whether they are paid for. What an earlier order cost stays paid.
         """
-        self.progress.outcome, self.progress.billed = abort, billed
+        paid = self.progress.billed == "yes"
+        self.progress.outcome, self.progress.billed = abort, "yes" if paid else billed
         yield
-        self.progress.outcome, self.progress.billed = "too_late", price
+        self.progress.outcome, self.progress.billed = "too_late", "yes" if paid else price
 
     def checkpoint(self) -> Json:
         """Return what to resume from: the stages finished, what was ordered, and the values they left."""

@@ -122,10 +122,11 @@ class Store(Documents, Protocol):
         Records are in order of `seq` without gaps. None: no such job.
         """
 
-    def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
-        """Call `heard` in the event loop after every commit to the job, until the returned function is called.
+    def listen(self, to: str, heard: Heard) -> Callable[[], None]:
+        """Call `heard` in the event loop after every commit to a job, or to any member of a group.
 
-        It is handed what the writer of the commit was handed, or None: then there may be news to read. None is lost.
+        It ends with a call of the returned function. `heard` is handed what the writer of the commit was handed, or
+        None: then there may be news to read. None is lost.
         """
 
     async def find(self, query: Find) -> list[Snapshot]:
@@ -147,7 +148,17 @@ class Store(Documents, Protocol):
         """Return the jobs that workers of these processes hold."""
 
     async def finished(self, kinds: Sequence[str], before: datetime, *, limit: int) -> list[str]:
-        """Return ids of ungrouped jobs of `kinds` that ended before `before`."""
+        """Return ids of jobs of `kinds` without a group that ended before `before`."""
+
+    async def members(self, group: str, *, since: str) -> Members:
+        """Return the group's members that changed behind the cursor `since` ("": all).
+
+        Each with its last record and, once completed, its result. Asked after each commit with the cursor of the answer
+        before, no member's last state is missed; one may come twice.
+        """
+
+    async def turns(self, group: str, *, by: datetime, limit: int) -> Turns:
+        """Return who of a group is under way and who is next, as of one moment."""
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job with its parts and records. Silent when there is none."""
@@ -176,6 +187,24 @@ class Waiting:
 
     queued: int
     due: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Members:
+    """Some members of a group, and the cursor behind them."""
+
+    snapshots: list[Snapshot]
+    cursor: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turns:
+    """Where a group stands: how many members run or are due by a moment, how many are queued for later, who is next."""
+
+    active: int
+    later: int
+    pending: list[str]
+    """Ids of the first ones that are not queued, in order of their places."""
 
 
 class Delivery(StrEnum):

@@ -12,7 +12,8 @@ from typing import Any
 
 from atelier import logs
 from atelier.errors import AtelierError, JobConflict, StoreUnavailable
-from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Retried, Snoozed
+from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Held, Retried, Snoozed
+from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
@@ -58,13 +59,14 @@ class Runner:
         store: Store,
         queue: Queue,
         pipelines: Mapping[str, AnyPipeline],
+        groups: Groups,
         policy: Policy,
         process: str,
         measured: Callable[[Job, float], None],
         now: Clock,
     ) -> None:
         self._store, self._queue, self._pipelines = store, queue, pipelines
-        self._policy, self._measured, self._now = policy, measured, now
+        self._groups, self._policy, self._measured, self._now = groups, policy, measured, now
         self._services = Services(store=store, now=now, lease=policy.lease)
         self._running: set[asyncio.Task[Any]] = set()
         self._held: set[str] = set()
@@ -133,7 +135,7 @@ class Runner:
             logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
             self._held.add(worker)
             try:
-                await self._run(job, watch)
+                await (self._run(job, watch) if job.group is None else self._run_member(job, watch))
             finally:
                 self._held.discard(worker)
             return Delivery.SETTLED
@@ -163,6 +165,16 @@ class Runner:
     async def _hand_over(self, job: Job) -> None:
         if job.status is Status.QUEUED:
             await self._queue.dispatch(job)
+
+    async def _run_member(self, job: Job, watch: Watch) -> None:
+        """Run a member unless its group is paused, then see that the next ones are handed over."""
+        admitted = await self._groups.admit(job)
+        if admitted is not None:
+            await self._run(admitted, watch)
+        else:
+            held: AnyRun = Run(job=job, services=self._services)
+            await self._settle(self._pipelines[job.kind], held, Ending(Held()))
+        await self._groups.left(job)
 
     async def _run(self, job: Job, watch: Watch) -> None:
         pipeline = self._pipelines[job.kind]

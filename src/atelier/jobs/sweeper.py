@@ -10,6 +10,8 @@ from functools import partial
 from atelier import logs, metrics
 from atelier.errors import JobConflict
 from atelier.jobs.events import Cancelled, Event, Failed, Retried
+from atelier.jobs.groups.models import Group, postponed
+from atelier.jobs.groups.register import Register
 from atelier.jobs.models import CANCEL_GRACE, Job, Receipt, Status
 from atelier.jobs.ports import Clock, Decision, Presence, Queue, Store, process_of
 from atelier.jobs.tally import Counted, count_findings
@@ -21,10 +23,11 @@ LOT = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """How long ended jobs of `kinds` are kept; None: for good."""
+    """How long ended jobs of `kinds` are kept, and ended groups of the kinds `groups` with their members; None: for good."""
 
     kinds: Sequence[str]
     keep: timedelta | None
+    groups: Sequence[str] = ()
 
 
 class Sweeper:
@@ -36,19 +39,20 @@ class Sweeper:
         store: Store,
         queue: Queue,
         presence: Presence,
+        groups: Register,
         holds: Callable[[str], bool],
         retention: Retention,
         now: Clock,
     ) -> None:
         self._store, self._queue, self._presence, self._holds = store, queue, presence, holds
-        self._retention, self._now = retention, now
+        self._groups, self._retention, self._now = groups, retention, now
 
     async def sweep(self) -> int:
         """Repair one lot of jobs and forget one lot of old ones; how many were looked at."""
         await self._take_over()
         overdue = await self._store.overdue(self._now(), limit=LOT)
         for job in overdue:
-            await self._attend(job.id, frozenset())
+            await self._attend(job, frozenset())
         forgotten = await self._forget()
         metrics.LAST_SWEEP.set(self._now().timestamp())
         return len(overdue) + forgotten
@@ -59,15 +63,17 @@ class Sweeper:
         if not gone:
             return
         for job in await self._store.held_by(gone):
-            await self._attend(job.id, gone)
+            await self._attend(job, gone)
         for name in gone:
             await self._presence.forget(name)
 
-    async def _attend(self, job_id: str, gone: frozenset[str]) -> None:
+    async def _attend(self, job: Job, gone: frozenset[str]) -> None:
         """Decide inside the write: what was so when it was read may have changed since."""
-        counted = Counted(partial(self._decide, gone))
+        late = job.group is not None and job.must_finish_by <= self._now()
+        group = await self._groups.find(job.group or "") if late else None
+        counted = Counted(partial(self._decide, gone, group))
         try:
-            snapshot = await self._store.write(job_id, counted)
+            snapshot = await self._store.write(job.id, counted)
         except JobConflict:
             return
         if snapshot is None:
@@ -76,12 +82,12 @@ class Sweeper:
         counted.count(snapshot.job)
         count_findings(counted)
         if counted.events:
-            logs.info("job_swept", job_id=job_id, status=snapshot.job.status, code=code)
+            logs.info("job_swept", job_id=job.id, status=snapshot.job.status, code=code)
         if snapshot.job.status is Status.QUEUED:
             await self._queue.dispatch(snapshot.job)
 
-    def _decide(self, gone: frozenset[str], job: Job) -> Decision:
-        event = self._verdict(job, lost=self._lapsed(job) or process_of(job.worker or "") in gone)
+    def _decide(self, gone: frozenset[str], group: Group | None, job: Job) -> Decision:
+        event = self._verdict(job, group, lost=self._lapsed(job) or process_of(job.worker or "") in gone)
         return Decision(events=(event,) if event is not None else ())
 
     def _lapsed(self, job: Job) -> bool:
@@ -90,7 +96,7 @@ class Sweeper:
             return False
         return job.status is Status.PROCESSING and job.lease_until is not None and job.lease_until <= self._now()
 
-    def _verdict(self, job: Job, *, lost: bool) -> Event | None:
+    def _verdict(self, job: Job, group: Group | None, *, lost: bool) -> Event | None:
         now = self._now()
         if job.status.terminal:
             return None
@@ -99,7 +105,7 @@ class Sweeper:
             receipt = Receipt(requested_at=job.cancel_requested_at, outcome="unknown", billed="unknown")
             return Cancelled(receipt=receipt) if unanswered else None
         if job.must_finish_by <= now:
-            return deadline_exceeded()
+            return next(iter(postponed(group, job, now)), deadline_exceeded())
         return self._lost(job) if lost else None
 
     def _lost(self, job: Job) -> Event:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from atelier.errors import AtelierError, DeadlineExceeded, WorkerLost
-from atelier.jobs.events import Event, Failed, Retried, Snoozed
-from atelier.jobs.models import Fault, Job, Reason, Status
+from atelier.errors import AlreadyTerminal, AtelierError, Conflict, DeadlineExceeded, WorkerLost
+from atelier.jobs.events import Cancelled, CancelRequested, Event, Failed, Reopened, Retried, Snoozed
+from atelier.jobs.models import Fault, Job, Reason, Receipt, Status
+from atelier.jobs.ports import Decision
 
 DEADLINE_MARGIN = timedelta(seconds=3)
 """A run stops this long before its deadline, or a tenth of its time if that is less: its own word shall come first."""
@@ -38,6 +39,26 @@ def claimable(job: Job, dispatch: int, now: datetime) -> bool:
 def worker_lost(job: Job) -> WorkerLost:
     """Return the error of a job whose lease ran out."""
     return WorkerLost(f"The worker stopped answering in attempt {job.attempt} of {job.max_attempts}.")
+
+
+def cancelling(job: Job, now: datetime) -> Decision:
+    """Cancel at once where nothing runs, else ask the worker. Raises AlreadyTerminal when the run has ended."""
+    if job.status.terminal:
+        raise AlreadyTerminal(f"The job has already {_PAST[job.status]}.")
+    if job.status is Status.PROCESSING:
+        return Decision(events=() if job.cancel_requested_at is not None else (CancelRequested(),))
+    receipt = Receipt(requested_at=now, outcome="dequeued", billed="no" if job.attempt == 0 else "unknown")
+    return Decision(events=(Cancelled(receipt=receipt),))
+
+
+def reopening(job: Job, now: datetime, deadlines: Mapping[str, timedelta]) -> Decision:
+    """Open the next run of a job that ended badly. Raises Conflict in any other state."""
+    if job.status not in {Status.FAILED, Status.CANCELLED}:
+        raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
+    return Decision(events=(Reopened(run_at=now, must_finish_by=now + deadlines[job.kind]),))
+
+
+_PAST = {Status.COMPLETED: "completed", Status.FAILED: "failed", Status.CANCELLED: "been cancelled"}
 
 
 def interrupted(fence: int) -> Callable[[Job], bool]:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import partial
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier import media, metrics
-from atelier.errors import AtelierError, ProviderNotConfigured
-from atelier.jobs.models import Status
+from atelier import metrics
+from atelier.errors import ProviderNotConfigured
+from atelier.jobs.models import Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
 from atelier.media import Content, Format
-from atelier.pipelines.ports import (
-    GeneratedImage,
-    ImageProvider,
-    ImageRequest,
-    Report,
-    Script,
-    Spool,
-    StepReport,
-    Storage,
-)
+from atelier.pipelines.inspection import inspect
+from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, Script, Spool, Storage
+from atelier.pipelines.previews import Previews
 
 KIND = "image"
-GENERATING, UPLOADING = 15.0, 90.0
+GENERATING, DRAFTED, UPLOADING = 15.0, 40.0, 90.0
+DRAFT = "draft"
+"""The quality of a draft, and the key under which one is kept and shown."""
+
+DRAFT_NUMBER, FINAL_NUMBER = 0, 1
+"""How a job's pictures are numbered in storage and spool."""
+
 ALT_TEXT_LENGTH = 125
-SMALL = 1024
-
-
-EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
-"""How long a picture takes by quality, until durations are measured."""
 
 
 class ImageParams(BaseModel):
@@ -49,6 +43,8 @@ class ImageParams(BaseModel):
     negative_prompt: str = ""
     style: str | None = None
     seed: int | None = None
+    draft_first: bool = False
+    """Show a draft of the same seed while the picture is made."""
     script: Script = Script()
 
 
@@ -89,6 +85,7 @@ class Picture(BaseModel):
 class ImageState(BaseModel):
     """How far a picture is. The content itself lives as long as the attempt; the spool has it longer."""
 
+    draft: Drawn | None = None
     drawn: Drawn | None = None
     content: Content | None = Field(default=None, exclude=True, repr=False)
     pictures: tuple[Picture, ...] = ()
@@ -103,6 +100,16 @@ class ImageResult(BaseModel):
     model: str
     generation_time_seconds: float
     cost: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """One drawing of a job: its number, how well and from which seed it is made, and where it moves the bar."""
+
+    number: int
+    quality: str
+    seed: int | None
+    span: tuple[float, float]
 
 
 ImageRun = Run[ImageParams, ImageState]
@@ -126,19 +133,116 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     @stage(progress=GENERATING, message="Generating the picture")
     async def generating(self, run: ImageRun) -> None:
-        """Order the picture, check what came, and spool it; one that an earlier attempt spooled is not ordered again."""
-        await self._spooled(run) or await self._draw(run)
+        """Order the picture, check what came, and spool it; one that an earlier attempt spooled is not ordered again.
+
+        A draft that was asked for is made, stored and shown before, once for all attempts.
+        """
+        draft = await self._draft(run) if run.params.draft_first else None
+        await self._content(run, draft)
 
     @stage(progress=UPLOADING, message="Storing the picture")
     async def uploading(self, run: ImageRun) -> None:
         """Store the content; an attempt that did not draw it takes it from the spool, or draws it again."""
-        content = run.state.content or await self._spooled(run) or await self._draw(run)
+        draft = await self._draft(run) if run.params.draft_first else None
+        content, drawn = await self._content(run, draft)
+        picture = await self._store(run, FINAL_NUMBER, content, drawn)
+        run.state = run.state.model_copy(update={"pictures": (picture,), "draft": draft})
+
+    stages: ClassVar[tuple[Stage, ...]] = (processing, generating, uploading)
+
+    def product(self, run: ImageRun) -> Product:
+        """Return the pictures and what they took."""
         drawn = run.state.drawn
         assert drawn is not None, "generating leaves what it drew"  # noqa: S101 - narrows the type
-        facts = content.facts
-        stored = await self._storage.save(run.job.id, 1, content, shared=drawn.shared)
-        picture = Picture(
-            image_id=f"{run.job.id}-1",
+        drawings = (drawn,) if run.state.draft is None else (run.state.draft, drawn)
+        result = ImageResult(
+            images=run.state.pictures,
+            provider=run.params.provider,
+            model=drawn.model,
+            generation_time_seconds=round(sum(one.seconds for one in drawings), 3),
+            cost=sum(one.cost for one in drawings),
+        )
+        return Product(result=result.model_dump(mode="json"), cost=result.cost)
+
+    async def settled(self, run: ImageRun) -> None:
+        """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
+        if run.loaded and run.state.drawn is not None and run.state.drawn.shared:
+            return  # what is shared was neither previewed nor spooled
+        await self._storage.drop_previews(run.job.id)
+        if run.job.status is Status.COMPLETED:
+            await self._spool.drop(run.job.id, FINAL_NUMBER)
+            if run.params.draft_first:
+                await self._spool.drop(run.job.id, DRAFT_NUMBER)
+
+    async def deleted(self, job_id: str) -> None:
+        """Remove pictures, previews and spooled bytes; what is shared with others stays."""
+        await self._storage.remove(job_id)
+        for number in (DRAFT_NUMBER, FINAL_NUMBER):
+            await self._spool.drop(job_id, number)
+
+    def _provider(self, run: ImageRun) -> ImageProvider:
+        provider = self._providers.get(run.params.provider)
+        if provider is None:
+            raise ProviderNotConfigured(f"The provider {run.params.provider} is no longer configured.")
+        return provider
+
+    async def _draft(self, run: ImageRun) -> Drawn:
+        """Return how the draft was made; it is made, stored and shown once, whatever happens to later attempts."""
+        kept = await run.once(
+            DRAFT, partial(self._make_draft, run), message="The draft is ready", progress=DRAFTED, show=_picture
+        )
+        return Drawn.model_validate(kept["drawn"])
+
+    async def _make_draft(self, run: ImageRun) -> Json:
+        order = Order(number=DRAFT_NUMBER, quality=DRAFT, seed=run.params.seed, span=(GENERATING, DRAFTED))
+        content, drawn = await self._spooled(run, order.number) or await self._draw(run, order)
+        picture = await self._store(run, order.number, content, drawn)
+        return {"picture": picture.model_dump(mode="json"), "drawn": drawn.model_dump(mode="json")}
+
+    async def _content(self, run: ImageRun, draft: Drawn | None) -> tuple[Content, Drawn]:
+        """Return the picture's content: as drawn before, from the spool, or drawn now with the draft's seed."""
+        if run.state.content is not None and run.state.drawn is not None:
+            return run.state.content, run.state.drawn
+        order = Order(
+            number=FINAL_NUMBER,
+            quality=run.params.quality,
+            seed=draft.seed if draft is not None else run.params.seed,
+            span=(DRAFTED if draft is not None else GENERATING, UPLOADING),
+        )
+        content, drawn = await self._spooled(run, order.number) or await self._draw(run, order)
+        run.state = run.state.model_copy(update={"drawn": drawn, "content": content})
+        return content, drawn
+
+    async def _spooled(self, run: ImageRun, number: int) -> tuple[Content, Drawn] | None:
+        if run.job.fence == 1:
+            return None  # nobody has held this job before
+        found = await self._spool.read(run.job.id, number)
+        if found is None:
+            return None
+        data, note = found
+        return await inspect(data), Drawn.model_validate(note)
+
+    async def _draw(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
+        provider, began = self._provider(run), run.now
+        previews = Previews(self._storage, run, order.span)
+        terms = provider.terms
+        with metrics.ProviderCall(run.params.provider):
+            try:
+                async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
+                    image = await provider.generate(_request(run, order), previews.report)
+            finally:
+                await previews.close()
+            metrics.spent(run.params.provider, image.cost)
+            content = await inspect(image.data)
+        drawn = _drawn(image, (run.now - began).total_seconds())
+        if not image.shared:
+            await self._spool.keep(run.job.id, order.number, image.data, drawn.model_dump(mode="json"))
+        return content, drawn
+
+    async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
+        stored, facts = await self._storage.save(run.job.id, number, content, shared=drawn.shared), content.facts
+        return Picture(
+            image_id=f"{run.job.id}-{number}",
             location=stored.location,
             thumbnail=stored.thumbnail,
             width=facts.width,
@@ -149,127 +253,11 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             model=drawn.model,
             seed=drawn.seed,
             style=run.params.style,
-            quality=run.params.quality,
+            quality=DRAFT if number == DRAFT_NUMBER else run.params.quality,
             size_bytes=facts.size_bytes,
             content_hash=facts.content_hash,
             created_at=run.now,
         )
-        run.state = run.state.model_copy(update={"pictures": (picture,)})
-
-    stages: ClassVar[tuple[Stage, ...]] = (processing, generating, uploading)
-
-    def product(self, run: ImageRun) -> Product:
-        """Return the pictures and what they took."""
-        drawn = run.state.drawn
-        assert drawn is not None, "generating leaves what it drew"  # noqa: S101 - narrows the type
-        result = ImageResult(
-            images=run.state.pictures,
-            provider=run.params.provider,
-            model=drawn.model,
-            generation_time_seconds=drawn.seconds,
-            cost=drawn.cost,
-        )
-        return Product(result=result.model_dump(mode="json"), cost=drawn.cost)
-
-    async def settled(self, run: ImageRun) -> None:
-        """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
-        if run.state.drawn is not None and run.state.drawn.shared:
-            return  # what is shared was neither previewed nor spooled
-        await self._storage.drop_previews(run.job.id)
-        if run.job.status is Status.COMPLETED:
-            await self._spool.drop(run.job.id)
-
-    async def deleted(self, job_id: str) -> None:
-        """Remove pictures, previews and spooled bytes; what is shared with others stays."""
-        await self._storage.remove(job_id)
-        await self._spool.drop(job_id)
-
-    def _provider(self, run: ImageRun) -> ImageProvider:
-        provider = self._providers.get(run.params.provider)
-        if provider is None:
-            raise ProviderNotConfigured(f"The provider {run.params.provider} is no longer configured.")
-        return provider
-
-    async def _spooled(self, run: ImageRun) -> Content | None:
-        if run.job.fence == 1:
-            return None  # nobody has held this job before
-        found = await self._spool.read(run.job.id)
-        if found is None:
-            return None
-        data, note = found
-        content = await _inspect(data)
-        run.state = run.state.model_copy(update={"drawn": Drawn.model_validate(note), "content": content})
-        return content
-
-    async def _draw(self, run: ImageRun) -> Content:
-        provider, began = self._provider(run), run.now
-        previews = Previews(self._storage, run)
-        terms = provider.terms
-        with metrics.ProviderCall(run.params.provider):
-            try:
-                async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
-                    image = await provider.generate(_request(run), previews.report)
-            finally:
-                await previews.close()
-            metrics.spent(run.params.provider, image.cost)
-            content = await _inspect(image.data)
-        drawn = _drawn(image, (run.now - began).total_seconds())
-        if not image.shared:
-            await self._spool.keep(run.job.id, image.data, drawn.model_dump(mode="json"))
-        run.state = run.state.model_copy(update={"drawn": drawn, "content": content})
-        return content
-
-
-class Previews:
-    """Turns a provider's steps into the run's: previews are stored one at a time, the latest wins."""
-
-    def __init__(self, storage: Storage, run: ImageRun) -> None:
-        self._storage, self._run = storage, run
-        self._location: str | None = None
-        self._saving: asyncio.Task[None] | None = None
-
-    @property
-    def report(self) -> Report:
-        """What the provider calls."""
-        return self._report
-
-    async def close(self) -> None:
-        """Wait for a preview that is being stored, so that none appears after the stage."""
-        if self._saving is not None:
-            await asyncio.wait({self._saving}, timeout=5)
-
-    def _report(self, step: StepReport) -> None:
-        if step.preview is not None and (self._saving is None or self._saving.done()):
-            self._saving = asyncio.create_task(self._save(step, step.preview))
-        self._tell(step)
-
-    async def _save(self, step: StepReport, preview: bytes) -> None:
-        try:
-            self._location = await self._storage.save_preview(self._run.job.id, step.step, preview)
-        except AtelierError:
-            return  # a preview is a courtesy: the picture itself reports what is wrong with the storage
-        self._tell(step)
-
-    def _tell(self, step: StepReport) -> None:
-        message = f"Generating the picture: step {step.step}/{step.total}"
-        span = (GENERATING, UPLOADING)
-        self._run.step(step.step, step.total, span=span, message=message, preview=self._location)
-
-
-async def _inspect(data: bytes) -> Content:
-    """Decode in a thread; the smallest pictures cost less than the way there, and are remembered."""
-    return _inspect_small(data) if len(data) <= SMALL else await asyncio.to_thread(media.inspect, data)
-
-
-@lru_cache(maxsize=32)
-def _inspect_small(data: bytes) -> Content:
-    return media.inspect(data)
-
-
-def pace(params: ImageParams) -> str:
-    """Return which pictures take as long as this one."""
-    scenario = params.script.scenario
-    return f"{KIND}/{params.provider}/{params.quality}" + (f"/{scenario}" if scenario != "ok" else "")
 
 
 def alt_text(prompt: str) -> str:
@@ -281,15 +269,21 @@ def alt_text(prompt: str) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
 
 
-def _request(run: ImageRun) -> ImageRequest:
+def _picture(kept: Json) -> Json:
+    """What is shown of a draft."""
+    picture: Json = kept["picture"]
+    return picture
+
+
+def _request(run: ImageRun, order: Order) -> ImageRequest:
     params = run.params
     return ImageRequest(
         prompt=params.prompt,
         negative_prompt=params.negative_prompt,
         style=params.style,
         aspect_ratio=params.aspect_ratio,
-        quality=params.quality,
-        seed=params.seed,
+        quality=order.quality,
+        seed=order.seed,
         output_format=params.output_format,
         script=params.script,
         attempt=run.job.attempt,

@@ -168,14 +168,14 @@ class Storage(Protocol):
 class Spool(Protocol):
     """Holds bytes that were made until they are stored, so that nothing is made twice."""
 
-    async def keep(self, job_id: str, data: bytes, note: Json) -> None:
-        """Keep bytes and what is known of them, over older ones of the job; they survive a crash of the process."""
+    async def keep(self, job_id: str, number: int, data: bytes, note: Json) -> None:
+        """Keep bytes and what is known of them, over older ones of that number; they survive a crash of the process."""
 
-    async def read(self, job_id: str) -> tuple[bytes, Json] | None:
+    async def read(self, job_id: str, number: int) -> tuple[bytes, Json] | None:
         """Return the bytes and their note; None where this machine does not have them."""
 
-    async def drop(self, job_id: str) -> None:
+    async def drop(self, job_id: str, number: int) -> None:
         """Forget the bytes."""
 
     async def expire(self, before: datetime) -> int:
-        """Forget bytes kept before a moment; how many jobs' that were."""
+        """Forget bytes kept before a moment; how many pictures' that were."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from atelier.api.deps import STREAM, Call, Caller, JsonRoute, Keyed, Reader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
-from atelier.api.images import offers, translate
+from atelier.api.images import offers, orders, translate
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ProviderList
 from atelier.api.spending import price, submit
 from atelier.api.streams import event_stream
@@ -38,7 +38,7 @@ CREATES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 413, 422, 503), P
 READS: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 422, 503), PROBLEM)
 CHANGES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 409, 422, 503), PROBLEM)
 
-router = APIRouter(prefix=translate.ROOT, tags=["images"], route_class=JsonRoute)
+router = APIRouter(prefix=orders.ROOT, tags=["images"], route_class=JsonRoute)
 
 Key = Annotated[
     str | None,
@@ -99,7 +99,7 @@ async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
     if call.anonymous:
         return JobList(jobs=[], next_cursor=None)
     engine = call.around.engine
-    found = await engine.find(translate.to_find(query, call.owner))
+    found = await engine.find(orders.to_find(query, call.owner))
     outlooks = [await engine.outlook(snapshot.job) for snapshot in found]
     return translate.to_list(list(zip(found, outlooks, strict=True)), query.limit, call.base)
 
@@ -179,7 +179,7 @@ async def ticket(job_id: str, call: Caller) -> TicketView:
 
 
 async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
-    order = translate.to_order(body, tuple(call.around.providers))
+    order = orders.to_order(body, tuple(call.around.providers))
     new = NewJob(
         kind=KIND,
         owner=call.owner,

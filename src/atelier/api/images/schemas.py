@@ -185,6 +185,8 @@ class JobView(BaseModel):
     eta: EtaView | None = Field(description="Until it has ended.")
     queue: QueueView | None = Field(description="While it waits for a slot.")
     is_draft: bool
+    draft: PictureView | None = Field(description="Of a batch with drafts: shown while the picture itself is made.")
+    batch_id: str | None
     title: str
     style: str | None
     aspect_ratio: str

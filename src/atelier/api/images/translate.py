@@ -1,116 +1,32 @@
-"""Front door A's translations: requests to params, jobs and records to answers. Pure."""
+"""Front door A's translations: jobs and records to answers and events. Pure."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ResultView
-from atelier.api.wire import absolute, stamp, stamp_or_none, to_cancellation, to_eta, to_progress_update, to_queue
-from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.api.images.orders import ROOT, cursor_of
+from atelier.api.images.schemas import Accepted, JobList, JobView, PictureView, ResultView
+from atelier.api.wire import (
+    ProgressUpdate,
+    absolute,
+    stamp,
+    stamp_or_none,
+    to_cancellation,
+    to_eta,
+    to_progress_update,
+    to_queue,
+)
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Step, Update
-from atelier.jobs.ports import Find
-from atelier.pipelines.image import EXPECTED_SECONDS, KIND, ImageParams, alt_text, pace
-from atelier.pipelines.ports import Script
+from atelier.pipelines.image import DRAFT
 
-ROOT = "/api/v1/images"
-SANDBOX = "sandbox"
-DRAFT = "draft"
+SHOW_DRAFT = frozenset({"uploading", "completed", "error"})
+"""Stages that come after a draft, where there is one."""
+
 PICTURE_EXTRAS = (
     "provider", "model", "seed", "style", "quality", "size_bytes", "content_hash", "created_at",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
-    """A request, understood."""
-
-    params: ImageParams
-    title: str
-    tags: dict[str, str]
-    details: dict[str, str]
-    pace: str
-    expected: timedelta
-    not_before: datetime | None
-    warnings: tuple[str, ...]
-
-
-def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:
-    """Return what to submit. Raises InvalidInput and ProviderNotConfigured."""
-    provider, warnings = _choose(request, configured)
-    script = request.sandbox
-    params = ImageParams(
-        prompt=request.prompt,
-        provider=provider,
-        quality=request.quality or "standard",
-        aspect_ratio=request.aspect_ratio or "1:1",
-        output_format=request.output_format or "png",
-        negative_prompt=request.negative_prompt or "",
-        style=request.style,
-        seed=request.seed,
-        script=Script(scenario=script.scenario, seconds=script.seconds) if script else Script(),
-    )
-    tags = {"blog_id": request.blog_id, "blog_job_id": request.blog_job_id}
-    details = {"quality": params.quality, "aspect_ratio": params.aspect_ratio, "style": params.style}
-    return Order(
-        params=params,
-        title=alt_text(request.prompt),
-        tags={name: value for name, value in tags.items() if value is not None},
-        details={name: value for name, value in details.items() if value is not None},
-        pace=pace(params),
-        expected=timedelta(seconds=EXPECTED_SECONDS[params.quality]),
-        not_before=datetime.fromtimestamp(script.hold_until, UTC) if script and script.hold_until else None,
-        warnings=warnings,
-    )
-
-
-def _choose(request: GenerateRequest, configured: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Return who draws, and what the caller should know about that."""
-    wanted = request.provider or (SANDBOX if request.sandbox else configured[0])
-    if request.sandbox is not None and wanted != SANDBOX:
-        raise InvalidInput("Scripted behaviour needs the provider sandbox.", loc=("body", "sandbox"))
-    if wanted in configured:
-        return wanted, ()
-    if SANDBOX in configured:
-        return SANDBOX, (f"The provider {wanted} is not configured; the sandbox drew instead.",)
-    raise ProviderNotConfigured(f"The provider {wanted} is not configured; configured are: {', '.join(configured)}.")
-
-
-def to_find(history: History, owner: str) -> Find:
-    """Return the query behind a list. Raises InvalidInput for a cursor that is not ours."""
-    tags = {"blog_id": history.blog_id, "blog_job_id": history.blog_job_id}
-    return Find(
-        owner=owner,
-        kinds=(KIND,),
-        statuses=(Status(history.status),) if history.status else (),
-        tags={name: value for name, value in tags.items() if value is not None},
-        created_after=_aware(history.created_after),
-        before=_place(history.cursor) if history.cursor else None,
-        limit=history.limit,
-    )
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    try:
-        stamped, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
-        moment = datetime.fromisoformat(stamped).astimezone(UTC)
-        moment.timestamp()
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
-    return moment, job_id
-
-
-def _cursor(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()}|{job.id}".encode()).decode()
 
 
 def to_accepted(job: Job, base: str, eta: Estimate) -> Accepted:
@@ -131,7 +47,7 @@ def to_list(found: list[tuple[Snapshot, Outlook | None]], limit: int, base: str)
     more = len(found) == limit
     return JobList(
         jobs=[to_status(snapshot, outlook, base) for snapshot, outlook in found],
-        next_cursor=_cursor(found[-1][0].job) if more else None,
+        next_cursor=cursor_of(found[-1][0].job) if more else None,
     )
 
 
@@ -144,7 +60,7 @@ def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView
         status=job.status.value,
         state_reason=_reason(job, outlook),
         progress_percentage=job.progress,
-        current_stage=job.stage,
+        current_stage=_stage(job),
         message=_sentence(job),
         result=ResultView.model_validate(_result(snapshot.result, base)) if snapshot.result else None,
         error_message=job.fault.message if job.fault and ended_badly else None,
@@ -153,6 +69,8 @@ def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView
         eta=to_eta(outlook.eta) if outlook else None,
         queue=to_queue(outlook.ahead) if outlook else None,
         is_draft=_is_draft(job),
+        draft=PictureView.model_validate(_picture(job.shows[DRAFT], base)) if DRAFT in job.shows else None,
+        batch_id=job.group,
         title=job.title,
         style=job.details.get("style"),
         aspect_ratio=job.details["aspect_ratio"],
@@ -168,7 +86,7 @@ def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView
         cost=job.cost,
         warnings=list(job.warnings),
         cancellation=to_cancellation(job.cancellation),
-        progress_updates=[to_progress_update(record) for record in snapshot.records],
+        progress_updates=[_to_update(record, base) for record in snapshot.records],
         urls=urls(job.id, base),
     )
 
@@ -200,7 +118,7 @@ def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], 
     """Return an update as one event: a record as it was, or the present state between two records."""
     job, record = update.job, update.record
     message: dict[str, Any] = {
-        "stage": record.stage if record else job.stage,
+        "stage": record.stage if record else _stage(job),
         "progress": record.progress if record else job.progress,
         "message": record.message if record else _sentence(job),
         "job_id": job.id,
@@ -243,16 +161,31 @@ def _sentence(job: Job) -> str:
         reason = job.state_reason.replace("_", " ").capitalize()
         return f"{reason}: {job.fault.message}" if job.fault else reason
     attempt = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 and not job.status.terminal else ""
-    return job.stage.capitalize() + attempt
+    return _stage(job).capitalize() + attempt
+
+
+def _stage(job: Job) -> str:
+    """Return the stage as callers know it: a batch's picture whose turn has not come is waiting like any other."""
+    return "queued" if job.status is Status.PENDING else job.stage
 
 
 def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Json:
+    draft = {DRAFT: _picture(job.shows[DRAFT], base)} if DRAFT in job.shows else {}
     if record is None:
-        return {}
+        return draft
     if record.status is not Status.COMPLETED:
-        return dict(record.data)
+        return (draft if record.stage in SHOW_DRAFT else {}) | _kept(record.data, base)
     tags = {name: job.tags.get(name) for name in ("blog_id", "blog_job_id")}
-    return {"result": _result(result, base), "is_draft": _is_draft(job), **tags}
+    return {"result": _result(result, base), "is_draft": _is_draft(job), **tags, **draft}
+
+
+def _to_update(record: Record, base: str) -> ProgressUpdate:
+    return to_progress_update(record).model_copy(update={"data": _kept(record.data, base)})
+
+
+def _kept(data: Json, base: str) -> Json:
+    """Return a record's data as callers see it: a draft with its addresses."""
+    return {**data, DRAFT: _picture(data[DRAFT], base)} if DRAFT in data else dict(data)
 
 
 def _result(result: Json | None, base: str) -> Json | None:
@@ -287,6 +220,7 @@ def _is_draft(job: Job) -> bool:
 
 def _reason(job: Job, outlook: Outlook | None) -> str | None:
     """Return why a job waits; one that is due and not taken waits for a slot."""
-    if job.state_reason is None and outlook is not None and outlook.ahead is not None:
+    waits = job.status is Status.PENDING and job.run_at is None
+    if job.state_reason is None and (waits or (outlook is not None and outlook.ahead is not None)):
         return Reason.WAITING_FOR_SLOT
     return job.state_reason

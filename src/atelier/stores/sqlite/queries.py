@@ -61,7 +61,7 @@ class Snapshots:
 def _whole(header: str, records: str | None, result: str | None) -> Snapshot:
     job = codec.load_job(header)
     return Snapshot(
-        job=job, records=codec.load_records(records) if records is not None else (), result=_result(job, result)
+        job=job, records=codec.load_records(records) if records is not None else (), result=result_of(job, result)
     )
 
 
@@ -69,7 +69,7 @@ def _behind(records: tuple[Record, ...], after: int) -> tuple[Record, ...]:
     return tuple(record for record in records if record.seq > after)
 
 
-def _result(job: Job, body: str | None) -> Json | None:
+def result_of(job: Job, body: str | None) -> Json | None:
     """Return a part as the job's result: only a completed job has one."""
     return codec.load_part(body) if body is not None and job.status is Status.COMPLETED else None
 
@@ -82,12 +82,12 @@ def find(connection: sqlite3.Connection, query: Find) -> list[Snapshot]:
         f" WHERE {' AND '.join(where)} ORDER BY created_at DESC, id DESC LIMIT ?",
         (*values, query.limit),
     ).fetchall()
-    results = {job.id: _result(job, body) for (header, body) in rows for job in _readable([(header,)])}
+    results = {job.id: result_of(job, body) for (header, body) in rows for job in _readable([(header,)])}
     return [Snapshot(job=job, result=results[job.id]) for job in _readable([(header,) for header, _ in rows])]
 
 
 def _conditions(query: Find) -> tuple[list[str], list[object]]:
-    where = ["owner = ?", "grouped = 0", f"kind IN ({_marks(query.kinds)})"]
+    where = ["owner = ?", "hidden = 0", f"kind IN ({_marks(query.kinds)})"]
     values: list[object] = [query.owner, *query.kinds]
     if query.statuses:
         where.append(f"status IN ({_marks(query.statuses)})")
@@ -179,18 +179,21 @@ def held_by(connection: sqlite3.Connection, processes: frozenset[str]) -> list[J
 
 
 def finished(connection: sqlite3.Connection, kinds: Sequence[str], before: datetime, limit: int) -> list[str]:
-    """Return ungrouped jobs that ended before a moment."""
+    """Return jobs without a group that ended before a moment."""
     rows = connection.execute(
-        f"SELECT id FROM jobs WHERE kind IN ({_marks(kinds)}) AND completed_at < ? AND grouped = 0 LIMIT ?",  # noqa: S608 - only placeholders are put in
+        f"SELECT id FROM jobs WHERE kind IN ({_marks(kinds)}) AND completed_at < ? AND member_of IS NULL LIMIT ?",  # noqa: S608 - only placeholders are put in
         (*kinds, before.timestamp(), limit),
     )
     return [job_id for (job_id,) in rows.fetchall()]
 
 
 def changed_since(connection: sqlite3.Connection, change: int) -> tuple[list[str], int]:
-    """Return the jobs written after `change`, and the change reached."""
-    rows = connection.execute("SELECT id, changed FROM jobs WHERE changed > ? ORDER BY changed", (change,)).fetchall()
-    return [job_id for job_id, _ in rows], rows[-1][1] if rows else change
+    """Return the jobs written after `change` and their groups, and the change reached."""
+    rows = connection.execute(
+        "SELECT id, member_of, changed FROM jobs WHERE changed > ? ORDER BY changed", (change,)
+    ).fetchall()
+    groups = dict.fromkeys(group for _, group, _ in rows if group is not None)
+    return [*(job_id for job_id, _, _ in rows), *groups], rows[-1][2] if rows else change
 
 
 def _readable(rows: Sequence[tuple[str]]) -> list[Job]:

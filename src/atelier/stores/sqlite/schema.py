@@ -67,7 +67,17 @@ CREATE INDEX tags_value ON tags (name, value, job);
 """
 """Jobs by number: what is written together lies together, so that a commit touches few pages."""
 
-STEPS = (FIRST, DOCUMENTS, NUMBERED)
+GROUPS = """
+ALTER TABLE jobs RENAME COLUMN grouped TO hidden;
+ALTER TABLE jobs ADD COLUMN member_of TEXT;
+ALTER TABLE jobs ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET member_of = json_extract(header, '$.group') WHERE hidden = 1;
+CREATE INDEX jobs_members ON jobs (member_of, status, place) WHERE member_of IS NOT NULL;
+CREATE INDEX jobs_members_changed ON jobs (member_of, changed) WHERE member_of IS NOT NULL
+"""
+"""Members are found by their group, in order of their turns and of their changes."""
+
+STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS)
 """What brings a file from each version to the next."""
 
 VERSION = len(STEPS)

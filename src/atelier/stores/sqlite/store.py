@@ -13,8 +13,8 @@ from atelier.errors import StoreUnavailable
 from atelier.jobs import lifecycle
 from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot
-from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Heard, Touch, Waiting
-from atelier.stores.sqlite import documents, queries, schema
+from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Heard, Members, Touch, Turns, Waiting
+from atelier.stores.sqlite import documents, members, queries, schema
 from atelier.stores.sqlite.threads import Done, Reader, Writer
 from atelier.stores.sqlite.transaction import Transaction
 
@@ -58,7 +58,7 @@ class SqliteStore:
             assert existing is not None, "its id is taken"  # noqa: S101 - narrows the type
             return existing, False
 
-        return await self._writer.do(work)
+        return await self._writer.do(work, self._tell_created if job.group is not None else None)
 
     async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
         """Decide on the present header inside the writing transaction."""
@@ -104,14 +104,14 @@ class SqliteStore:
         """Read in one statement."""
         return await self._reader.do(lambda connection: self._snapshots.read(connection, job_id, after))
 
-    def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
+    def listen(self, to: str, heard: Heard) -> Callable[[], None]:
         """Hear of commits: this process's as they are told, another's within the writer's poll."""
-        self._listening[job_id].append(heard)
+        self._listening[to].append(heard)
 
         def stop() -> None:
-            self._listening[job_id].remove(heard)
-            if not self._listening[job_id]:
-                del self._listening[job_id]
+            self._listening[to].remove(heard)
+            if not self._listening[to]:
+                del self._listening[to]
 
         return stop
 
@@ -142,6 +142,14 @@ class SqliteStore:
     async def finished(self, kinds: Sequence[str], before: datetime, *, limit: int) -> list[str]:
         """Read what may be forgotten."""
         return await self._reader.do(lambda connection: queries.finished(connection, kinds, before, limit))
+
+    async def members(self, group: str, *, since: str) -> Members:
+        """Read in one statement."""
+        return await self._reader.do(lambda connection: members.changed(connection, group, int(since or 0)))
+
+    async def turns(self, group: str, *, by: datetime, limit: int) -> Turns:
+        """Count and list in one statement."""
+        return await self._reader.do(lambda connection: members.turns(connection, group, by, limit))
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job."""
@@ -181,12 +189,19 @@ class SqliteStore:
         return self._threads
 
     def _tell(self, snapshot: Snapshot | None) -> None:
-        """Pass on a commit of this process."""
+        """Pass on a commit of this process, to who listens to the job or to its group."""
         if snapshot is not None:
             self._wake(snapshot.job.id, snapshot)
+            if snapshot.job.group is not None:
+                self._wake(snapshot.job.group, snapshot)
 
-    def _wake(self, job_id: str, snapshot: Snapshot | None) -> None:
-        for heard in tuple(self._listening.get(job_id, ())):
+    def _tell_created(self, created: tuple[Snapshot, bool]) -> None:
+        """Pass on a new member: somebody may listen to its group. Nobody listens to a job before it is there."""
+        if created[1]:
+            self._tell(created[0])
+
+    def _wake(self, of: str, snapshot: Snapshot | None) -> None:
+        for heard in tuple(self._listening.get(of, ())):
             heard(snapshot)
 
     def _foreign(self, connection: sqlite3.Connection) -> Done:

@@ -143,7 +143,7 @@ class Pending:
 
     def add(self, number: int, job: Job, change: int, lines: Lines, bodies: Bodies) -> None:
         """Put in a new job."""
-        owned = (job.id, job.kind, job.owner, lane_of(job), job.group is not None)
+        owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place)
         self._new[number] = (number, *owned, job.created_at.timestamp(), *_indexed(job), change, codec.dump_job(job))
         self._tags += [(number, *tag) for tag in job.tags.items()]
         self._append(number, lines, bodies)
@@ -152,7 +152,7 @@ class Pending:
         """Put in a job's next header: indexes are touched only where their columns move."""
         number, header = place.number, codec.dump_job(after)
         if number in self._new:
-            self._new[number] = (*self._new[number][:7], *_indexed(after), change, header)
+            self._new[number] = (*self._new[number][:9], *_indexed(after), change, header)
         elif number in self._moved or _indexed(place.job) != _indexed(after):
             self._kept.pop(number, None)
             self._moved[number] = (number, *_indexed(after), change, header)
@@ -181,7 +181,20 @@ Bodies = Sequence[tuple[str, str]]
 
 INDEXED = ("status", "dispatch", "run_at", "attention_at", "completed_at")
 COLUMNS = ", ".join(
-    ("number", "id", "kind", "owner", "lane", "grouped", "created_at", *INDEXED, "changed", "header"),
+    (
+        "number",
+        "id",
+        "kind",
+        "owner",
+        "lane",
+        "hidden",
+        "member_of",
+        "place",
+        "created_at",
+        *INDEXED,
+        "changed",
+        "header",
+    ),
 )
 MOVED = (*INDEXED, "changed", "header")
 KEPT = ("changed", "header")

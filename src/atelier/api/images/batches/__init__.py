@@ -1,0 +1,1 @@
+"""Batches of pictures: many requests in one, watched and cancelled as one."""

@@ -1,0 +1,111 @@
+"""Translations of batches: requests to groups, groups and their members to answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from atelier.api.images import orders
+from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchView
+from atelier.api.images.orders import Order
+from atelier.api.images.schemas import GenerateRequest, JobView
+from atelier.api.images.translate import to_status
+from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.jobs.estimates import Outlook
+from atelier.jobs.groups.models import Group, NewGroup, NewMember, standing_of
+from atelier.jobs.models import Snapshot
+from atelier.pipelines import image
+from atelier.pipelines.pace import expected, pace
+
+KIND = "batch"
+
+
+def to_group(request: BatchRequest, configured: tuple[str, ...], *, owner: str, key: str | None) -> NewGroup:
+    """Return what to create. Raises InvalidInput and ProviderNotConfigured, naming the picture."""
+    return NewGroup(
+        kind=KIND,
+        member_kind=image.KIND,
+        owner=owner,
+        members=[_member(request, place, configured) for place in range(len(request.images))],
+        key=key,
+        request=request.model_dump_json(),
+    )
+
+
+def _member(request: BatchRequest, place: int, configured: tuple[str, ...]) -> NewMember:
+    wanted = request.images[place]
+    order = _order(place, wanted.model_copy(update={"blog_id": wanted.blog_id or request.blog_id}), configured)
+    params = order.params.model_copy(update={"draft_first": request.workflow == "draft_then_final"})
+    return NewMember(
+        name=str(place),
+        params=params.model_dump(mode="json"),
+        title=order.title,
+        not_before=order.not_before,
+        tags=order.tags,
+        details=order.details,
+        warnings=order.warnings,
+        pace=pace(params),
+        expected=expected(params).total_seconds(),
+    )
+
+
+def drawings(new: NewGroup) -> Iterator[tuple[str, str]]:
+    """Yield provider and quality of every picture that will be made, drafts included."""
+    for member in new.members:
+        yield member.params["provider"], member.params["quality"]
+        if member.params["draft_first"]:
+            yield member.params["provider"], image.DRAFT
+
+
+def _order(place: int, wanted: GenerateRequest, configured: tuple[str, ...]) -> Order:
+    try:
+        return orders.to_order(wanted, configured)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, loc=("body", "images", place, *error.loc[1:])) from error
+    except ProviderNotConfigured as error:
+        raise ProviderNotConfigured(f"images.{place}: {error.message}") from error
+
+
+def to_accepted(group: Group, job_ids: Sequence[str], members: Sequence[Snapshot], base: str) -> BatchAccepted:
+    """Return the answer to an accepted batch."""
+    return BatchAccepted.model_validate(
+        {
+            "batch_id": group.id,
+            "job_ids": list(job_ids),
+            "total_images": len(group.items),
+            "status": standing_of(group, (member.job.status for member in members)).status,
+            "message": f"Batch of {len(group.items)} images queued successfully",
+            "warnings": list(dict.fromkeys(warning for member in members for warning in member.job.warnings)),
+            "urls": urls(group.id, base),
+        }
+    )
+
+
+def to_view(group: Group, members: Sequence[tuple[Snapshot, Outlook | None]], base: str, now: datetime) -> BatchView:
+    """Return a batch as it is now."""
+    standing = standing_of(group, (member.job.status for member, _ in members))
+    return BatchView.model_validate(
+        {
+            "batch_id": group.id,
+            "status": standing.status,
+            "total_images": len(group.items),
+            "completed": standing.completed,
+            "failed": standing.failed,
+            "cancelled": standing.cancelled,
+            "jobs": [_job(member, outlook, base) for member, outlook in members],
+            "created_at": group.created_at,
+            "must_finish_by": group.must_finish_by(now),
+            "urls": urls(group.id, base),
+        }
+    )
+
+
+def _job(member: Snapshot, outlook: Outlook | None, base: str) -> JobView:
+    """Return a member as a list shows it: its log is in its own stream."""
+    return to_status(Snapshot(job=member.job, result=member.result), outlook, base)
+
+
+def urls(batch_id: str, base: str) -> dict[str, str]:
+    """Return where a batch can be read, watched and cancelled."""
+    own = f"{base}{orders.ROOT}/batches/{batch_id}"
+    return {"self": own, "stream": f"{own}/stream", "cancel": f"{own}/cancel"}

@@ -1,0 +1,107 @@
+"""Front door A's requests as the engine is asked: what to draw, which jobs to list. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from atelier.api.images.schemas import GenerateRequest, History
+from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.jobs.models import Job, Status
+from atelier.jobs.ports import Find
+from atelier.pipelines.image import KIND, ImageParams, alt_text
+from atelier.pipelines.pace import expected, pace
+from atelier.pipelines.ports import Script
+
+ROOT = "/api/v1/images"
+SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A request, understood."""
+
+    params: ImageParams
+    title: str
+    tags: dict[str, str]
+    details: dict[str, str]
+    pace: str
+    expected: timedelta
+    not_before: datetime | None
+    warnings: tuple[str, ...]
+
+
+def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:
+    """Return what to submit. Raises InvalidInput and ProviderNotConfigured."""
+    provider, warnings = _choose(request, configured)
+    script = request.sandbox
+    params = ImageParams(
+        prompt=request.prompt,
+        provider=provider,
+        quality=request.quality or "standard",
+        aspect_ratio=request.aspect_ratio or "1:1",
+        output_format=request.output_format or "png",
+        negative_prompt=request.negative_prompt or "",
+        style=request.style,
+        seed=request.seed,
+        script=Script(scenario=script.scenario, seconds=script.seconds) if script else Script(),
+    )
+    tags = {"blog_id": request.blog_id, "blog_job_id": request.blog_job_id}
+    details = {"quality": params.quality, "aspect_ratio": params.aspect_ratio, "style": params.style}
+    return Order(
+        params=params,
+        title=alt_text(request.prompt),
+        tags={name: value for name, value in tags.items() if value is not None},
+        details={name: value for name, value in details.items() if value is not None},
+        pace=pace(params),
+        expected=expected(params),
+        not_before=datetime.fromtimestamp(script.hold_until, UTC) if script and script.hold_until else None,
+        warnings=warnings,
+    )
+
+
+def _choose(request: GenerateRequest, configured: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return who draws, and what the caller should know about that."""
+    wanted = request.provider or (SANDBOX if request.sandbox else configured[0])
+    if request.sandbox is not None and wanted != SANDBOX:
+        raise InvalidInput("Scripted behaviour needs the provider sandbox.", loc=("body", "sandbox"))
+    if wanted in configured:
+        return wanted, ()
+    if SANDBOX in configured:
+        return SANDBOX, (f"The provider {wanted} is not configured; the sandbox drew instead.",)
+    raise ProviderNotConfigured(f"The provider {wanted} is not configured; configured are: {', '.join(configured)}.")
+
+
+def to_find(history: History, owner: str) -> Find:
+    """Return the query behind a list. Raises InvalidInput for a cursor that is not ours."""
+    tags = {"blog_id": history.blog_id, "blog_job_id": history.blog_job_id}
+    return Find(
+        owner=owner,
+        kinds=(KIND,),
+        statuses=(Status(history.status),) if history.status else (),
+        tags={name: value for name, value in tags.items() if value is not None},
+        created_after=_aware(history.created_after),
+        before=_place(history.cursor) if history.cursor else None,
+        limit=history.limit,
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        stamped, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
+        moment = datetime.fromisoformat(stamped).astimezone(UTC)
+        moment.timestamp()
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
+    return moment, job_id
+
+
+def cursor_of(job: Job) -> str:
+    """Return the place of a job in a list: the page behind it starts there."""
+    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()}|{job.id}".encode()).decode()

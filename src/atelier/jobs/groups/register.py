@@ -1,0 +1,182 @@
+"""Groups as documents: the group itself, what its members are made from, and two lists of what is left to do."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from pydantic import TypeAdapter
+
+from atelier.errors import Conflict, NotFound, StoreUnavailable
+from atelier.jobs.groups.models import SCHEMA, Group, NewMember
+from atelier.jobs.models import Json
+from atelier.jobs.ports import Document, Store
+
+GROUP = "group"
+CONTENT = "group_items"
+WORK = "group_work"
+"""Names groups whose members have not all ended: a sweep looks at these, not at all there ever were."""
+ENDED = "group_ended"
+"""Names groups that may be forgotten one day, by the moment they ended: a sweep reads the oldest only."""
+
+CHUNK_BYTES = 300_000
+"""Most bytes of members in one document, unless one alone is more: documents elsewhere end at one mebibyte."""
+
+ABANDONED = timedelta(hours=1)
+"""After this long nobody is still about to commit a group."""
+
+CHANGE_TRIES = 20
+
+_group = TypeAdapter(Group)
+_members = TypeAdapter(list[NewMember])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """An entry of the list of ended groups."""
+
+    name: str
+    group_id: str
+    at: datetime
+
+
+class Register:
+    """The only reader and writer of groups' documents. Everything raises StoreUnavailable as the store does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, group_id: str) -> Group | None:
+        """Return a group as it is now."""
+        document = await self._store.document(GROUP, group_id)
+        return _read(document) if document is not None else None
+
+    async def commit(self, group: Group, members: Sequence[NewMember]) -> tuple[Group, bool]:
+        """Write the members' content, then the group; the group, and whether it is new. The group is the commit.
+
+        Whoever commits an id first wins; the other's content is removed again.
+        """
+        await self.announce(group.id, group.created_at)
+        group = replace(group, content=secrets.token_hex(4))
+        for number, chunk in enumerate(_chunks(members)):
+            await self._store.put(CONTENT, _chunk_name(group, number), {"members": chunk}, if_rev=0)
+        if await self._store.put(GROUP, group.id, _body(group), if_rev=0) is not None:
+            return group, True
+        await self._drop_content(_chunk_name(group))
+        first = await self.find(group.id)
+        if first is None:
+            raise StoreUnavailable("The group was removed while it was being made; try again.")
+        return first, False
+
+    async def change(self, group_id: str, change: Callable[[Group], Group]) -> Group:
+        """Replace the group by what `change` makes of it, over exactly that; the group then.
+
+        `change` may run again on a newer one, and raises Conflict to refuse. Raises NotFound.
+        """
+        for _ in range(CHANGE_TRIES):
+            document = await self._store.document(GROUP, group_id)
+            if document is None:
+                raise NotFound("There is no such group.")
+            group = _read(document)
+            changed = change(group)
+            if changed == group:
+                return group
+            if await self._store.put(GROUP, group_id, _body(changed), if_rev=document.rev) is not None:
+                return changed
+        raise Conflict("The group is being changed by too many at once; try again.")
+
+    async def content(self, group: Group) -> AsyncIterator[list[NewMember]]:
+        """Yield what the members are made from, in order, a document's worth at a time."""
+        async for document in self._documents(CONTENT, _chunk_name(group)):
+            yield _members.validate_python(document.body["members"])
+
+    async def announce(self, group_id: str, now: datetime) -> None:
+        """Name a group as one with work left. Comes before the work, so that no crash can hide it."""
+        entry = await self._store.document(WORK, group_id)
+        await self._store.put(WORK, group_id, {"at": now.isoformat()}, if_rev=entry.rev if entry is not None else 0)
+
+    async def at_work(self, *, after: str, limit: int) -> list[str]:
+        """Return ids of groups with work left, in their order, behind `after`."""
+        return [document.name for document in await self._store.documents(WORK, after=after, limit=limit)]
+
+    async def rest(self, group_id: str) -> None:
+        """Nothing is left to do for this group, until it is announced again."""
+        await self._store.drop(WORK, group_id)
+
+    async def abandon(self, group_id: str, now: datetime) -> None:
+        """Remove what a crash before the commit left, once nobody can still be about to commit."""
+        entry = await self._store.document(WORK, group_id)
+        if entry is not None and datetime.fromisoformat(entry.body["at"]) + ABANDONED <= now:
+            await self._drop_content(f"{group_id}/")
+            await self.rest(group_id)
+
+    async def enter_ended(self, group_id: str, at: datetime) -> None:
+        """Note that a group had ended by then."""
+        await self._store.put(ENDED, f"{int(at.timestamp()):012d}-{group_id}", {}, if_rev=0)
+
+    async def ended(self, before: datetime, *, limit: int) -> list[Ended]:
+        """Return the entries of groups that had ended before a moment, the oldest first."""
+        entries = [_ended(document.name) for document in await self._store.documents(ENDED, limit=limit)]
+        return [entry for entry in entries if entry.at < before]
+
+    async def strike(self, entry: Ended) -> None:
+        """Remove an entry of the list of ended groups."""
+        await self._store.drop(ENDED, entry.name)
+
+    async def remove(self, group_id: str) -> None:
+        """Remove the group and its content; its members are gone already."""
+        await self._drop_content(f"{group_id}/")
+        await self.rest(group_id)
+        await self._store.drop(GROUP, group_id)
+
+    async def _drop_content(self, start: str) -> None:
+        async for document in self._documents(CONTENT, start):
+            await self._store.drop(CONTENT, document.name)
+
+    async def _documents(self, kind: str, start: str) -> AsyncIterator[Document]:
+        """Yield documents whose names begin with `start`, one after the other: each may be large."""
+        after = start
+        while True:
+            page = await self._store.documents(kind, after=after, limit=1)
+            if not page or not page[0].name.startswith(start):
+                return
+            yield page[0]
+            after = page[0].name
+
+
+def _chunks(members: Sequence[NewMember]) -> Iterator[list[Json]]:
+    """Yield the members' JSON in pieces that fit into a document."""
+    chunk: list[Json] = []
+    size = 0
+    for member in _members.dump_python(list(members), mode="json"):
+        weight = len(json.dumps(member, ensure_ascii=False).encode())
+        if chunk and size + weight > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(member)
+        size += weight
+    yield chunk
+
+
+def _chunk_name(group: Group, number: int | None = None) -> str:
+    """Return the name of a piece of a group's content, or how all their names begin."""
+    return f"{group.id}/{group.content}/" + (f"{number:04d}" if number is not None else "")
+
+
+def _read(document: Document) -> Group:
+    if document.body.get("schema", 0) > SCHEMA:
+        raise StoreUnavailable("This group was written by a newer version of the service; ask again after the update.")
+    return _group.validate_python(document.body)
+
+
+def _body(group: Group) -> Json:
+    body: Json = _group.dump_python(group, mode="json")
+    return body
+
+
+def _ended(name: str) -> Ended:
+    seconds, _, group_id = name.partition("-")
+    return Ended(name=name, group_id=group_id, at=datetime.fromtimestamp(int(seconds), UTC))

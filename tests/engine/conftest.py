@@ -1,0 +1,19 @@
+"""The house that tests of the engine live in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from tests.house import House
+from tests.jobs import Clock
+
+from atelier.stores.sqlite import SqliteStore
+
+
+@pytest.fixture
+async def house(store: SqliteStore, clock: Clock) -> AsyncIterator[House]:
+    house = House(store, clock)
+    yield house
+    await house.engine.drain(timedelta())

@@ -1,0 +1,50 @@
+"""Batches over whole processes: one answers while others draw, and one is killed in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.images import NOOP, ROOT, states_of
+from tests.process.servers import Server, running
+
+
+async def post(server: Server, count: int) -> dict[str, Any]:
+    response = await server.client.post(f"{ROOT}/batch-generate", json={"images": [NOOP] * count})
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def watch(server: Server, batch: dict[str, Any]) -> list[dict[str, Any]]:
+    response = await asyncio.wait_for(server.client.get(f"{ROOT}/batches/{batch['batch_id']}/stream"), 30)
+    return states_of(response.text)
+
+
+async def test_a_stream_follows_what_another_process_draws(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with running(data, role="web") as web, running(data, role="worker"), running(data, role="worker"):
+        batch = await post(web, 40)
+        last = {state["job_id"]: state for state in await watch(web, batch)}
+    assert set(last) == set(batch["job_ids"])
+    assert {state["stage"] for state in last.values()} == {"completed"}
+    assert all(state["data"]["result"]["images"] for state in last.values())
+
+
+async def test_kill_9_in_the_middle_of_a_batch(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with running(data) as server:
+        batch = await post(server, 60)
+        async with asyncio.timeout(10):
+            while not (found := (await server.client.get(f"{ROOT}/batches/{batch['batch_id']}")).json())["completed"]:
+                await asyncio.sleep(0.01)
+        assert found["status"] == "processing"
+        await server.signal(signal.SIGKILL)
+    async with running(data, sweep_seconds=0.3) as server:
+        last = {state["job_id"]: state for state in await watch(server, batch)}
+        done = (await server.client.get(f"{ROOT}/batches/{batch['batch_id']}")).json()
+    assert {state["status"] for state in last.values()} == {"completed"}
+    assert (done["status"], done["completed"]) == ("completed", 60)
+    assert {job["run"] for job in done["jobs"]} == {1}
