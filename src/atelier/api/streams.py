@@ -32,7 +32,7 @@ SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
 """Picture fields that every event keeps."""
 
 Message = dict[str, Any]
-ToMessage = Callable[[Update], Message | None]
+ToMessage = Callable[[Update], Message]
 
 
 class EventStream(EventSourceResponse):
@@ -73,12 +73,11 @@ def _response(events: AsyncIterator[bytes], headers: dict[str, str]) -> EventSou
 
 
 async def _events(updates: AsyncIterator[Update], to_message: ToMessage) -> AsyncIterator[bytes]:
+    """Yield each update's event. None of them is kept meanwhile: thousands of streams wait here."""
     opened, ended = time.time(), False
     async for update in updates:
-        message = to_message(update)
-        if message is not None:
-            _count_lag(update, opened)
-            yield encode(message, update.record.seq if update.record is not None else update.job.seq)
+        _count_lag(update, opened)
+        yield encode(to_message(update), update.record.seq if update.record is not None else update.job.seq)
         ended = update.job.status.terminal
     if not ended:
         yield FAREWELL
@@ -94,9 +93,7 @@ async def _states(updates: AsyncIterator[Update | None], to_message: ToMessage) 
     async for update in updates:
         if update is None:
             return
-        message = to_message(update)
-        if message is not None:
-            yield encode(message, None)
+        yield encode(to_message(update), None)
     yield GROUP_FAREWELL
 
 
