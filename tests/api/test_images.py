@@ -640,3 +640,21 @@ async def test_an_unexpected_fault_is_a_problem_with_cors(live: Live, monkeypatc
     assert "secret" not in response.text
     assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
     assert response.headers["x-request-id"] == response.json()["request_id"]
+
+
+async def test_an_ended_job_reads_the_same_until_it_is_another(live: Live) -> None:
+    """Answers about ended jobs are remembered: by version and address, and no longer than that."""
+    job_id = await submit(live, {"prompt": "x", "sandbox": {"scenario": "refused"}})
+    first = await ended(live, job_id)
+    again = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
+    assert again == first
+    elsewhere = (await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"Host": "atelier.example"})).json()
+    assert elsewhere["urls"]["self"] == f"http://atelier.example{ROOT}/jobs/{job_id}"
+    assert (await live.client.get(f"{ROOT}/jobs/{job_id}", params={"after": 2})).json()["progress_updates"][0][
+        "seq"
+    ] == 3
+    await live.client.post(f"{ROOT}/jobs/{job_id}/retry")
+    second = await ended(live, job_id)
+    assert (first["run"], second["run"]) == (1, 2)
+    await live.client.delete(f"{ROOT}/jobs/{job_id}")
+    assert (await live.client.get(f"{ROOT}/jobs/{job_id}")).status_code == 404

@@ -29,10 +29,12 @@ async def test_every_command_of_a_page_runs(serve: Serve, page: Path, tmp_path: 
     needs(shutil.which("curl"), "curl")
     async with serve(auth="keys" if page.name == "access.md" else "open") as live:
         script = commands(page).replace("http://localhost:8000", live.base)
-        script = script.replace("curl ", "curl -sS --fail-with-body ").replace(".venv/bin/python", sys.executable)
+        script = script.replace("curl ", "curl -sS --fail-with-body ").replace(
+            ".venv/bin/python main.py", f"{sys.executable} {ROOT / 'main.py'}"
+        )
         process = await asyncio.create_subprocess_exec(
             "bash", "-euo", "pipefail", "-c", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            cwd=ROOT, env={**os.environ, "ATELIER_DATA_DIR": str(tmp_path / "data")},
+            cwd=tmp_path, env={**os.environ, "ATELIER_DATA_DIR": str(tmp_path / "data")},
         )  # fmt: skip
         output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()[-2000:]

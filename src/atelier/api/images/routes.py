@@ -13,6 +13,7 @@ from starlette.responses import Response
 from atelier.api.deps import STREAM, Call, Caller, JsonRoute, Keyed, Reader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.images import offers, orders, translate
+from atelier.api.images.endings import Endings
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ProviderList
 from atelier.api.spending import price, submit
 from atelier.api.streams import event_stream
@@ -37,6 +38,8 @@ UNCHANGED = {"description": "It is still as the `ETag` in `If-None-Match` says."
 CREATES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 413, 422, 503), PROBLEM)
 READS: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 422, 503), PROBLEM)
 CHANGES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 409, 422, 503), PROBLEM)
+
+ENDINGS = Endings()
 
 router = APIRouter(prefix=orders.ROOT, tags=["images"], route_class=JsonRoute)
 
@@ -114,13 +117,15 @@ async def job(job_id: str, call: Reader, after: After = None, wait: Wait = 0, if
         await call.around.engine.get(call.owner, job_id)
         await call.around.engine.wait(job_id, timedelta(seconds=wait), after=after)
     snapshot = await call.around.engine.get(call.owner, job_id, after=after or 0)
-    view = translate.to_status(snapshot, await call.around.engine.outlook(snapshot.job), call.base)
-    headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(snapshot.job, view)}
-    if not snapshot.job.status.terminal:
+    outlook = await call.around.engine.outlook(snapshot.job)
+    headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(snapshot.job, outlook)}
+    if outlook is not None:
         headers["Retry-After"] = "1"
     if if_none_match is not None and headers["ETag"] in if_none_match:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return answer(view, headers)
+    if outlook is None and not after:
+        return Response(ENDINGS.body(snapshot, call.base), headers=headers, media_type="application/json")
+    return answer(translate.to_status(snapshot, outlook, call.base), headers)
 
 
 @router.delete("/jobs/{job_id}", summary="Delete an ended job", status_code=HTTPStatus.NO_CONTENT, responses=CHANGES)

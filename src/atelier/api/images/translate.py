@@ -108,10 +108,10 @@ def _moments(job: Job) -> Json:
     }
 
 
-def etag(job: Job, view: JobView) -> str:
+def etag(job: Job, outlook: Outlook | None) -> str:
     """Return a weak tag over what is stored and the place in the queue; estimates, which change by the clock, are left out."""
-    place = view.queue.ahead if view.queue is not None else ""
-    return f'W/"{job.rev}-{view.state_reason or job.status}{place}"'
+    place = outlook.ahead if outlook is not None and outlook.ahead is not None else ""
+    return f'W/"{job.rev}-{_reason(job, outlook) or job.status}{place}"'
 
 
 def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], Estimate]) -> Json:
