@@ -112,6 +112,7 @@ class JobEngine:
             queue=queue,
             presence=presence,
             groups=self.groups.register,
+            kinds=pipelines,
             holds=self._runner.holds,
             retention=retention,
             now=now,
