@@ -542,6 +542,19 @@ async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) 
     assert seen == list(range(1, (await house.job(job.id)).seq + 1))
 
 
+async def test_a_cursor_from_another_process_is_not_taken_for_an_unknown_one(house: House) -> None:
+    """The watcher comes from where the news was known; here somebody else watches, and has not heard of it yet."""
+    job = await house.submit()
+    watching = asyncio.create_task(collect(house, job.id))
+    await asyncio.sleep(0.05)
+    house.store._wake = lambda *_: None  # type: ignore[method-assign]
+    await house.deliver(job.id)
+    async with asyncio.timeout(5):
+        seen = [update.record.seq for update in await collect(house, job.id, after=2) if update.record]
+        assert seen == [3, 4], "and not the whole run again"
+        assert [update.record.seq for update in await watching if update.record] == [1, 2, 3, 4]
+
+
 async def test_an_older_sight_of_the_job_does_not_end_a_new_run(house: House) -> None:
     job = await house.submit()
     await house.lose(job.id)
