@@ -156,6 +156,14 @@ def a_cursor_is_not_looked_at(put: Put) -> None:
     put(followers, "_start", from_the_run)
 
 
+@found_by("I4")
+def a_cursor_is_judged_by_old_news(put: Put) -> None:
+    async def known(self: followers.Follower, _: int) -> Snapshot | None:
+        return self.snapshot
+
+    put(followers.Follower, "reaching", known)
+
+
 @found_by("I7")
 def a_key_is_not_looked_at(put: Put) -> None:
     id_of = JobEngine._id_of

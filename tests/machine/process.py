@@ -163,13 +163,17 @@ class Process:
     def settle(self) -> bool:
         """Do all that can be done at this moment; whether the store was needed for it."""
         moved = False
-        while True:
-            self.loop.run_forever()
-            if not self.turn():
-                break
-            moved = True
         self.loop.run_forever()
+        while self.turn() or self._asked:
+            moved = True
+            self.loop.run_forever()
         return self._tell() or moved
+
+    @property
+    def _asked(self) -> bool:
+        """Whether news from another process made this one ask its store."""
+        self.loop.run_forever()
+        return self.answers != 0 and not all(thread._inbox.empty() for thread in self.store._open_threads())
 
     def turn(self) -> bool:
         """Let the store's threads do what lies before them; whether there was anything."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from tests.machine.clients import Client
 from tests.machine.ground import Ground, picks
 from tests.machine.script import OUTCOMES
 
 from atelier.errors import AlreadyTerminal, StoreUnavailable
 from atelier.jobs.models import Status
+
+MOST_WATCHERS = 8
 
 
 class Rare(Ground):
@@ -68,6 +71,25 @@ class Rare(Ground):
         self.w.pass_(6)
         assert asked.done(), "I11: a cancel is answered"
         assert asked.exception() is None or isinstance(asked.exception(), AlreadyTerminal | StoreUnavailable)
+
+    @precondition(lambda self: self.w.script.halts and len(self.w.clients) < MOST_WATCHERS)
+    @rule(pick=picks)
+    def a_watcher_comes_before_the_news(self, pick: int) -> None:
+        """It has seen, in the worker's own process, what the one it moves to has not read yet."""
+        halt = self._halt(pick)
+        other = self._other(halt.process)
+        self.w.heal(halt.process)
+        mover, bystander = Client(halt.job_id), Client(halt.job_id)
+        self.w.clients += [mover, bystander]
+        mover.connect(halt.process)
+        bystander.connect(other)
+        self.w.settle()
+        other.answers = 0
+        self._go(halt, "ok")
+        mover.cut()
+        mover.connect(other)
+        self.w.settle()
+        self.w.heal(other)
 
     @precondition(lambda self: self._in({Status.QUEUED}))
     @rule(pick=picks)
