@@ -12,6 +12,7 @@ from unittest import mock
 from atelier.jobs import followers, lifecycle, pipeline, runner, verdicts
 from atelier.jobs.engine import JobEngine, NewJob
 from atelier.jobs.events import Event, Redispatched
+from atelier.jobs.groups.models import Group
 from atelier.jobs.models import Job, Snapshot, Status
 from atelier.jobs.ports import Decide, Decision
 from atelier.jobs.runner import Runner
@@ -71,7 +72,7 @@ def the_lease_is_not_looked_at_when_claiming(put: Put) -> None:
 @found_by("I3")
 def the_sweeper_decides_on_what_it_read(put: Put) -> None:
     def attended(sweeper: Sweeper, job: Job) -> Any:
-        return sweeper._attend(job.id, lambda _: sweeper._decide(frozenset(), job))
+        return sweeper._repair(job.id, lambda _: sweeper._decide(frozenset(), None, job))
 
     async def sweep(self: Sweeper) -> int:
         await self._take_over()
@@ -112,8 +113,8 @@ async def _nothing(_: Sweeper) -> int:
 def the_sweeper_forgets_what_waits(put: Put) -> None:
     decide = Sweeper._decide
 
-    def deaf(self: Sweeper, gone: frozenset[str], job: Job) -> Decision:
-        return Decision() if job.status is Status.QUEUED else decide(self, gone, job)
+    def deaf(self: Sweeper, gone: frozenset[str], group: Group | None, job: Job) -> Decision:
+        return Decision() if job.status is Status.QUEUED else decide(self, gone, group, job)
 
     put(Sweeper, "_decide", deaf)
     put(Sweeper, "_hand_over_lost", _nothing)

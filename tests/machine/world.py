@@ -234,6 +234,8 @@ class World:
         for process in self.processes:
             process.bury()
         self._file.close()
+        for name in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + name).unlink(missing_ok=True)
         self._patches.close()
 
 
