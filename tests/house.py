@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from atelier.jobs.engine import JobEngine, Limits, NewJob
 from atelier.jobs.events import Claimed
 from atelier.jobs.models import Job
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
-from atelier.jobs.ports import Decision, worker_name
+from atelier.jobs.ports import Decision, Ready, worker_name
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Policy
 from atelier.stores.sqlite import SqliteStore
@@ -73,9 +73,15 @@ class Hand:
 
     def __init__(self) -> None:
         self.dispatched: list[Job] = []
+        self.asked: list[Sequence[Ready]] = []
+        self.losing: set[str] = set()
 
     async def dispatch(self, job: Job) -> None:
         self.dispatched.append(job)
+
+    async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
+        self.asked.append(waiting)
+        return [ready for ready in waiting if ready.job_id in self.losing]
 
 
 class Register:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +23,11 @@ from atelier.errors import (
 )
 from atelier.jobs import followers
 from atelier.jobs.engine import NewJob
-from atelier.jobs.events import CancelRequested
+from atelier.jobs.events import CancelRequested, Retried
 from atelier.jobs.models import Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
-from atelier.jobs.ports import Decide, Decision, Delivery, Touch
-from atelier.jobs.verdicts import backoff, interrupted
+from atelier.jobs.ports import Decide, Decision, Delivery, Ready, Touch
+from atelier.jobs.verdicts import backoff, fault_of, interrupted
 
 
 async def test_a_job_runs_through_its_stages(house: House) -> None:
@@ -458,6 +459,51 @@ async def test_the_deadline_ends_waiting_and_running_jobs(house: House) -> None:
         assert ended.fault.code == "deadline_exceeded"
 
 
+async def test_what_the_queue_lost_is_handed_over_under_a_new_number(house: House) -> None:
+    job = await house.submit()
+    house.queue.losing.add(job.id)
+    await house.engine.sweep()
+    assert house.queue.asked == [], "the queue has a minute"
+    house.clock.pass_(seconds=61)
+    await house.engine.sweep()
+    again = await house.job(job.id)
+    assert (again.status, again.dispatch, again.run_at, again.attempt) == (Status.QUEUED, 2, job.run_at, 0)
+    assert [one.dispatch for one in house.queue.dispatched] == [1, 2]
+    assert await house.stages(job.id) == ["queued"]
+    assert await house.engine.deliver(job.id, 1) is Delivery.SETTLED
+    assert (await house.deliver(job.id)).status is Status.COMPLETED
+
+
+async def test_what_the_queue_carries_is_left_alone(house: House) -> None:
+    """Or a backlog would be queued again and again."""
+    job = await house.submit()
+    later = await house.submit(not_before=house.clock() + timedelta(minutes=2))
+    house.queue.losing.add(later.id)
+    for _ in range(3):
+        house.clock.pass_(seconds=50)
+        await house.engine.sweep()
+    assert house.queue.asked == [[Ready(job_id=job.id, dispatch=1)]] * 2, "what is not due yet is not missed"
+    assert await house.job(job.id) == job
+    assert len(house.queue.dispatched) == 2
+
+
+async def test_a_job_that_was_queued_anew_while_the_queue_was_asked_is_left_alone(house: House) -> None:
+    job = await house.submit()
+    house.clock.pass_(seconds=61)
+    asked = house.queue.lost
+
+    async def slow(waiting: Sequence[Ready]) -> Sequence[Ready]:
+        house.queue.losing.add(job.id)
+        await house.lose(job.id)
+        again = Retried(run_at=house.clock(), fault=fault_of(ProviderUnavailable("Down.")))
+        await house.store.write(job.id, lambda _: Decision(events=(again,)))
+        return await asked(waiting)
+
+    house.queue.lost = slow  # type: ignore[method-assign]
+    await house.engine.sweep()
+    assert (await house.job(job.id)).dispatch == 2
+
+
 async def test_a_hold_moves_the_deadline(house: House) -> None:
     job = await house.submit(not_before=house.clock() + timedelta(hours=1))
     assert job.must_finish_by == house.clock() + timedelta(hours=1, minutes=10)
@@ -494,6 +540,19 @@ async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) 
     async with asyncio.timeout(5):
         seen = [update.record.seq for update in await watching if update.record]
     assert seen == list(range(1, (await house.job(job.id)).seq + 1))
+
+
+async def test_a_cursor_from_another_process_is_not_taken_for_an_unknown_one(house: House) -> None:
+    """The watcher comes from where the news was known; here somebody else watches, and has not heard of it yet."""
+    job = await house.submit()
+    watching = asyncio.create_task(collect(house, job.id))
+    await asyncio.sleep(0.05)
+    house.store._wake = lambda *_: None  # type: ignore[method-assign]
+    await house.deliver(job.id)
+    async with asyncio.timeout(5):
+        seen = [update.record.seq for update in await collect(house, job.id, after=2) if update.record]
+        assert seen == [3, 4], "and not the whole run again"
+        assert [update.record.seq for update in await watching if update.record] == [1, 2, 3, 4]
 
 
 async def test_an_older_sight_of_the_job_does_not_end_a_new_run(house: House) -> None:

@@ -21,6 +21,7 @@ from atelier.jobs.events import (
     Held,
     Postponed,
     Queued,
+    Redispatched,
     Reopened,
     Retried,
     Snoozed,
@@ -39,6 +40,7 @@ stages = st.sampled_from(["processing", "generating"])
 
 WAITING: list[st.SearchStrategy[Event]] = [
     st.builds(Queued, run_at=moments),
+    st.builds(Redispatched),
     st.builds(Claimed, worker=st.sampled_from(["w-1", "w-2"]), lease_until=moments),
 ]
 WORKING: list[st.SearchStrategy[Event]] = [
@@ -144,7 +146,7 @@ def test_a_claim_counts_an_attempt_and_only_waiting_gives_it_back(steps: list[tu
 @given(history)
 def test_every_decision_to_queue_takes_the_next_dispatch(steps: list[tuple[Event, datetime]]) -> None:
     for before, event, after, _ in walk(steps):
-        queues = isinstance(event, Queued | Retried | Snoozed | Reopened)
+        queues = isinstance(event, Queued | Retried | Snoozed | Reopened | Redispatched)
         assert after.dispatch == before.dispatch + queues
         assert not queues or after.status is Status.QUEUED
 

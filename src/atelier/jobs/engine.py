@@ -87,8 +87,7 @@ class JobEngine:
         now: Clock,
     ) -> None:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
-        self._pipelines = pipelines
-        self._nonce, self._numbers = identity.random_id(), itertools.count()
+        self._pipelines, self._nonce, self._numbers = pipelines, identity.random_id(), itertools.count()
         show_kinds(pipelines.values())
         self._backlog = Backlog(store, limit=limits.queue, now=now)
         self._followers = Followers(store, self._backlog.ahead)
@@ -112,6 +111,7 @@ class JobEngine:
             queue=queue,
             presence=presence,
             groups=self.groups.register,
+            kinds=pipelines,
             holds=self._runner.holds,
             retention=retention,
             now=now,

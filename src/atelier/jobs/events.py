@@ -73,6 +73,11 @@ class Postponed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Redispatched:
+    """Handed to the queue again, which had lost it: due when it was, under a new number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CancelRequested:
     """Somebody wants a running job to end; from here every outcome is `cancelled`."""
 
@@ -117,6 +122,7 @@ Event = (
     | Snoozed
     | Held
     | Postponed
+    | Redispatched
     | CancelRequested
     | Completed
     | Failed

@@ -57,9 +57,19 @@ class Follower:
             return False
         return True
 
+    async def reaching(self, seq: int) -> Snapshot | None:
+        """Return what is known; read again before a number is called unknown, which another process may just have given."""
+        if self.snapshot is not None and self.snapshot.job.seq < seq:
+            self._read_soon()
+            if self._reader is not None:
+                await asyncio.wait({self._reader})
+        return self.snapshot
+
     def close(self) -> None:
         """Let go of whoever watches."""
         self.closed = True
+        if self._reader is not None:
+            self._reader.cancel()
         self._tell()
 
     def _tell(self) -> None:
@@ -177,7 +187,7 @@ class Followers:
                         yield Update(job=waiting, record=None, ahead=ahead)
                         shown = _between_records(waiting)
                     continue
-                seen = follower.snapshot
+                seen = follower.snapshot if cursor is not None else await follower.reaching(after)
                 if follower.gone or follower.closed or seen is None:
                     return
                 cursor = _start(seen, after) if cursor is None else cursor

@@ -1,7 +1,7 @@
 """The only state machine: pure functions from a header and an event to the next header and its record.
 
 pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─▶ completed
-   ▲                  ▲  ◀─ Retried, Snoozed ─┘ │
+   ▲                  ▲  ◀─ Retried, Snoozed ─┘ │      (Redispatched: queued ─▶ queued)
    └────── Held ──────┼─────────────────────────┤
                       │      Failed (any) ─▶ failed ─┐
                       │   Cancelled (any) ─▶ cancelled
@@ -29,6 +29,7 @@ from atelier.jobs.events import (
     Held,
     Postponed,
     Queued,
+    Redispatched,
     Reopened,
     Retried,
     Snoozed,
@@ -97,7 +98,7 @@ def record_of(job: Job, event: Event) -> Record | None:
 
 
 def _numbered(event: Event) -> bool:
-    return not isinstance(event, Claimed | Retried | Snoozed | Held | Postponed | CancelRequested)
+    return not isinstance(event, Claimed | Retried | Snoozed | Held | Postponed | Redispatched | CancelRequested)
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {
@@ -109,6 +110,7 @@ _ALLOWED: dict[type[Event], frozenset[Status]] = {
     Snoozed: frozenset({Status.PROCESSING}),
     Held: frozenset({Status.PROCESSING}),
     Postponed: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
+    Redispatched: frozenset({Status.QUEUED}),
     CancelRequested: frozenset({Status.PROCESSING}),
     Completed: frozenset({Status.PROCESSING}),
     Failed: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
@@ -145,6 +147,8 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return _unleased() | {"status": Status.PENDING, "state_reason": Reason.PAUSED, "attempt": job.attempt - 1}
         case Postponed(must_finish_by=must_finish_by):
             return {"must_finish_by": max(job.must_finish_by, must_finish_by)}
+        case Redispatched():
+            return _due(job, job.run_at or now, job.state_reason)
         case CancelRequested():
             return {"state_reason": Reason.CANCELLING, "cancel_requested_at": now}
         case Completed(cost=cost, warnings=warnings):

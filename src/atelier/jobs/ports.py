@@ -223,7 +223,13 @@ class Queue(Protocol):
     """Carries job ids to a worker. Never decides; losing or repeating one is repaired by the engine."""
 
     async def dispatch(self, job: Job) -> None:
-        """See that the worker hears of `job`'s present dispatch at its `run_at`, at least once."""
+        """See that the worker hears of `job`'s present dispatch at its `run_at`, at least once.
+
+        A dispatch that was carried before is not carried again, even where it was lost on the way.
+        """
+
+    async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
+        """Return those of these dispatches that nothing carries (any more): no worker will hear of them."""
 
 
 class Presence(Protocol):

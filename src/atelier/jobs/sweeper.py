@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from atelier import logs, metrics
 from atelier.errors import JobConflict
-from atelier.jobs.events import Cancelled, Event, Failed, Retried
+from atelier.jobs.events import Cancelled, Event, Failed, Redispatched, Retried
 from atelier.jobs.groups.models import Group, postponed
 from atelier.jobs.groups.register import Register
 from atelier.jobs.models import CANCEL_GRACE, Job, Receipt, Status
-from atelier.jobs.ports import Clock, Decision, Presence, Queue, Store, process_of
+from atelier.jobs.ports import Clock, Decide, Decision, Presence, Queue, Ready, Store, process_of
 from atelier.jobs.tally import Counted, count_findings
 from atelier.jobs.verdicts import deadline_exceeded, fault_of, worker_lost
 
 LOT = 200
 """How many jobs one sweep looks at; the next sweep goes on."""
+
+QUEUE_PATIENCE = timedelta(minutes=1)
+"""How long a job may be due and not taken before the queue is asked whether it still carries it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +34,7 @@ class Retention:
 
 
 class Sweeper:
-    """Guarantees that every accepted job ends: lost workers, passed deadlines, unanswered cancels, old records."""
+    """Guarantees that every accepted job ends: lost workers, lost dispatches, passed deadlines, unanswered cancels, old records."""
 
     def __init__(
         self,
@@ -40,12 +43,14 @@ class Sweeper:
         queue: Queue,
         presence: Presence,
         groups: Register,
+        kinds: Collection[str],
         holds: Callable[[str], bool],
         retention: Retention,
         now: Clock,
     ) -> None:
         self._store, self._queue, self._presence, self._holds = store, queue, presence, holds
         self._groups, self._retention, self._now = groups, retention, now
+        self._lanes = dict.fromkeys(kinds, "")
 
     async def sweep(self) -> int:
         """Repair one lot of jobs and forget one lot of old ones; how many were looked at."""
@@ -53,9 +58,9 @@ class Sweeper:
         overdue = await self._store.overdue(self._now(), limit=LOT)
         for job in overdue:
             await self._attend(job, frozenset())
-        forgotten = await self._forget()
+        handed, forgotten = await self._hand_over_lost(), await self._forget()
         metrics.LAST_SWEEP.set(self._now().timestamp())
-        return len(overdue) + forgotten
+        return len(overdue) + handed + forgotten
 
     async def _take_over(self) -> None:
         """Hand over the jobs of processes that have ended, without waiting for their leases."""
@@ -67,13 +72,27 @@ class Sweeper:
         for name in gone:
             await self._presence.forget(name)
 
+    async def _hand_over_lost(self) -> int:
+        """Hand over what the queue lost; how many. What it carries is left alone, or a backlog would be queued for ever."""
+        before, handed = self._now() - QUEUE_PATIENCE, 0
+        for kind, lane in self._lanes.items():
+            due = await self._store.due(kind, before, limit=LOT, after=lane)
+            self._lanes[kind] = due.lane
+            for ready in await self._queue.lost(due.jobs) if due.jobs else ():
+                await self._repair(ready.job_id, _again(ready))
+                handed += 1
+        return handed
+
     async def _attend(self, job: Job, gone: frozenset[str]) -> None:
-        """Decide inside the write: what was so when it was read may have changed since."""
         late = job.group is not None and job.must_finish_by <= self._now()
         group = await self._groups.find(job.group or "") if late else None
-        counted = Counted(partial(self._decide, gone, group))
+        await self._repair(job.id, partial(self._decide, gone, group))
+
+    async def _repair(self, job_id: str, decide: Decide) -> None:
+        """Decide inside the write: what was so when it was read may have changed since."""
+        counted = Counted(decide)
         try:
-            snapshot = await self._store.write(job.id, counted)
+            snapshot = await self._store.write(job_id, counted)
         except JobConflict:
             return
         if snapshot is None:
@@ -82,7 +101,7 @@ class Sweeper:
         counted.count(snapshot.job)
         count_findings(counted)
         if counted.events:
-            logs.info("job_swept", job_id=job.id, status=snapshot.job.status, code=code)
+            logs.info("job_swept", job_id=job_id, status=snapshot.job.status, code=code)
         if snapshot.job.status is Status.QUEUED:
             await self._queue.dispatch(snapshot.job)
 
@@ -123,3 +142,13 @@ class Sweeper:
             await self._store.delete(job_id)
             metrics.found("forgotten").inc()
         return len(old)
+
+
+def _again(ready: Ready) -> Decide:
+    """Queue a job again unless somebody took it, or queued it, since."""
+
+    def decide(job: Job) -> Decision:
+        waits = job.status is Status.QUEUED and job.dispatch == ready.dispatch
+        return Decision(events=(Redispatched(),) if waits else ())
+
+    return decide

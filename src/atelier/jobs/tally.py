@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from atelier import metrics
-from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Retried, Snoozed
+from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Redispatched, Retried, Snoozed
 from atelier.jobs.models import Job, Status
 from atelier.jobs.pipeline import Pipeline
 from atelier.jobs.ports import Decide, Decision
@@ -55,6 +55,8 @@ def count_findings(counted: Counted) -> None:
                 metrics.found(fault.code).inc()
             case Cancelled():
                 metrics.found("cancelled").inc()
+            case Redispatched():
+                metrics.found("dispatch_lost").inc()
 
 
 def show_kinds(pipelines: Iterable[Pipeline[Any, Any]]) -> None:
@@ -67,7 +69,7 @@ def show_kinds(pipelines: Iterable[Pipeline[Any, Any]]) -> None:
                 metrics.ran(pipeline.kind, status.value)
         for stage in pipeline.stages:
             metrics.stage(pipeline.kind, stage.name)
-    for finding in ("worker_lost", "deadline_exceeded", "cancelled", "forgotten"):
+    for finding in ("worker_lost", "dispatch_lost", "deadline_exceeded", "cancelled", "forgotten"):
         metrics.found(finding)
 
 

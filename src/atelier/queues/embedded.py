@@ -7,7 +7,7 @@ process queued and what has come due.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from atelier.errors import StoreUnavailable
@@ -39,6 +39,10 @@ class EmbeddedQueue:
     async def dispatch(self, job: Job) -> None:  # noqa: ARG002 - the store knows which job; this is the wake-up
         """Look at the store soon."""
         self._wake.set()
+
+    async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:  # noqa: ARG002 - what waits in the store is found there
+        """Lose nothing."""
+        return ()
 
     def start(self, deliver: Deliver) -> None:
         """Begin to hand due jobs to `deliver`."""
