@@ -151,7 +151,7 @@ async def test_a_ticket_opens_no_other_route(serve: Serve) -> None:
         for method, path, route in routes_of(live.app):
             if path.startswith("/api/") and "worker" not in path:
                 assert is_guarded(route.dependant)
-                address = path.format(job_id=job_id)
+                address = path.format(job_id=job_id, batch_id="none")
                 answer = await live.client.request(method, address, params={"ticket": ticket}, json={"job_id": job_id})
                 as_key = {"Authorization": f"Bearer {ticket}"}
                 assert (await live.client.request(method, address, headers=as_key)).status_code == 401

@@ -122,8 +122,8 @@ class FaultyStore(Adapter):
 
 
 class FaultySpool(Adapter):
-    async def keep(self, job_id: str, data: bytes, note: Json) -> None:
-        await self._inner.keep(job_id, data, note)
+    async def keep(self, job_id: str, number: int, data: bytes, note: Json) -> None:
+        await self._inner.keep(job_id, number, data, note)
         self._fuse.at("spooled")
 
 

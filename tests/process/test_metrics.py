@@ -27,7 +27,7 @@ CLOSED = {
     "error": {"full", "unavailable", "timeout"},
     "method": metrics.METHODS | {"other"},
     "status": {"1xx", "2xx", "3xx", "4xx", "5xx", "none"},
-    "finding": {"worker_lost", "deadline_exceeded", "cancelled", "forgotten"},
+    "finding": {"worker_lost", "dispatch_lost", "deadline_exceeded", "cancelled", "forgotten"},
     "generation": {"0", "1", "2"},
 }
 UNLISTED = {"other", "/pictures/{folder}/{name}", "/", "/openapi.json"}

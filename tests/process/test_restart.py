@@ -185,7 +185,7 @@ async def test_a_second_signal_is_still_consistent(tmp_path: Path) -> None:
         ({"image_providers": "dalle"}, "ATELIER_IMAGE_PROVIDERS"),
         ({"sandbox": "off"}, "ATELIER_SANDBOX"),
         ({"auth": "nobody"}, "ATELIER_AUTH"),
-        ({"environment": "production"}, "ATELIER_SECRET_KEY"),
+        ({"environment": "production", "secret_key": ""}, "ATELIER_SECRET_KEY"),
         ({"cors_origins": "*"}, "ATELIER_CORS_ORIGINS"),
         ({"image_providers": ","}, "ATELIER_IMAGE_PROVIDERS: must name at least one."),
         ({"store": "sqlite"}, "ATELIER_STORE: names a group of settings"),
