@@ -29,7 +29,7 @@ from starlette.routing import Route
 
 STAGES = ("queued", "claimed", "processing", "generating", "uploading", "completed")
 PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))
-SLOTS = 64
+SLOTS = 8
 BATCH = 256
 
 STATE = (

@@ -39,7 +39,7 @@ def server(name: str, folder: Path) -> Iterator[tuple[int, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    settings = {"PORT": str(port), "ATELIER_DATA_DIR": str(folder), "ATELIER_SLOTS__IMAGE": "64"}
+    settings = {"PORT": str(port), "ATELIER_DATA_DIR": str(folder), "ATELIER_SLOTS__IMAGE": "8"}
     environment = {**os.environ, **settings, "ATELIER_LOG_LEVEL": "warning"}
     command = [str(HERE / "bare.py"), str(port), str(folder)] if name == "bare" else [str(HERE.parent / "main.py")]
     process = subprocess.Popen([sys.executable, *command], env=environment, stderr=subprocess.DEVNULL)
