@@ -53,6 +53,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         version="0.1.0",
         description="Pictures as durable jobs, watched live. Every error is a problem document with a published code.",
         lifespan=_lifespan(config, services),
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has ours; asking costs each request
         redirect_slashes=False,
     )
     app.state.surroundings = surroundings
