@@ -658,3 +658,23 @@ async def test_an_ended_job_reads_the_same_until_it_is_another(live: Live) -> No
     assert (first["run"], second["run"]) == (1, 2)
     await live.client.delete(f"{ROOT}/jobs/{job_id}")
     assert (await live.client.get(f"{ROOT}/jobs/{job_id}")).status_code == 404
+
+
+async def test_a_key_stands_for_what_is_meant_not_for_how_it_is_written(live: Live) -> None:
+    first = await live.client.post(f"{ROOT}/generate", json={"prompt": "i"}, headers={"Idempotency-Key": "k"})
+    written_out = {"prompt": "i", "quality": "standard", "aspect_ratio": "1:1", "output_format": "png"}
+    again = await live.client.post(f"{ROOT}/generate", json=written_out, headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.json()["job_id"]) == (200, first.json()["job_id"])
+    other = await live.client.post(
+        f"{ROOT}/generate", json={**written_out, "quality": "high"}, headers={"Idempotency-Key": "k"}
+    )
+    assert other.json()["code"] == "idempotency_mismatch"
+
+
+async def test_a_wait_answers_as_a_read_does(live: Live) -> None:
+    body = {"prompt": "x", "sandbox": {"scenario": "stall"}}
+    waited = await live.client.post(f"{ROOT}/generate", json=body, headers={"Prefer": "wait=1"})
+    read = await live.client.get(f"{ROOT}/jobs/{waited.json()['job_id']}")
+    for name in ("cache-control", "retry-after"):
+        assert waited.headers[name] == read.headers[name]
+    assert waited.headers["etag"].startswith('W/"')

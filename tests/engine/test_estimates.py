@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from tests.jobs import Clock, new_job
 
-from atelier.jobs.estimates import SAMPLES, Estimates
+from atelier.jobs.estimates import SAMPLES, Estimate, Estimates, remaining
+from atelier.jobs.models import Status, Step
 from atelier.stores.sqlite import SqliteStore
 
 
@@ -47,3 +49,27 @@ async def test_only_the_latest_samples_are_kept(store: SqliteStore, clock: Clock
         estimates.measured(job, 1)
     await estimates.exchange()
     assert (estimates.of(job).p50, estimates.of(job).samples) == (1, SAMPLES)
+
+
+def test_what_remains_never_promises_more_surely_what_is_sooner(clock: Clock) -> None:
+    """However late a job is: nine tenths have ended no sooner than half."""
+    whole = Estimate(p50=1.0, p90=3.0, basis="measured", samples=50)
+    started = new_job(clock(), status=Status.PROCESSING, started_at=clock(), attempt=1)
+    for tenths in range(80):
+        left = remaining(started, whole, 0, clock() + timedelta(seconds=tenths / 10))
+        assert 0 <= left.p50 <= left.p90, (tenths, left)
+
+
+def test_steps_are_believed_when_nothing_but_drawing_lies_behind_them(clock: Clock) -> None:
+    whole = Estimate(p50=5.0, p90=9.0, basis="table", samples=0)
+
+    def at(step: int, attempt: int) -> Estimate:
+        drawn = Step(stage="generating", step=step, total=10, progress=step * 10, message="", at=clock())
+        job = new_job(
+            clock(), status=Status.PROCESSING, started_at=clock(), attempt=attempt, step=drawn, progress=step * 10
+        )
+        return remaining(job, whole, 0, clock() + timedelta(seconds=step))
+
+    assert (at(5, 1).basis, at(5, 1).p50) == ("steps", 5.0)
+    assert at(1, 1).basis == "table"
+    assert at(5, 2).basis == "table", "the wait between attempts is no drawing"

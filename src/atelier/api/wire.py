@@ -47,7 +47,7 @@ class QueueView(BaseModel):
     """A job's place among those that wait for a slot, as turns go round over owners and batches."""
 
     position: int
-    ahead: int = Field(description="How many start before it, at most.")
+    ahead: int = Field(description="How many start before it as the queue stands now.")
     provider_position: int | None = Field(description="Its place in the provider's own queue, where that is told.")
 
 

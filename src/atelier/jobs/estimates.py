@@ -54,18 +54,16 @@ def remaining(job: Job, whole: Estimate, turns: int, now: datetime) -> Estimate:
     """Return the seconds a job may still take: its wait for a time, for so many turns of its slots, and its own work.
 
     Of a job that runs, what its pace leaves over is what remains; one that is late takes as long again as it is over.
+    Its own steps say more from the second on, unless earlier attempts waited in between.
     """
-    if job.step is not None and job.progress > 0 and job.started_at is not None:
+    if job.step is not None and job.step.step > 1 and job.attempt == 1 and job.started_at is not None:
         done = (now - job.started_at).total_seconds()
         left = round(done * (100 - job.progress) / job.progress, 1)
         return replace(whole, p50=left, p90=round(left * SPREAD, 1), basis="steps", samples=job.step.step)
     wait = max((job.run_at - now).total_seconds(), 0.0) if job.run_at is not None else 0.0
     done = (now - job.started_at).total_seconds() if job.started_at is not None and job.run_at is None else 0.0
-    return replace(
-        whole,
-        p50=round(wait + turns * whole.p50 + _left(whole.p50, done), 1),
-        p90=round(wait + turns * whole.p50 + _left(whole.p90, done), 1),
-    )
+    p50 = round(wait + turns * whole.p50 + _left(whole.p50, done), 1)
+    return replace(whole, p50=p50, p90=max(p50, round(wait + turns * whole.p50 + _left(whole.p90, done), 1)))
 
 
 def _left(whole: float, done: float) -> float:

@@ -19,6 +19,10 @@ ROOT = "/api/v1/images"
 SANDBOX = "sandbox"
 
 
+DEFAULTS = {"quality": "standard", "aspect_ratio": "1:1", "output_format": "png", "negative_prompt": ""}
+"""What is left out means this."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """A request, understood."""
@@ -31,6 +35,12 @@ class Order:
     expected: timedelta
     not_before: datetime | None
     warnings: tuple[str, ...]
+
+
+def meaning(request: GenerateRequest) -> str:
+    """Return what is asked for, defaults written out: what an idempotency key stands for."""
+    defaults = {name: getattr(request, name) or default for name, default in DEFAULTS.items()}
+    return request.model_copy(update=defaults).model_dump_json()
 
 
 def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:

@@ -21,6 +21,7 @@ from atelier.api.ticket_routes import job_ticket
 from atelier.api.tickets import TicketView
 from atelier.errors import AlreadyTerminal
 from atelier.jobs.engine import NewJob, Submitted
+from atelier.jobs.estimates import Outlook
 from atelier.jobs.models import Job
 from atelier.pipelines.image import KIND
 
@@ -75,7 +76,9 @@ async def generate(body: GenerateRequest, call: Caller, key: Key = None, prefer:
         return answer(translate.to_accepted(job, call.base, call.around.engine.estimate(job)), headers)
     await call.around.engine.wait(job.id, wait)
     headers["Preference-Applied"] = f"wait={wait.seconds}"
-    return answer(await _view(job.id, call), headers)
+    snapshot = await call.around.engine.get(call.owner, job.id)
+    outlook = await call.around.engine.outlook(snapshot.job)
+    return answer(translate.to_status(snapshot, outlook, call.base), {**headers, **_freshness(snapshot.job, outlook)})
 
 
 @router.post(
@@ -118,9 +121,7 @@ async def job(job_id: str, call: Reader, after: After = None, wait: Wait = 0, if
         await call.around.engine.wait(job_id, timedelta(seconds=wait), after=after)
     snapshot = await call.around.engine.get(call.owner, job_id, after=after or 0)
     outlook = await call.around.engine.outlook(snapshot.job)
-    headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(snapshot.job, outlook)}
-    if outlook is not None:
-        headers["Retry-After"] = "1"
+    headers = _freshness(snapshot.job, outlook)
     if if_none_match is not None and headers["ETag"] in if_none_match:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if outlook is None and not after:
@@ -197,9 +198,15 @@ async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitt
         pace=order.pace,
         expected=order.expected,
         key=key,
-        request=body.model_dump_json(),
+        request=orders.meaning(body),
     )
     return await submit(call, new, price(call, order.params.provider, order.params.quality))
+
+
+def _freshness(job: Job, outlook: Outlook | None) -> dict[str, str]:
+    """Say how long the answer holds, and when to ask again."""
+    again = {"Retry-After": "1"} if outlook is not None else {}
+    return {"Cache-Control": "private, no-cache", "ETag": translate.etag(job, outlook), **again}
 
 
 async def _view(job_id: str, call: Call) -> JobView:

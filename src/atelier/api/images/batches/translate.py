@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -28,8 +29,14 @@ def to_group(request: BatchRequest, configured: tuple[str, ...], *, owner: str, 
         owner=owner,
         members=[_member(request, place, configured) for place in range(len(request.images))],
         key=key,
-        request=request.model_dump_json(),
+        request=_meaning(request),
     )
+
+
+def _meaning(request: BatchRequest) -> str:
+    """Return what is asked for, defaults written out: what an idempotency key stands for."""
+    pictures = [json.loads(orders.meaning(wanted)) for wanted in request.images]
+    return json.dumps([pictures, request.blog_id, request.workflow or "standard"])
 
 
 def _member(request: BatchRequest, place: int, configured: tuple[str, ...]) -> NewMember:
@@ -94,10 +101,15 @@ def to_view(group: Group, members: Sequence[tuple[Snapshot, Outlook | None]], ba
             "cancelled": standing.cancelled,
             "jobs": [_job(member, outlook, base) for member, outlook in members],
             "created_at": group.created_at,
-            "must_finish_by": group.must_finish_by(now),
+            "must_finish_by": max([group.must_finish_by(now), *(_deadlines(members))]),
             "urls": urls(group.id, base),
         }
     )
+
+
+def _deadlines(members: Sequence[tuple[Snapshot, Outlook | None]]) -> list[datetime]:
+    """Return by when the members that go on must have ended: one that was retried has a time of its own."""
+    return [member.job.must_finish_by for member, _ in members if not member.job.status.terminal]
 
 
 def _job(member: Snapshot, outlook: Outlook | None, base: str) -> JobView:
