@@ -18,6 +18,7 @@ import httpx
 import pytest
 from tests.history import History
 from tests.images import ROOT as IMAGES
+from tests.live import needs
 from tests.process.faults import Calls, Fuse
 from tests.process.servers import FAULTY, HERE, Process, Server, free_port, ready, running, start
 
@@ -285,8 +286,7 @@ async def on_a_small_disk(tmp_path: Path, port: int, **settings: Any) -> AsyncIt
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    if await process.wait() == 77:
-                        pytest.skip("a disk of its own needs namespaces, which are not to be had here")
+                    needs(await process.wait() != 77, "a mount namespace for a small disk of its own")
             await ready(client, process, log)
             yield Server(process, client, log), Path(f"/proc/{process.pid}/root{tmp_path}/data")
         finally:
