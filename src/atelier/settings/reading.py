@@ -1,0 +1,76 @@
+"""Reading the settings of this process, and naming what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ValidationError
+from pydantic_settings.exceptions import SettingsError
+
+from atelier.errors import StartRefused
+from atelier.settings.groups import Group
+from atelier.settings.tree import PREFIX, Settings
+
+FOREIGN = frozenset({"PORT", "GOOGLE_CLOUD_PROJECT", "CLOUDINARY_URL"})
+"""Names without our prefix, which people have already."""
+
+
+def read() -> Settings:
+    """Read the settings of this process. Raises StartRefused with a sentence for each wrong value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise StartRefused("\n".join(_sentence(item) for item in error.errors())) from error
+    except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + (field.group(1).upper() if field else "…")
+        raise StartRefused(f"{name}: names a group of settings; set {name}__… instead.") from error
+    except UnicodeDecodeError as error:
+        raise StartRefused("The file .env is not UTF-8 text.") from error
+
+
+def unknown_names() -> list[str]:
+    """Return names with our prefix, of the environment and of .env, that no setting has: most likely misspelt."""
+    known = {name for name, _, _ in catalogue()}
+    given = {*os.environ, *dotenv_values(".env")}
+    return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+
+
+def catalogue() -> list[tuple[str, str, str]]:
+    """List every setting: its name in the environment, its default and its description."""
+    return list(_walk(Settings, PREFIX))
+
+
+def _walk(model: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Group):
+            rows += _walk(kind, f"{prefix}{name.upper()}__")
+        else:
+            full = alias if isinstance(alias := field.validation_alias, str) else f"{prefix}{name.upper()}"
+            rows.append((full, _shown(field.default), field.description or ""))
+    return rows
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return ""
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
+def _sentence(item: Any) -> str:  # noqa: ANN401 - pydantic's error details
+    name = "__".join(str(part).upper() for part in item["loc"])
+    full = name if name.startswith(PREFIX) or name in FOREIGN else PREFIX + name
+    return f"{full}: {_PLAIN.get(item['type'], item['msg'])}."
+
+
+_PLAIN = {
+    "extra_forbidden": "there is no such setting",
+    "too_short": "must name at least one",
+    "model_type": "names a group of settings; set one of the group with __",
+    "path_type": "must be a path",
+}

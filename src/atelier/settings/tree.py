@@ -1,0 +1,143 @@
+"""The whole tree of settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings
+from atelier.settings.groups import Bounds, CommaList, Deadlines, RetentionSettings, Seconds, Slots
+
+PREFIX = "ATELIER_"
+
+
+class Settings(BaseSettings):
+    """The whole tree. Names in the environment have the prefix ATELIER_ and `__` between levels."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development", description="Which defaults hold. `production` refuses to start with unsafe ones."
+    )
+    role: Literal["all", "web", "worker"] = Field(
+        "all", description="What this process does: everything, only answer callers (web), or only run jobs (worker)."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000,
+        description="Port to listen on; also read from PORT.",
+        validation_alias=AliasChoices("ATELIER_PORT", "PORT"),
+    )
+    data_dir: Path = Field(Path("data"), description="Directory for the store, pictures, spool and the made secret.")
+    public_url: AnyHttpUrl | None = Field(
+        None, description="The service's address as callers see it; empty: taken from each request."
+    )
+    auth: Literal["open", "keys", "anonymous"] | None = Field(
+        None,
+        description="Who may do what: everybody is one owner (open), callers have API keys (keys), or the same and"
+        " requests without one are limited (anonymous); empty: open, in production keys.",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Secret behind unguessable picture names and tickets; empty: made once in the data directory, but"
+        " not in production.",
+    )
+    cors_origins: CommaList | None = Field(
+        None, description="Comma list of origins whose pages may call; empty: any port of localhost and 127.0.0.1."
+    )
+    sandbox: Literal["on", "off"] | None = Field(
+        None, description="Whether the sandbox provider may be used; empty: on, in production off."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    lease_seconds: Annotated[float, Field(ge=0.3, le=3600)] = Field(
+        30, description="Seconds a worker holds a job without a sign of life."
+    )
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = Field(3, description="Attempts at a job before it fails.")
+    retry_base_seconds: Seconds = Field(2, description="Seconds before the second attempt; doubles with each.")
+    sweep_seconds: Seconds = Field(5, description="Seconds between two sweeps for lost workers and passed deadlines.")
+    grace_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        8, description="Seconds that running jobs may take to finish when the service is told to stop."
+    )
+    image_providers: CommaList = Field(
+        ("sandbox",), min_length=1, description="Comma list of image providers in order; the first is the default."
+    )
+    google_cloud_project: str = Field(
+        "",
+        validation_alias="GOOGLE_CLOUD_PROJECT",
+        description="Google Cloud project of store and queue where they name none themselves.",
+    )
+    cloudinary_url: SecretStr | None = Field(
+        None, validation_alias="CLOUDINARY_URL", description="Used where STORAGE__URL is empty."
+    )
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    oidc: OidcSettings = OidcSettings()
+    storage: StorageSettings = StorageSettings()
+    slots: Slots = Slots()
+    deadlines: Deadlines = Deadlines()
+    limits: Bounds = Bounds()
+    retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def access(self) -> Literal["open", "keys", "anonymous"]:
+        """Who may do what."""
+        return self.auth or ("keys" if self.environment == "production" else "open")
+
+    @property
+    def sandbox_on(self) -> bool:
+        """Whether the sandbox may be used."""
+        return self.sandbox == "on" or (self.sandbox is None and self.environment != "production")
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """Requests a minute of one owner; None: no limit."""
+        return self._limit(self.limits.rate_per_minute, 600)
+
+    @property
+    def streams_per_owner(self) -> int | None:
+        """Streams one owner may have open; None: no limit."""
+        return self._limit(self.limits.streams_per_owner, 100)
+
+    def _limit(self, asked: int | None, otherwise: int) -> int | None:
+        """Return a limit: what is asked, 0 for none; else none in open mode, which admits a load test."""
+        if asked is None:
+            return None if self.access == "open" else otherwise
+        return asked or None
+
+    @property
+    def store_project(self) -> str:
+        """The Google Cloud project of the store."""
+        return self.store.project or self.google_cloud_project
+
+    @property
+    def queue_project(self) -> str:
+        """The Google Cloud project of the queue."""
+        return self.queue.project or self.google_cloud_project
+
+    @property
+    def storage_url(self) -> SecretStr | None:
+        """The storage's address with its key and secret."""
+        return self.storage.url or self.cloudinary_url
+
+    @property
+    def lease(self) -> timedelta:
+        """The lease's length."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def grace(self) -> timedelta:
+        """The shutdown's grace."""
+        return timedelta(seconds=self.grace_seconds)
