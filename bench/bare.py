@@ -1,8 +1,8 @@
 """The least that does the same job: Starlette, uvicorn, SQLite with full durability and group commit. Nothing else.
 
-No validation, no leases, no retries, no idempotency. It writes as often as atelier writes: create, claim, three
-stages, the end; each write is the job's present state and a line of its log, without which nothing could be listed or
-taken up again after a restart. It answers from memory. It is the limit that ratios refer to, not a product.
+No validation, no leases, no retries, no idempotency. It writes as often as atelier writes: create, claim, the two
+stages before the order, the last stage with the end; each write is the job's present state and a line of its log for
+each stage, without which nothing could be listed or taken up again after a restart. It answers from memory. It is the limit that ratios refer to, not a product.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 STAGES = ("queued", "claimed", "processing", "generating", "uploading", "completed")
+WRITES = (("claimed",), ("processing", "generating"), ("uploading", "completed"))
 PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))
 SLOTS = 8
 BATCH = 256
@@ -37,6 +38,7 @@ STATE = (
 )
 
 Row = tuple[str, int, str]
+Rows = list[Row]
 
 
 class Writer(threading.Thread):
@@ -45,11 +47,11 @@ class Writer(threading.Thread):
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(daemon=True)
         self._path, self._loop = path, loop
-        self._inbox: SimpleQueue[tuple[Row, asyncio.Future[None]]] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[Rows, asyncio.Future[None]]] = SimpleQueue()
 
-    def write(self, row: Row) -> asyncio.Future[None]:
+    def write(self, rows: Rows) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
-        self._inbox.put((row, done))
+        self._inbox.put((rows, done))
         return done
 
     def run(self) -> None:
@@ -67,8 +69,8 @@ class Writer(threading.Thread):
             except Empty:
                 pass
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT INTO records VALUES (?, ?, ?)", [row for row, _ in batch])
-            connection.executemany(STATE, [(job, seq, body) for (job, seq, body), _ in batch])
+            connection.executemany("INSERT INTO records VALUES (?, ?, ?)", [row for rows, _ in batch for row in rows])
+            connection.executemany(STATE, [rows[-1] for rows, _ in batch])
             connection.execute("COMMIT")
             self._loop.call_soon_threadsafe(settle, [done for _, done in batch])
 
@@ -88,7 +90,7 @@ class Job:
         self.stage = ""
         self.changed = asyncio.Event()
 
-    async def reach(self, stage: str, writer: Writer) -> None:
+    def event(self, stage: str) -> str:
         event = {
             "stage": stage,
             "progress": PROGRESS[stage],
@@ -97,11 +99,15 @@ class Job:
             "data": {"result": {"images": [{}]}} if stage == "completed" else {},
             "timestamp": datetime.now(UTC).isoformat(),
         }
-        body = json.dumps(event, separators=(",", ":"))
-        await writer.write((self.id, STAGES.index(stage), body))
-        self.stage = stage
-        if stage != "claimed":
-            self.events.append(f"id: {len(self.events) + 1}\ndata: {body}\n\n".encode())
+        return json.dumps(event, separators=(",", ":"))
+
+    async def reach(self, stages: tuple[str, ...], writer: Writer) -> None:
+        bodies = {stage: self.event(stage) for stage in stages}
+        await writer.write([(self.id, STAGES.index(stage), body) for stage, body in bodies.items()])
+        for stage, body in bodies.items():
+            self.stage = stage
+            if stage != "claimed":
+                self.events.append(f"id: {len(self.events) + 1}\ndata: {body}\n\n".encode())
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -137,14 +143,14 @@ class Service:
     async def _work(self) -> None:
         while True:
             job = await self._queue.get()
-            for stage in STAGES[1:]:
-                await job.reach(stage, self._writer)
+            for stages in WRITES:
+                await job.reach(stages, self._writer)
 
     async def submit(self, request: Request) -> Job:
         body: dict[str, Any] = json.loads(await request.body())
         job = Job(body.get("sandbox", {}).get("hold_until", 0))
         self.jobs[job.id] = job
-        await job.reach("queued", self._writer)
+        await job.reach(("queued",), self._writer)
         delay = job.hold_until - time.time()
         asyncio.get_running_loop().call_later(max(0.0, delay), self._queue.put_nowait, job)
         return job

@@ -15,7 +15,7 @@ from tests.images import NOOP, ROOT, ended, events_of
 from tests.live import Live, Serve
 
 from atelier import wiring
-from atelier.api.deps import JsonRoute, asks_for, is_guarded, keyed, reader
+from atelier.api.deps import JsonRoute, Keyed, Reader, call_of
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 
@@ -79,7 +79,7 @@ async def test_every_route_is_public_the_worker_s_or_guarded_before_its_body(gua
     routes = api(guarded)
     assert len(routes) >= 11
     for method, path, route in routes:
-        assert is_guarded(route.dependant), f"{method} {path} does not ask who calls"
+        assert call_of(route.dependant), f"{method} {path} does not ask who calls"
         assert isinstance(route.original_route, JsonRoute), f"{method} {path} reads bodies of strangers"
 
 
@@ -209,7 +209,7 @@ async def test_anonymous_jobs_can_be_made_read_watched_and_cancelled_but_not_lis
 async def test_what_outlasts_an_anonymous_visit_needs_a_key(public: Live) -> None:
     job_id = await order(public, {}, {"prompt": "A hill", "sandbox": {"scenario": "refused"}})
     await ended(public, job_id)
-    needing = {(method, path) for method, path, route in api(public) if asks_for(route.dependant, keyed)}
+    needing = {(method, path) for method, path, route in api(public) if call_of(route.dependant) is Keyed}
     assert needing >= {("DELETE", f"{ROOT}/jobs/{{job_id}}"), ("POST", f"{ROOT}/jobs/{{job_id}}/retry")}
     for method, path in needing:
         refused = await public.client.request(method, filled(path, job_id=job_id, batch_id=job_id))
@@ -228,7 +228,7 @@ async def test_the_document_tells_who_needs_what(guarded: Live) -> None:
     for method, path, route in api(guarded):
         operation = document["paths"][path][method.lower()]
         ways: list[dict[str, list[str]]] = (
-            [{"key": []}, {"ticket": []}] if asks_for(route.dependant, reader) else [{"key": []}]
+            [{"key": []}, {"ticket": []}] if call_of(route.dependant) is Reader else [{"key": []}]
         )
         assert operation["security"] == ways, path
         for code in ("401", "429"):

@@ -13,7 +13,7 @@ from tests.callers import bearer, routes_of
 from tests.images import NOOP, ROOT, ended, events_of, submit
 from tests.live import Live, Serve
 
-from atelier.api.deps import asks_for, is_guarded, reader, stream_place
+from atelier.api.deps import Reader, call_of, stream_place
 
 STALL = {"prompt": "A hill", "sandbox": {"scenario": "stall"}}
 ONE, ANOTHER = "one secret", "another secret"
@@ -102,7 +102,7 @@ async def test_every_route_that_streams_holds_a_place(live: Live) -> None:
     for method, path, route in routes_of(live.app):
         answers = document["paths"].get(path, {}).get(method.lower(), {}).get("responses", {})
         if "text/event-stream" in answers.get("200", {}).get("content", {}):
-            assert asks_for(route.dependant, stream_place), f"{method} {path}"
+            assert stream_place in [found.call for found in route.dependant.dependencies], f"{method} {path}"
 
 
 @pytest.fixture(params=MODES)
@@ -150,7 +150,7 @@ async def test_a_ticket_opens_no_other_route(serve: Serve) -> None:
         opened_by_it = set()
         for method, path, route in routes_of(live.app):
             if path.startswith("/api/") and "worker" not in path:
-                assert is_guarded(route.dependant)
+                assert call_of(route.dependant)
                 address = path.format(job_id=job_id, batch_id="none")
                 answer = await live.client.request(method, address, params={"ticket": ticket}, json={"job_id": job_id})
                 as_key = {"Authorization": f"Bearer {ticket}"}
@@ -158,7 +158,7 @@ async def test_a_ticket_opens_no_other_route(serve: Serve) -> None:
                 assert answer.status_code in {200, 401}, f"{method} {path}"
                 if answer.status_code == 200:
                     opened_by_it.add((method, path))
-                    assert asks_for(route.dependant, reader)
+                    assert call_of(route.dependant) is Reader
         assert opened_by_it == {("GET", f"{ROOT}/jobs/{{job_id}}"), ("GET", f"{ROOT}/jobs/{{job_id}}/stream")}
 
 

@@ -23,7 +23,7 @@ from tests.live import Live, Serve
 from atelier import wiring
 from atelier.api import connections, streams
 from atelier.errors import ProviderUnavailable
-from atelier.jobs import pipeline
+from atelier.jobs import steps
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
@@ -195,7 +195,7 @@ async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
 ) -> None:
     monkeypatch.setattr(streams, "SEND_SECONDS", 0.5)
     monkeypatch.setattr(connections, "SEND_SECONDS", 1.5)
-    monkeypatch.setattr(pipeline, "STEP_INTERVAL", timedelta())
+    monkeypatch.setattr(steps, "STEP_INTERVAL", timedelta())
     async with played(serve, tmp_path, Played(700, 0.004)) as live:
         body = {"prompt": "A hill"}
         job_id = (await live.client.post(f"{ROOT}/generate", json=body)).json()["job_id"]

@@ -1,6 +1,6 @@
-"""A server whose store never returns from writes that put a job into a named place: jobs stay there until it is killed.
+"""A server that holds jobs at a named place until it is killed: its store, or its storage, never answers them.
 
-A job with the tag blog_id `hold-PLACE` is held at `claimed`, or once it has entered the stage PLACE.
+A job with the tag blog_id `hold-PLACE` is held at `claimed`, or once it has entered the stage `generating` or `uploading`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from atelier import settings, wiring
 from atelier.app import create_app
 from atelier.jobs.models import Job, Snapshot, Status
 from atelier.jobs.ports import Decide
+from atelier.media import Content
+from atelier.pipelines.ports import Stored
+from atelier.storage.disk import DiskStorage
 from atelier.stores.sqlite import SqliteStore
 
 
@@ -27,15 +30,30 @@ class HoldingStore(SqliteStore):
         return snapshot
 
 
+class HoldingStorage(DiskStorage):
+    """The real storage, which never comes to the pictures of jobs that are to be held."""
+
+    def __init__(self, store: SqliteStore, config: settings.Settings, secret: bytes) -> None:
+        super().__init__(config.data_dir / "pictures", secret)
+        self._store = store
+
+    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+        job = await self._store.get(job_id)
+        if job is not None and job.tags.get("blog_id") == "hold-uploading":
+            await asyncio.Event().wait()
+        return await super().save(job_id, number, content, shared=shared)
+
+
 def place_of(job: Job) -> str:
     claimed = job.status is Status.PROCESSING and job.stage == "queued"
-    return "hold-claimed" if claimed else f"hold-{job.stage}"
+    return "hold-claimed" if claimed else f"hold-{job.stage}" if job.stage == "generating" else ""
 
 
 def main() -> None:
     config = settings.read()
     adapters = wiring.build_adapters(config)
-    holding = replace(adapters, store=HoldingStore(config.data_dir / "atelier.db", wiring.utc_now))
+    store = HoldingStore(config.data_dir / "atelier.db", wiring.utc_now)
+    holding = replace(adapters, store=store, storage=HoldingStorage(store, config, adapters.secret))
     uvicorn.run(create_app(config, holding), port=config.port, log_config=None)
 
 

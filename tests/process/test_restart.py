@@ -45,8 +45,8 @@ async def thirty(server: Server) -> dict[str, str]:
         places[await submit(server, sandbox={"scenario": "provider_down_then_ok"})] = "retrying"
     for job_id in places:
         await until(server, job_id, state_reason="retrying")
-    for place in ("claimed", "processing", "generating", "uploading"):
-        held = [await submit(server, blog_id=f"hold-{place}") for _ in range(5)]
+    for place, number in {"claimed": 6, "generating": 7, "uploading": 7}.items():
+        held = [await submit(server, blog_id=f"hold-{place}") for _ in range(number)]
         stage = "queued" if place == "claimed" else place
         for job_id in held:
             await until(server, job_id, status="processing", current_stage=stage)

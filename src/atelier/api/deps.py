@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, get_type_hints
 
 import pydantic_core
 from fastapi import Depends, HTTPException, Request
@@ -32,8 +32,6 @@ from atelier.pipelines.ports import ObservedProvider
 LONGEST_WAIT_SECONDS = 60
 CONTENT_TYPE = b"content-type"
 JSON_TYPE = [(CONTENT_TYPE, b"application/json")]
-CALL = "atelier.call"
-"""Where a request keeps its Call once it was let in."""
 
 Check = Callable[[], Awaitable[None]]
 
@@ -69,53 +67,6 @@ def surroundings(request: Request) -> Surroundings:
     return found
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """One request's answers to: what is there, who asks, and at which address (without a slash at the end)."""
-
-    around: Surroundings
-    owner: str
-    base: str
-
-    @property
-    def anonymous(self) -> bool:
-        """Whether it came without a key where one is not required."""
-        return self.owner == ANONYMOUS
-
-
-async def call(request: Request) -> Call:
-    """Return the Call of a request that JsonRoute has let in.
-
-    Asynchronous, though nothing is awaited: a plain function would be sent to a thread for every request.
-    """
-    return _call_of(request)
-
-
-async def reader(request: Request) -> Call:
-    """Return the same to a route that only shows the one thing its address names: `?ticket=` lets in, too."""
-    return _call_of(request)
-
-
-async def keyed(request: Request) -> Call:
-    """Return the same to a route that anonymous requests may not use. Raises Unauthorized."""
-    found = _call_of(request)
-    if found.anonymous:
-        raise Unauthorized("This needs an API key; requests without one can only make, read and cancel.")
-    return found
-
-
-async def stream_place(request: Request) -> AsyncIterator[None]:
-    """Hold one of the owner's places for streams until the response has ended. Raises TooManyStreams."""
-    found = _call_of(request)
-    with found.around.streams.place(found.owner):
-        yield
-
-
-def _call_of(request: Request) -> Call:
-    found: Call = request.scope[CALL]
-    return found
-
-
 def address_of(request: Request) -> str:
     """Return the address the caller used: `request.base_url`, remembered for each Host header."""
     host = request.headers.get("host")
@@ -133,46 +84,6 @@ async def around(request: Request) -> Surroundings:
 
 
 Around = Annotated[Surroundings, Depends(around)]
-Caller = Annotated[Call, Depends(call)]
-Reader = Annotated[Call, Depends(reader)]
-Keyed = Annotated[Call, Depends(keyed)]
-STREAM = Depends(stream_place)
-"""Stands in the `dependencies` of every route that answers with a stream."""
-
-
-def asks_for(dependant: Dependant, *functions: Callable[..., Any]) -> bool:
-    """Whether a route, or anything it depends on, depends on one of these."""
-    return any(found.call in functions for found in _below(dependant))
-
-
-def _below(dependant: Dependant) -> Iterator[Dependant]:
-    for found in dependant.dependencies:
-        yield found
-        yield from _below(found)
-
-
-def is_guarded(dependant: Dependant) -> bool:
-    """Whether a route wants to know who asks."""
-    return asks_for(dependant, call, reader, keyed)
-
-
-async def _let_in(request: Request, *, by_ticket: bool) -> Call:
-    """Find out who asks, at which address. Raises Unauthorized and RateLimited."""
-    around = surroundings(request)
-    owner = await around.access.admit(request, by_ticket=by_ticket)
-    base = around.origins.public_url or address_of(request)
-    return Call(around=around, owner=owner, base=base.rstrip("/"))
-
-
-def wait_of(prefer: str | None) -> timedelta | None:
-    """Return how long a `Prefer` header asks to wait, 60 seconds at most; None where it asks for nothing of ours."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
-    return timedelta(seconds=min(int(found.group(1)), LONGEST_WAIT_SECONDS)) if found else None
-
-
-def answer(view: BaseModel, headers: Mapping[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Return a view as it is: it was checked when it was made, and is not checked again on its way out."""
-    return Response(view.model_dump_json(), status, headers, "application/json")
 
 
 class JsonRequest(Request):
@@ -199,20 +110,80 @@ class JsonRequest(Request):
             raise json.JSONDecodeError(str(error), "", 0) from error
 
 
+class Call(JsonRequest):
+    """A request that was let in: what is there, who asks, and at which address (without a slash at the end)."""
+
+    around: Surroundings
+    owner: str
+    base: str
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether it came without a key where one is not required."""
+        return self.owner == ANONYMOUS
+
+    async def let_in(self) -> None:
+        """Find out who asks, at which address. Raises Unauthorized and RateLimited."""
+        self.around = surroundings(self)
+        self.owner = await self.around.access.admit(self, by_ticket=isinstance(self, Reader))
+        self.base = (self.around.origins.public_url or address_of(self)).rstrip("/")
+
+
+class Reader(Call):
+    """One to a route that only shows the one thing its address names: `?ticket=` lets in, too."""
+
+
+class Keyed(Call):
+    """One to a route that anonymous requests may not use."""
+
+    async def let_in(self) -> None:
+        """Let nobody in without a key."""
+        await super().let_in()
+        if self.anonymous:
+            raise Unauthorized("This needs an API key; requests without one can only make, read and cancel.")
+
+
 class JsonRoute(APIRoute):
     """A route that lets callers in before it reads anything of their body, and reads that through JsonRequest."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
-        handler = super().get_route_handler()
-        guarded, by_ticket = is_guarded(self.dependant), asks_for(self.dependant, reader)
+        handler, kind = super().get_route_handler(), call_of(self.dependant) or JsonRequest
 
         async def handle(request: Request) -> Response:
             scope = request.scope
             scope["headers"] = [field for field in scope["headers"] if field[0] != CONTENT_TYPE] + JSON_TYPE
-            own = JsonRequest(scope, request.receive)
-            if guarded:
-                scope[CALL] = await _let_in(own, by_ticket=by_ticket)
+            own = kind(scope, request.receive)
+            if isinstance(own, Call):
+                await own.let_in()
             return await handler(own)
 
         return handle
+
+
+def call_of(dependant: Dependant) -> type[Call] | None:
+    """Return the kind of Call that a route asks for; None where it does not want to know who asks."""
+    name = dependant.request_param_name
+    asked = get_type_hints(dependant.call).get(name) if dependant.call is not None and name is not None else None
+    return asked if isinstance(asked, type) and issubclass(asked, Call) else None
+
+
+async def stream_place(call: Call) -> AsyncIterator[None]:
+    """Hold one of the owner's places for streams until the response has ended. Raises TooManyStreams."""
+    with call.around.streams.place(call.owner):
+        yield
+
+
+STREAM = Depends(stream_place)
+"""Stands in the `dependencies` of every route that answers with a stream."""
+
+
+def wait_of(prefer: str | None) -> timedelta | None:
+    """Return how long a `Prefer` header asks to wait, 60 seconds at most; None where it asks for nothing of ours."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
+    return timedelta(seconds=min(int(found.group(1)), LONGEST_WAIT_SECONDS)) if found else None
+
+
+def answer(view: BaseModel, headers: Mapping[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return a view as it is: it was checked when it was made, and is not checked again on its way out."""
+    return Response(view.model_dump_json(), status, headers, "application/json")

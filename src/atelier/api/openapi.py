@@ -10,7 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from atelier.api.access import Mode
-from atelier.api.deps import asks_for, is_guarded, keyed, reader
+from atelier.api.deps import Call, Keyed, Reader, call_of
 
 SCHEMES = {
     "key": {
@@ -39,8 +39,8 @@ def describe(app: FastAPI, mode: Mode) -> None:
         document = make()
         document.setdefault("components", {})["securitySchemes"] = SCHEMES
         for operation, dependant in _operations(app, document):
-            if is_guarded(dependant):
-                operation["security"] = _security(dependant, mode)
+            if (asked := call_of(dependant)) is not None:
+                operation["security"] = _security(asked, mode)
                 for code, sentence in REFUSALS.items():
                     operation["responses"].setdefault(code, _problem(sentence))
             _problems_only(operation["responses"])
@@ -58,10 +58,10 @@ def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[dict[s
                 yield operations[method.lower()], route.dependant
 
 
-def _security(dependant: Dependant, mode: Mode) -> list[dict[str, list[str]]]:
+def _security(asked: type[Call], mode: Mode) -> list[dict[str, list[str]]]:
     """Return the alternatives: any one of them is enough."""
-    without = mode == "open" or (mode == "anonymous" and not asks_for(dependant, keyed))
-    names = ["key", "ticket"] if asks_for(dependant, reader) else ["key"]
+    without = mode == "open" or (mode == "anonymous" and not issubclass(asked, Keyed))
+    names = ["key", "ticket"] if issubclass(asked, Reader) else ["key"]
     ways: list[dict[str, list[str]]] = [{name: []} for name in names]
     return [{}, *ways] if without else ways
 

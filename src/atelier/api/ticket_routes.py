@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from atelier.api.deps import Call, Caller, JsonRoute
+from atelier.api.deps import Call, JsonRoute
 from atelier.api.errors import PROBLEM
 from atelier.api.tickets import Ticket, TicketView
 from atelier.errors import InvalidInput
@@ -25,7 +25,7 @@ class TicketRequest(BaseModel):
 
 
 @router.post("", summary="Get a ticket", responses=RESPONSES)
-async def ticket(body: TicketRequest, call: Caller) -> TicketView:
+async def ticket(body: TicketRequest, call: Call) -> TicketView:
     """Return a token with which anybody may read and watch this one thing: `?ticket=` in its addresses."""
     match body:
         case TicketRequest(job_id=str(job_id), group=None):

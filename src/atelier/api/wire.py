@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from atelier.jobs.estimates import Estimate
-from atelier.jobs.models import Receipt, Record
+from atelier.jobs.models import Json, Receipt, Record
 
 
 class ProgressUpdate(BaseModel):
@@ -83,8 +83,8 @@ def to_cancellation(receipt: Receipt | None) -> Cancellation | None:
     return Cancellation(requested_at=receipt.requested_at, outcome=receipt.outcome, billed=receipt.billed)
 
 
-def to_progress_update(record: Record) -> ProgressUpdate:
-    """Return a record as it is sent with a job."""
+def to_progress_update(record: Record, data: Json) -> ProgressUpdate:
+    """Return a record as it is sent with a job, with its data as callers see them."""
     return ProgressUpdate(
         seq=record.seq,
         run=record.run,
@@ -92,6 +92,6 @@ def to_progress_update(record: Record) -> ProgressUpdate:
         status=record.status.value,
         progress_percentage=record.progress,
         message=record.message,
-        data=record.data,
+        data=data,
         timestamp=record.at,
     )

@@ -13,7 +13,6 @@ Postponed moves the deadline of a job that has not ended; CancelRequested leaves
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -55,8 +54,10 @@ def play(job: Job, events: Iterable[Event], now: datetime) -> tuple[Job, tuple[R
 def apply(job: Job, event: Event, now: datetime) -> Job:
     """Return the header after `event`; time never runs backwards in it. Raises JobConflict where it may not happen."""
     _allow(job, event)
-    seq = job.seq + 1 if _numbered(event) else job.seq
-    return replace(job, seq=seq, rev=job.rev + 1, updated_at=max(now, job.updated_at), **_changes(job, event, now))
+    changes = _changes(job, event, now)
+    changes["seq"] = job.seq + 1 if _numbered(event) else job.seq
+    changes["rev"], changes["updated_at"] = job.rev + 1, max(now, job.updated_at)
+    return job.changed(changes)
 
 
 def touch(job: Job, *, fence: int, lease_until: datetime, step: Step | None, now: datetime) -> Job:
@@ -64,13 +65,14 @@ def touch(job: Job, *, fence: int, lease_until: datetime, step: Step | None, now
     require_fence(job, fence)
     current = step if step is not None and step.stage == job.stage else job.step
     progress = max(job.progress, current.progress) if current is not None else job.progress
-    return replace(
-        job,
-        rev=job.rev + 1,
-        updated_at=max(now, job.updated_at),
-        lease_until=lease_until,
-        step=current,
-        progress=progress,
+    return job.changed(
+        {
+            "rev": job.rev + 1,
+            "updated_at": max(now, job.updated_at),
+            "lease_until": lease_until,
+            "step": current,
+            "progress": progress,
+        }
     )
 
 

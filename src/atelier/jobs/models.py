@@ -81,9 +81,12 @@ class Receipt:
     billed: Billed
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job's header. Its params, checkpoints, result and records are stored beside it, not in it."""
+    """A job's header. Its params, checkpoints, result and records are stored beside it, not in it.
+
+    Without slots: `changed` copies a dictionary where `dataclasses.replace` sets forty fields one by one.
+    """
 
     id: str
     kind: str
@@ -133,6 +136,13 @@ class Job:
     shows: Json = field(default_factory=dict)
     """What milestones made that is worth showing before the end, by key; small."""
 
+    def changed(self, changes: Mapping[str, Any]) -> Job:
+        """Return the header with other values for these fields."""
+        job = object.__new__(Job)
+        job.__dict__.update(self.__dict__)
+        job.__dict__.update(changes)
+        return job
+
     @property
     def attention_at(self) -> datetime | None:
         """When the sweeper has to look at it; None for ended jobs."""
@@ -174,6 +184,8 @@ class Snapshot:
     job: Job
     records: tuple[Record, ...] = ()
     result: Json | None = None
+    parts: Mapping[str, Json] | None = None
+    """What is kept beside the header, where a write handed it over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

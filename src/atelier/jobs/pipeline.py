@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,12 +20,13 @@ from atelier.jobs.events import Advanced, Event, StageStarted
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Billed, Job, Json, Outcome, Reason, Step
 from atelier.jobs.ports import Clock, Decision, Store, Touch
+from atelier.jobs.steps import StepWriter
 
 Params = TypeVar("Params", bound=BaseModel)
 State = TypeVar("State", bound=BaseModel)
 
-STEP_INTERVAL = timedelta(seconds=1)
-"""Steps are written at most this often; the latest wins."""
+SOON = 0.002
+"""Seconds that a stage's entry may wait for what follows it at once, to be written together with that."""
 
 
 class Snooze(Exception):
@@ -37,20 +39,24 @@ class Snooze(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence."""
+    """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence.
+
+    `light`: its work may begin before its entry is written, for it harms nobody where the run has lost its lease.
+    """
 
     name: str
     progress: float
     message: str
+    light: bool
     work: Callable[[Any, Run[Any, Any]], Awaitable[None]]
 
 
 StageMethod = Callable[[Any, "Run[Any, Any]"], Awaitable[None]]
 
 
-def stage(*, progress: float, message: str) -> Callable[[StageMethod], Stage]:
+def stage(*, progress: float, message: str, light: bool = False) -> Callable[[StageMethod], Stage]:
     """Declare a pipeline's method as a stage; the method's name is the stage's name on the wire."""
-    return lambda method: Stage(name=method.__name__, progress=progress, message=message, work=method)
+    return lambda method: Stage(name=method.__name__, progress=progress, message=message, light=light, work=method)
 
 
 class Product(BaseModel):
@@ -89,23 +95,47 @@ class Progress:
     billed: Billed = "no"
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a run's log that is collected and not known to be written: all behind the number `seq`."""
+
+    seq: int
+    events: tuple[Event, ...] = ()
+
+    def longer(self, event: Event) -> Tail:
+        """Return it with one more."""
+        return Tail(self.seq, (*self.events, event))
+
+    def behind(self, seq: int) -> tuple[Event, ...]:
+        """Return what a log that has reached `seq` lacks."""
+        return self.events[max(seq - self.seq, 0) :]
+
+    def written(self, seq: int) -> Tail:
+        """Return what is left once the log is known to have reached `seq`."""
+        return Tail(seq, self.behind(seq))
+
+
 class Run(Generic[Params, State]):
     """One attempt at a job: what a stage may see and do. Every write carries the claim's fence."""
 
     params: Params
     state: State
 
-    def __init__(self, *, job: Job, services: Services) -> None:
+    def __init__(self, *, job: Job, services: Services, parts: Mapping[str, Json] | None = None) -> None:
         self.job = job
         self.loaded = False
         self.progress = Progress()
-        self._parts: dict[str, Json] = {}
+        self._parts = dict(parts) if parts is not None else {}
         self._services = services
+        self._stage = job.stage
         self._steps = StepWriter(self._write_step)
+        self._tail = Tail(job.seq)
+        self._soon: asyncio.TimerHandle | None = None
+        self._catching_up: asyncio.Task[None] | None = None
 
     async def load(self, pipeline: Pipeline[Params, State]) -> None:
         """Read the params and what earlier attempts left. Belongs to the work: what is unreadable fails the run."""
-        self._parts = await self._services.store.parts(self.job.id)
+        self._parts = self._parts or await self._services.store.parts(self.job.id)
         kept = self._parts.get("state", {})
         self.params = pipeline.params.model_validate(self._parts["params"])
         self.state = pipeline.state.model_validate(kept.get("values", {}))
@@ -119,12 +149,23 @@ class Run(Generic[Params, State]):
         return self._services.now()
 
     async def enter(self, stage: Stage) -> None:
-        """Record that `stage` begins and keep the state reached so far, in one write."""
+        """Record that `stage` begins and keep the state reached so far, in one write.
+
+        That of a light stage is written along with what follows it at once, or soon after.
+        """
         self._steps.stop()
+        self._stage = stage.name
         event = StageStarted(stage=stage.name, progress=stage.progress, message=stage.message, data=self._history())
-        state = self.checkpoint()
-        await self._write(event, {"state": state} if state != self._kept else {})
-        self._kept = state
+        if not stage.light:
+            await self._write(event)
+            return
+        self._tail = self._tail.longer(event)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON, self._write_soon)
+
+    def unwritten(self, job: Job) -> tuple[Event, ...]:
+        """Return what the log of `job`, as it is now, still lacks of this run: only the run itself makes it longer."""
+        return self._tail.behind(job.seq)
 
     async def once(
         self,
@@ -145,7 +186,7 @@ class Run(Generic[Params, State]):
             self._steps.stop()
             shows = {key: show(made)} if show is not None else {}
             event = Advanced(progress=progress, message=message, data={"key": key, **shows}, shows=shows)
-            await self._write(event, {kept: made})
+            await self._write(event, parts={kept: made})
             self._parts[kept] = made
         return self._parts[kept]
 
@@ -155,7 +196,7 @@ class Run(Generic[Params, State]):
         progress = low + (high - low) * step / max(total, 1)
         self._steps.put(
             Step(
-                stage=self.job.stage,
+                stage=self._stage,
                 step=step,
                 total=total,
                 progress=round(progress, 1),
@@ -173,9 +214,11 @@ class Run(Generic[Params, State]):
     async def ordering(self, *, abort: Outcome, billed: Billed, price: Billed) -> AsyncIterator[None]:
         """Surround a provider's call, so that a cancel's receipt is true.
 
-        Cancelled inside, the outcome is `abort`, and `billed` says whether that costs. Behind it, the bytes are here:
+        What was collected is written before. Cancelled inside, the outcome is `abort`, and `billed` says whether that costs. Behind it, the bytes are here:
         a cancel came too late, and `price` says whether they are paid for. What an earlier order cost stays paid.
         """
+        if self._tail.events:
+            await self._write()
         paid = self.progress.billed == "yes"
         self.progress.outcome, self.progress.billed = abort, "yes" if paid else billed
         yield
@@ -188,16 +231,38 @@ class Run(Generic[Params, State]):
         return {"progress": so_far, "values": self.state.model_dump(mode="json")}
 
     def close(self) -> None:
-        """Stop writing steps: the attempt is over."""
+        """Write nothing more by itself: the attempt is over."""
         self._steps.stop()
+        self._await_no_more()
 
-    async def _write(self, event: Event, parts: dict[str, Json]) -> None:
+    async def _write(self, *events: Event, parts: Mapping[str, Json] | None = None) -> None:
+        """Write what was collected and these events, with the state reached so far and `parts`."""
+        self._await_no_more()
+        state = self.checkpoint()
+        kept = {**({"state": state} if state != self._kept else {}), **(parts or {})}
+
         def decide(job: Job) -> Decision:
             require_fence(job, self.job.fence)
-            return Decision(events=(event,), parts=parts)
+            return Decision(events=(*self.unwritten(job), *events), parts=kept)
 
         snapshot = await self._services.store.write(self.job.id, decide)
-        self.job = snapshot.job if snapshot is not None else self.job
+        self._kept = state
+        if snapshot is not None and snapshot.job.rev > self.job.rev:
+            self.job, self._tail = snapshot.job, self._tail.written(snapshot.job.seq)
+
+    def _await_no_more(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+
+    def _write_soon(self) -> None:
+        """Write what was collected: nothing followed it at once. What fails here is found out by the next write."""
+        self._soon = None
+        self._catching_up = asyncio.create_task(self._catch_up(), name=f"catch up {self.job.id}")
+
+    async def _catch_up(self) -> None:
+        with contextlib.suppress(AtelierError):
+            await self._write()
 
     async def _write_step(self, step: Step) -> None:
         lease_until = self.now + self._services.lease
@@ -219,44 +284,6 @@ class Services:
     store: Store
     now: Clock
     lease: timedelta
-
-
-class StepWriter:
-    """Writes the latest step at most once a second; writes nothing after `stop`."""
-
-    def __init__(self, write: Callable[[Step], Awaitable[None]]) -> None:
-        self._write = write
-        self._latest: Step | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._last = float("-inf")
-
-    def put(self, step: Step) -> None:
-        """Remember `step` and see that it, or a later one, is written soon."""
-        self._latest = step
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            due = max(loop.time(), self._last + STEP_INTERVAL.total_seconds())
-            self._timer = loop.call_at(due, self._flush)
-
-    def stop(self) -> None:
-        """Forget what was not written."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._latest = None
-
-    def _flush(self) -> None:
-        self._timer = None
-        if self._latest is not None:
-            self._last = asyncio.get_running_loop().time()
-            self._task = asyncio.create_task(self._attempt(self._latest))
-
-    async def _attempt(self, step: Step) -> None:
-        """A lost step is no loss: the next one, or the stage's end, says more."""
-        try:
-            await self._write(step)
-        except AtelierError:
-            return
 
 
 async def perform(pipeline: Pipeline[Any, Any], run: Run[Any, Any]) -> Product:

@@ -17,10 +17,14 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What to do to a job: events to play and parts to keep, all or nothing. No events: nothing is written."""
+    """What to do to a job: events to play and parts to keep, all or nothing. No events: nothing is written.
+
+    `reads`: hand over what is kept beside the header as well, where that costs less than asking for it.
+    """
 
     events: tuple[Event, ...] = ()
     parts: Mapping[str, Json] = field(default_factory=dict)
+    reads: bool = False
 
 
 Decide = Callable[[Job], Decision]

@@ -40,6 +40,7 @@ RELEASE_WAIT = timedelta(seconds=3)
 
 AnyPipeline = Pipeline[Any, Any]
 AnyRun = Run[Any, Any]
+Parts = Mapping[str, Json] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Runner:
             logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
             self._held.add(worker)
             try:
-                await (self._run(job, watch) if job.group is None else self._run_member(job, watch))
+                await (self._run if job.group is None else self._run_member)(job, snapshot.parts, watch)
             finally:
                 self._held.discard(worker)
             return Delivery.SETTLED
@@ -147,10 +148,11 @@ class Runner:
                 return Decision()
             if job.attempt >= job.max_attempts:
                 return Decision(events=(Failed(fault=fault_of(worker_lost(job))),))
+            claimed = Claimed(worker=worker, lease_until=now + self._policy.lease)
             taken_over = (
                 (Retried(run_at=now, fault=fault_of(worker_lost(job))),) if job.status is Status.PROCESSING else ()
             )
-            return Decision(events=(*taken_over, Claimed(worker=worker, lease_until=now + self._policy.lease)))
+            return Decision(events=(*taken_over, claimed), reads=True)
 
         return decide
 
@@ -166,19 +168,19 @@ class Runner:
         if job.status is Status.QUEUED:
             await self._queue.dispatch(job)
 
-    async def _run_member(self, job: Job, watch: Watch) -> None:
+    async def _run_member(self, job: Job, parts: Parts, watch: Watch) -> None:
         """Run a member unless its group is paused, then see that the next ones are handed over."""
         admitted = await self._groups.admit(job)
         if admitted is not None:
-            await self._run(admitted, watch)
+            await self._run(admitted, parts, watch)
         else:
             held: AnyRun = Run(job=job, services=self._services)
             await self._settle(self._pipelines[job.kind], held, Ending(Held()))
         await self._groups.left(job)
 
-    async def _run(self, job: Job, watch: Watch) -> None:
+    async def _run(self, job: Job, parts: Parts, watch: Watch) -> None:
         pipeline = self._pipelines[job.kind]
-        run: AnyRun = Run(job=job, services=self._services)
+        run: AnyRun = Run(job=job, services=self._services, parts=parts)
         work = asyncio.create_task(perform(pipeline, run), name=f"work {job.id}")
         try:
             ending = await self._race(run, work, watch.until(interrupted(job.fence)))
@@ -250,9 +252,10 @@ class Runner:
 
         def decide(job: Job) -> Decision:
             require_fence(job, run.job.fence)
+            before = run.unwritten(job)
             if job.cancel_requested_at is not None or ending.event is None:
-                return Decision(events=(Cancelled(receipt=_receipt(job, run, self._now())),))
-            return Decision(events=(ending.event,), parts=parts)
+                return Decision(events=(*before, Cancelled(receipt=_receipt(job, run, self._now()))))
+            return Decision(events=(*before, ending.event), parts=parts)
 
         counted = Counted(decide)
         resumable = run.loaded and not isinstance(ending.event, Completed)

@@ -126,7 +126,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         self._providers, self._storage, self._spool = providers, storage, spool
         metrics.providers(providers)
 
-    @stage(progress=5.0, message="Starting generation")
+    @stage(progress=5.0, message="Starting generation", light=True)
     async def processing(self, run: ImageRun) -> None:
         """Find who will draw, before anything is ordered."""
         self._provider(run)
@@ -140,7 +140,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         draft = await self._draft(run) if run.params.draft_first else None
         await self._content(run, draft)
 
-    @stage(progress=UPLOADING, message="Storing the picture")
+    @stage(progress=UPLOADING, message="Storing the picture", light=True)
     async def uploading(self, run: ImageRun) -> None:
         """Store the content; an attempt that did not draw it takes it from the spool, or draws it again."""
         draft = await self._draft(run) if run.params.draft_first else None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, Call, Caller, JsonRoute, Keyed, Reader, answer, wait_of
+from atelier.api.deps import STREAM, Call, JsonRoute, Keyed, Reader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.images import offers, orders, translate
 from atelier.api.images.endings import Endings
@@ -65,7 +65,7 @@ Wait = Annotated[int, Query(ge=0, le=60, description="With `after`: seconds to w
     response_model=Accepted | JobView,
     responses=CREATES,
 )
-async def generate(body: GenerateRequest, call: Caller, key: Key = None, prefer: Prefer = None) -> Response:
+async def generate(body: GenerateRequest, call: Call, key: Key = None, prefer: Prefer = None) -> Response:
     """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`.
 
     With `Prefer: wait=n` wait up to n seconds for its end and answer the job as `GET` would.
@@ -87,20 +87,20 @@ async def generate(body: GenerateRequest, call: Caller, key: Key = None, prefer:
     responses={200: EVENTS, **CREATES},
     dependencies=[STREAM],
 )
-async def generate_stream(body: GenerateRequest, call: Caller, key: Key = None) -> Response:
+async def generate_stream(body: GenerateRequest, call: Call, key: Key = None) -> Response:
     """Record the job durably and send its events until it ends. Going away does not change the job."""
     submitted = await _submit(body, call, key)
     return _stream(submitted.snapshot.job, 0, call, _replayed(submitted))
 
 
 @router.get("/providers", summary="Who can draw", responses={503: PROBLEM})
-async def providers(call: Caller) -> ProviderList:
+async def providers(call: Call) -> ProviderList:
     """List the configured providers: what may be asked of each, what it costs, and how it has been lately."""
     return offers.to_providers(call.around.providers, call.around.slots)
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses={422: PROBLEM, 503: PROBLEM})
-async def jobs(query: Annotated[History, Query()], call: Caller) -> JobList:
+async def jobs(query: Annotated[History, Query()], call: Call) -> JobList:
     """Filter by status, blog and creation; page with `cursor`. Jobs made without a key are not listed."""
     if call.anonymous:
         return JobList(jobs=[], next_cursor=None)
@@ -158,7 +158,7 @@ async def job_stream(
     response_model=JobView,
     responses={202: {"model": JobView, "description": "Asked; the receipt is not there yet."}, **CHANGES},
 )
-async def cancel(job_id: str, call: Caller) -> Response:
+async def cancel(job_id: str, call: Call) -> Response:
     """Cancel; waits up to five seconds for the receipt. 409 with the job when it has ended already."""
     try:
         cancelled = await call.around.engine.cancel(call.owner, job_id)
@@ -176,7 +176,7 @@ async def retry(job_id: str, call: Keyed) -> JobView:
 
 
 @router.post("/jobs/{job_id}/ticket", summary="Get a ticket for a job", responses=CHANGES)
-async def ticket(job_id: str, call: Caller) -> TicketView:
+async def ticket(job_id: str, call: Call) -> TicketView:
     """Return a token with which anybody may read and watch this job, and nothing else: `?ticket=` in its addresses.
 
     It is for clients that cannot send headers, and ends ten minutes after the job must have ended.
@@ -198,7 +198,7 @@ async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitt
         pace=order.pace,
         expected=order.expected,
         key=key,
-        request=orders.meaning(body),
+        request=orders.meaning(body) if key is not None else "",
     )
     return await submit(call, new, price(call, order.params.provider, order.params.quality))
 

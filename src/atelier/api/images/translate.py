@@ -180,7 +180,7 @@ def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Js
 
 
 def _to_update(record: Record, base: str) -> ProgressUpdate:
-    return to_progress_update(record).model_copy(update={"data": _kept(record.data, base)})
+    return to_progress_update(record, _kept(record.data, base))
 
 
 def _kept(data: Json, base: str) -> Json:

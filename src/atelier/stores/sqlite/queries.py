@@ -45,17 +45,28 @@ class Snapshots:
         self._read: OrderedDict[str, tuple[str, Snapshot]] = OrderedDict()
 
     def read(self, connection: sqlite3.Connection, job_id: str, after: int) -> Snapshot | None:
-        """Return the job, its records behind `after` and its result: one statement, so one moment."""
+        """Return the job, its records behind `after` and its result, as of one moment: what one statement read."""
+        snapshot = self._unchanged(connection, job_id) or self._fresh(connection, job_id)
+        return (
+            snapshot if snapshot is None or after == 0 else replace(snapshot, records=_behind(snapshot.records, after))
+        )
+
+    def _unchanged(self, connection: sqlite3.Connection, job_id: str) -> Snapshot | None:
+        known = self._read.get(job_id)
+        if known is None:
+            return None
+        row = connection.execute("SELECT header FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return known[1] if row is not None and row[0] == known[0] else None
+
+    def _fresh(self, connection: sqlite3.Connection, job_id: str) -> Snapshot | None:
         row = connection.execute(WHOLE, (job_id,)).fetchone()
         if row is None:
             return None
-        known = self._read.get(job_id)
-        if known is None or known[0] != row[0]:
-            known = self._read[job_id] = (row[0], _whole(*row))
-            if len(self._read) > REMEMBERED:
-                self._read.popitem(last=False)
-        snapshot = known[1]
-        return snapshot if after == 0 else replace(snapshot, records=_behind(snapshot.records, after))
+        snapshot = _whole(*row)
+        self._read[job_id] = (row[0], snapshot)
+        if len(self._read) > REMEMBERED:
+            self._read.popitem(last=False)
+        return snapshot
 
 
 def _whole(header: str, records: str | None, result: str | None) -> Snapshot:

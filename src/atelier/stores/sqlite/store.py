@@ -71,8 +71,9 @@ class SqliteStore:
             if not decision.events:
                 return Snapshot(job=place.job)
             after, records = lifecycle.play(place.job, decision.events, self._now())
+            parts = {**transaction.parts(place), **decision.parts} if decision.reads else None
             transaction.save(place, after, records, decision.parts)
-            return Snapshot(job=after, records=records, result=decision.parts.get("result"))
+            return Snapshot(job=after, records=records, result=decision.parts.get("result"), parts=parts)
 
         return await self._writer.do(work, self._tell)
 

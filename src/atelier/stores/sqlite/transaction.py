@@ -87,6 +87,12 @@ class Transaction:
         row = self._connection.execute("SELECT number, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return Place(row[0], codec.load_job(row[1])) if row else None
 
+    def parts(self, place: Place) -> dict[str, Json]:
+        """Return what is kept beside a header, by key."""
+        connection = self.connection if place.job.id in self._written else self._connection
+        rows = connection.execute("SELECT key, body FROM parts WHERE job = ?", (place.number,)).fetchall()
+        return {key: codec.load_part(body) for key, body in rows}
+
     def insert(self, job: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> bool:
         """Add a new job with its first records and parts. False, having changed nothing: its id is taken."""
         if self.load(job.id) is not None:

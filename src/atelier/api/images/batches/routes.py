@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, Call, Caller, JsonRoute, Reader, answer, wait_of
+from atelier.api.deps import STREAM, Call, JsonRoute, Reader, answer, wait_of
 from atelier.api.errors import problem
 from atelier.api.images import orders
 from atelier.api.images.batches import translate
@@ -38,7 +38,7 @@ router = APIRouter(prefix=orders.ROOT, tags=["batches"], route_class=JsonRoute)
 @router.post(
     "/batch-generate", summary="Queue many pictures", response_model=BatchAccepted | BatchView, responses=CREATES
 )
-async def batch_generate(body: BatchRequest, call: Caller, key: Key = None, prefer: Prefer = None) -> Response:
+async def batch_generate(body: BatchRequest, call: Call, key: Key = None, prefer: Prefer = None) -> Response:
     """Record a job for each picture durably and answer at once; watch them all at `urls.stream`.
 
     With `Prefer: wait=n` wait up to n seconds for the end of all and answer the batch as `GET` would.
@@ -81,7 +81,7 @@ async def batch_stream(batch_id: str, call: Reader) -> Response:
     response_model=BatchView,
     responses={202: {"model": BatchView, "description": "Asked; some receipts are not there yet."}, **CHANGES},
 )
-async def cancel_batch(batch_id: str, call: Caller) -> Response:
+async def cancel_batch(batch_id: str, call: Call) -> Response:
     """Cancel what has not ended; waits up to five seconds for the receipts. 409 with the batch when all has ended."""
     group = await _batch(batch_id, call)
     try:
