@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 from tests.jobs import Clock
 
-from atelier.jobs.engine import JobEngine, Limits, NewJob
+from atelier.jobs.engine import JobEngine, NewJob
 from atelier.jobs.events import Claimed
 from atelier.jobs.models import Job
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
 from atelier.jobs.ports import Decision, Ready, worker_name
 from atelier.jobs.sweeper import Retention
-from atelier.jobs.verdicts import Policy
+from atelier.jobs.verdicts import Limits, Policy
 from atelier.stores.sqlite import SqliteStore
 
 
@@ -75,6 +75,7 @@ class Hand:
         self.dispatched: list[Job] = []
         self.asked: list[Sequence[Ready]] = []
         self.losing: set[str] = set()
+        self.withdrawn: list[Job] = []
 
     async def dispatch(self, job: Job) -> None:
         self.dispatched.append(job)
@@ -82,6 +83,9 @@ class Hand:
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
         self.asked.append(waiting)
         return [ready for ready in waiting if ready.job_id in self.losing]
+
+    async def withdraw(self, job: Job) -> None:
+        self.withdrawn.append(job)
 
 
 class Register:

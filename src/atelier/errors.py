@@ -10,6 +10,7 @@ AtelierError
 │   ├── AlreadyTerminal   the job has ended
 │   └── JobConflict       a worker's write came after its lease or its run ended
 ├── QueueFull             too much waits already
+├── QueueUnavailable      the queue cannot be reached, or cannot deliver now
 ├── IdempotencyMismatch   the key was used for another request
 ├── StoreUnavailable      the store did not answer, or not in time
 │   └── StoreFull         no room left for records
@@ -39,6 +40,7 @@ Code = Literal[
     "already_terminal",
     "body_too_large",
     "queue_full",
+    "queue_unavailable",
     "timeout",
     "too_many_connections",
     "provider_not_configured",
@@ -114,6 +116,13 @@ class QueueFull(AtelierError):
     """So much waits already that nothing more is accepted now."""
 
     code = "queue_full"
+    retryable = True
+
+
+class QueueUnavailable(AtelierError):
+    """What carries jobs cannot be reached, or what it carries cannot be taken now."""
+
+    code = "queue_unavailable"
     retryable = True
 
 

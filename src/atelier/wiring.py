@@ -13,10 +13,10 @@ from pathlib import Path
 from atelier.api.images.batches.translate import KIND as BATCH
 from atelier.api.keys import Keys
 from atelier.errors import AtelierError, StartRefused, StoreUnavailable
-from atelier.jobs.engine import JobEngine, Limits
+from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock, Store
 from atelier.jobs.sweeper import Retention
-from atelier.jobs.verdicts import Policy
+from atelier.jobs.verdicts import Limits, Policy
 from atelier.pipelines import image
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
 from atelier.providers.health import Observed

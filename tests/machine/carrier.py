@@ -33,3 +33,6 @@ class Carrier:
 
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
         return [ready for ready in waiting if (ready.job_id, ready.dispatch) not in self.tasks]
+
+    async def withdraw(self, job: Job) -> None:
+        """Leave it to its delivery, which comes late and changes nothing."""

@@ -15,11 +15,11 @@ from unittest import mock
 
 from tests.jobs import Clock
 
-from atelier.jobs.engine import JobEngine, Limits
+from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Queue, Store
 from atelier.jobs.runner import AnyPipeline
 from atelier.jobs.sweeper import Retention
-from atelier.jobs.verdicts import Policy
+from atelier.jobs.verdicts import Limits, Policy
 from atelier.stores.sqlite import SqliteStore, schema, threads
 
 LEASE = timedelta(seconds=30)

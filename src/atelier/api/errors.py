@@ -30,6 +30,7 @@ STATUS: dict[Code, HTTPStatus] = {
     "already_terminal": HTTPStatus.CONFLICT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "queue_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "timeout": HTTPStatus.REQUEST_TIMEOUT,
     "too_many_connections": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -24,21 +24,10 @@ from atelier.jobs.ports import Clock, Delivery, Find, Presence, Queue, Store
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.sweeper import Retention, Sweeper
 from atelier.jobs.tally import Counted, show_kinds
-from atelier.jobs.verdicts import Policy, cancelling, reopening
+from atelier.jobs.verdicts import Limits, Policy, cancelling, reopening
 
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the worker's receipt before it answers without."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What the engine grants: attempts; for each kind slots and the time to finish; a queue's length; a group's window."""
-
-    max_attempts: int
-    deadlines: Mapping[str, timedelta]
-    slots: Mapping[str, int]
-    queue: int
-    windows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +77,7 @@ class JobEngine:
     ) -> None:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
         self._pipelines, self._nonce, self._numbers = pipelines, identity.random_id(), itertools.count()
+        self._sweeping = asyncio.Lock()
         show_kinds(pipelines.values())
         self._backlog = Backlog(store, limit=limits.queue, now=now)
         self._followers = Followers(store, self._backlog.ahead)
@@ -231,6 +221,7 @@ class JobEngine:
         logs.info("cancel_requested", job_id=job_id)
         await self.groups.left(snapshot.job)
         if snapshot.job.status.terminal:
+            await self._queue.withdraw(snapshot.job)
             return snapshot.job
         return await self.wait(job_id, CANCEL_WAIT) or snapshot.job
 
@@ -257,6 +248,10 @@ class JobEngine:
         """Handle one delivery of the queue. See Runner."""
         return await self._runner.deliver(job_id, dispatch)
 
+    async def attend(self, job_id: str) -> datetime | None:
+        """Look after one job as a sweep does; when to look again at the latest, None where that is never."""
+        return await self._sweeper.attend(job_id)
+
     async def waiting(self) -> dict[str, int]:
         """Count the jobs of each kind that are due and not started, in the whole store. Raises StoreUnavailable."""
         return {kind: await self._backlog.due(kind) for kind in self._pipelines}
@@ -272,8 +267,11 @@ class JobEngine:
         return self._followers.count
 
     async def sweep(self) -> int:
-        """Repair one bounded lot of jobs and groups that nobody attends to; how many were seen. See Sweeper, GroupSweeper."""
-        return await self._sweeper.sweep() + await self._group_sweeper.sweep()
+        """Repair one bounded lot of jobs and groups that nobody attends to; how many were seen, 0 while a sweep goes on."""
+        if self._sweeping.locked():
+            return 0
+        async with self._sweeping:
+            return await self._sweeper.sweep() + await self._group_sweeper.sweep()
 
     def close(self) -> None:
         """Start no more runs and end every `follow`: the process is about to end."""

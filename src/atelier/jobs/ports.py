@@ -229,11 +229,15 @@ class Queue(Protocol):
     async def dispatch(self, job: Job) -> None:
         """See that the worker hears of `job`'s present dispatch at its `run_at`, at least once.
 
-        A dispatch that was carried before is not carried again, even where it was lost on the way.
+        A dispatch that was carried before is not carried again, even where it was lost on the way. Never raises: what
+        could not be carried is lost, and found.
         """
 
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
         """Return those of these dispatches that nothing carries (any more): no worker will hear of them."""
+
+    async def withdraw(self, job: Job) -> None:
+        """Carry `job`, which has ended, no more, where that is easily had; a delivery on its way changes nothing."""
 
 
 class Presence(Protocol):

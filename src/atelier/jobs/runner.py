@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from atelier import logs
 from atelier.errors import AtelierError, JobConflict, StoreUnavailable
-from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Held, Retried, Snoozed
+from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Held, Redispatched, Retried, Snoozed
 from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
-from atelier.jobs.models import Fault, Job, Json, Receipt, Status
+from atelier.jobs.models import Fault, Job, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
 from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
 from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import (
+    Ending,
     Policy,
     after_failure,
     after_snooze,
@@ -27,6 +27,7 @@ from atelier.jobs.verdicts import (
     deadline_exceeded,
     fault_of,
     interrupted,
+    premature,
     stops_at,
     worker_lost,
 )
@@ -41,14 +42,6 @@ RELEASE_WAIT = timedelta(seconds=3)
 AnyPipeline = Pipeline[Any, Any]
 AnyRun = Run[Any, Any]
 Parts = Mapping[str, Json] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended: the event to write (None: the cancellation that was asked for) and the parts to keep with it."""
-
-    event: Event | None
-    parts: Mapping[str, Json] = field(default_factory=dict)
 
 
 class Runner:
@@ -144,6 +137,8 @@ class Runner:
     def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
             now = self._now()
+            if premature(job, dispatch, now):
+                return Decision(events=(Redispatched(),))
             if job.kind not in self._pipelines or not claimable(job, dispatch, now):
                 return Decision()
             if job.attempt >= job.max_attempts:
@@ -195,19 +190,19 @@ class Runner:
     ) -> Ending | None:
         """Wait for the work, racing it against the job's own log, the deadline and a shutdown. None: stop quietly."""
         news: set[asyncio.Future[Any]] = {work, interruption, self._released}
-        lease_until = self._now() + self._policy.lease
+        lease_until, handed_back_at = self._now() + self._policy.lease, self._policy.handed_back_at(self._now())
         while True:
-            left = stops_at(run.job) - self._now()
+            left = min(stops_at(run.job), handed_back_at) - self._now()
             pause = max(0.0, min(self._policy.lease / 3, left).total_seconds())
             await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return self._ending_of(run, work)
             if interruption.done():
                 return self._interruption(run, interruption.result())
-            if self._released.done():
-                return Ending(Snoozed(run_at=self._now(), reason=None))
-            if self._now() >= stops_at(run.job):
+            if self._now() >= stops_at(run.job) and not self._released.done():
                 return Ending(deadline_exceeded())
+            if self._now() >= handed_back_at or self._released.done():
+                return Ending(Snoozed(run_at=self._now(), reason=None))
             lease_until = await self._renew(run, lease_until)
             if self._now() >= lease_until:
                 return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from atelier import logs, metrics
@@ -61,6 +61,15 @@ class Sweeper:
         handed, forgotten = await self._hand_over_lost(), await self._forget()
         metrics.LAST_SWEEP.set(self._now().timestamp())
         return len(overdue) + handed + forgotten
+
+    async def attend(self, job_id: str) -> datetime | None:
+        """Look after one job as a sweep does; when to look again at the latest, None where that is never."""
+        job = await self._store.get(job_id)
+        if job is None or job.status.terminal:
+            return None
+        await self._attend(job, frozenset())
+        after = await self._store.get(job_id)
+        return None if after is None or after.status.terminal else after.must_finish_by
 
     async def _take_over(self) -> None:
         """Hand over the jobs of processes that have ended, without waiting for their leases."""

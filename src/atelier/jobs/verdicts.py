@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from atelier.errors import AlreadyTerminal, AtelierError, Conflict, DeadlineExceeded, WorkerLost
 from atelier.jobs.events import Cancelled, CancelRequested, Event, Failed, Reopened, Retried, Snoozed
-from atelier.jobs.models import Fault, Job, Reason, Receipt, Status
+from atelier.jobs.models import Fault, Job, Json, Reason, Receipt, Status
 from atelier.jobs.ports import Decision
 
 DEADLINE_MARGIN = timedelta(seconds=3)
 """A run stops this long before its deadline, or a tenth of its time if that is less: its own word shall come first."""
 
 LONGEST_BACKOFF = timedelta(minutes=5)
+
+EARLY = timedelta(minutes=1)
+"""A delivery that comes sooner than this before the job's time is no clock's difference: the job is queued again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +27,31 @@ class Policy:
 
     lease: timedelta
     retry_base: timedelta
+    longest_run: timedelta | None = None
+    """How long one delivery may run before the job is handed back; None: as long as the job may take."""
+
+    def handed_back_at(self, now: datetime) -> datetime:
+        """Return when a run that begins now is handed back."""
+        return now + self.longest_run if self.longest_run is not None else datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What the engine grants: attempts; for each kind slots and the time to finish; a queue's length; a group's window."""
+
+    max_attempts: int
+    deadlines: Mapping[str, timedelta]
+    slots: Mapping[str, int]
+    queue: int
+    windows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: the event to write (None: the cancellation that was asked for) and the parts to keep with it."""
+
+    event: Event | None
+    parts: Mapping[str, Json] = field(default_factory=dict)
 
 
 def claimable(job: Job, dispatch: int, now: datetime) -> bool:
@@ -34,6 +62,12 @@ def claimable(job: Job, dispatch: int, now: datetime) -> bool:
         return job.run_at is None or job.run_at <= now
     expired = job.lease_until is not None and job.lease_until <= now
     return job.status is Status.PROCESSING and expired
+
+
+def premature(job: Job, dispatch: int, now: datetime) -> bool:
+    """Whether the present delivery came so early that it cannot wait: a queue may not look as far ahead as the job."""
+    waits = job.status is Status.QUEUED and job.dispatch == dispatch
+    return waits and job.run_at is not None and job.run_at - now > EARLY
 
 
 def worker_lost(job: Job) -> WorkerLost:

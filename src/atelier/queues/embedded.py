@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from atelier.errors import StoreUnavailable
+from atelier.errors import QueueUnavailable
 from atelier.jobs.background import going_on
 from atelier.jobs.models import Job
 from atelier.jobs.ports import Clock, Deliver, Ready, Store
@@ -44,6 +44,9 @@ class EmbeddedQueue:
         """Lose nothing."""
         return ()
 
+    async def withdraw(self, job: Job) -> None:
+        """Do nothing: what has ended is not due."""
+
     def start(self, deliver: Deliver) -> None:
         """Begin to hand due jobs to `deliver`."""
         self._dispatcher = asyncio.create_task(self._serve(deliver), name="dispatcher")
@@ -55,10 +58,13 @@ class EmbeddedQueue:
             await asyncio.wait({self._dispatcher})
             self._dispatcher = None
 
+    async def close(self) -> None:
+        """Hold nothing."""
+
     async def ping(self) -> None:
-        """Answer if jobs are being handed over. Raises StoreUnavailable when not."""
+        """Answer if jobs are being handed over. Raises QueueUnavailable when not."""
         if self._dispatcher is None or self._dispatcher.done():
-            raise StoreUnavailable("The queue's dispatcher is not running.")
+            raise QueueUnavailable("The queue's dispatcher is not running.")
 
     async def _serve(self, deliver: Deliver) -> None:
         while True:

@@ -262,8 +262,11 @@ class Groups:
 
         counted = Counted(decide)
         snapshot = await self._store.write(job_id, counted)
-        if snapshot is not None:
-            counted.count(snapshot.job)
+        if snapshot is None:
+            return
+        counted.count(snapshot.job)
+        if snapshot.job.status.terminal and counted.events:
+            await self._queue.withdraw(snapshot.job)
 
     def close(self) -> None:
         """End every `follow`: the process is about to end."""
