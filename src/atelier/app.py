@@ -82,6 +82,7 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         cap=DailyCap(store, ANONYMOUS, config.limits.anonymous_daily_cost, services.now),
         pictures=adapters.pictures,
         providers=services.providers,
+        deliveries=services.deliveries if config.role != "web" else None,
         slots=config.slots.image,
         origins=Origins(
             configured=config.cors_origins, public_url=str(config.public_url) if config.public_url else None
@@ -148,6 +149,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
             chore.cancel()
         for provider in services.providers.values():
             await provider.close()
+        await services.queue.close()
         await services.adapters.presence.close()
         await services.adapters.store.close()
 

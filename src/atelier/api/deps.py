@@ -21,6 +21,7 @@ from starlette.datastructures import URL
 from starlette.responses import Response
 
 from atelier.api.access import Access
+from atelier.api.deliveries import Deliveries
 from atelier.api.keys import ANONYMOUS
 from atelier.api.limits import DailyCap, Streams
 from atelier.api.origins import Origins
@@ -53,6 +54,7 @@ class Surroundings:
     cap: DailyCap
     pictures: PictureFiles
     providers: Mapping[str, ObservedProvider]
+    deliveries: Deliveries | None
     slots: int
     origins: Origins
     checks: Mapping[str, Check]
