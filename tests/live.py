@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -45,24 +45,34 @@ class Live:
 Serve = Callable[..., AbstractAsyncContextManager[Live]]
 
 
+@contextlib.contextmanager
+def listener(port: int = 0) -> Iterator[socket.socket]:
+    """Listen on a free port, or on this one; its protocol is named, or the loop leaves Nagle's 40 ms in every answer."""
+    with socket.socket(proto=socket.IPPROTO_TCP) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+        bound.listen(512)
+        yield bound
+
+
 @contextlib.asynccontextmanager
-async def serving(data: Path, adapters: Adapters | None = None, **settings: object) -> AsyncIterator[Live]:
+async def serving(
+    data: Path, adapters: Adapters | None = None, *, port: int = 0, **settings: object
+) -> AsyncIterator[Live]:
     """Serve for the length of the block."""
     config = Settings(**with_planted({"data_dir": data, "grace_seconds": 1, **settings}))
     WATCH.know_all(config)
     app = await asyncio.to_thread(create_app, config, adapters)
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # named, or the loop leaves Nagle's 40 ms in every answer
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(512)
+    with listener(port) as bound:
         shape = uvicorn.Config(
             watched(app), http=Connection, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=3
         )
         server = uvicorn.Server(shape)
-        running = asyncio.create_task(server.serve(sockets=[listener]))
+        running = asyncio.create_task(server.serve(sockets=[bound]))
         while not server.started:
             assert not running.done(), running.exception()
             await asyncio.sleep(0.01)
-        port = listener.getsockname()[1]
+        port = bound.getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             yield Live(app, client, server, port)
         app.state.surroundings.engine.close()
