@@ -129,10 +129,10 @@ class Runner:
             logs.info("job_claimed", kind=job.kind, attempt=job.attempt, fence=job.fence)
             self._held.add(worker)
             try:
-                await (self._run if job.group is None else self._run_member)(job, snapshot.parts, watch)
+                ended = await (self._run if job.group is None else self._run_member)(job, snapshot.parts, watch)
             finally:
                 self._held.discard(worker)
-            return Delivery.SETTLED
+            return Delivery.SETTLED if ended else Delivery.BUSY
 
     def _claim(self, worker: str, dispatch: int) -> Decide:
         def decide(job: Job) -> Decision:
@@ -163,17 +163,19 @@ class Runner:
         if job.status is Status.QUEUED:
             await self._queue.dispatch(job)
 
-    async def _run_member(self, job: Job, parts: Parts, watch: Watch) -> None:
+    async def _run_member(self, job: Job, parts: Parts, watch: Watch) -> bool:
         """Run a member unless its group is paused, then see that the next ones are handed over."""
         admitted = await self._groups.admit(job)
         if admitted is not None:
-            await self._run(admitted, parts, watch)
+            ended = await self._run(admitted, parts, watch)
         else:
             held: AnyRun = Run(job=job, services=self._services)
-            await self._settle(self._pipelines[job.kind], held, Ending(Held()))
+            ended = await self._settle(self._pipelines[job.kind], held, Ending(Held()))
         await self._groups.left(job)
+        return ended
 
-    async def _run(self, job: Job, parts: Parts, watch: Watch) -> None:
+    async def _run(self, job: Job, parts: Parts, watch: Watch) -> bool:
+        """Run the job; whether its end was written. If not, its delivery has to outlive whoever holds the job now."""
         pipeline = self._pipelines[job.kind]
         run: AnyRun = Run(job=job, services=self._services, parts=parts)
         work = asyncio.create_task(perform(pipeline, run), name=f"work {job.id}")
@@ -182,8 +184,7 @@ class Runner:
         finally:
             run.close()
             await _abort(work)
-        if ending is not None:
-            await self._settle(pipeline, run, ending)
+        return ending is not None and await self._settle(pipeline, run, ending)
 
     async def _race(
         self, run: AnyRun, work: asyncio.Task[Product], interruption: asyncio.Future[Job | None]
@@ -242,8 +243,8 @@ class Runner:
             return Ending(after_failure(run.job, fault, None, self._now(), self._policy))
         return Ending(Completed(cost=product.cost, warnings=product.warnings), {"result": product.result})
 
-    async def _settle(self, pipeline: AnyPipeline, run: AnyRun, ending: Ending) -> None:
-        """Write the ending; after a cancel request every ending is `cancelled`."""
+    async def _settle(self, pipeline: AnyPipeline, run: AnyRun, ending: Ending) -> bool:
+        """Write the ending; after a cancel request every ending is `cancelled`. Whether it is written."""
 
         def decide(job: Job) -> Decision:
             require_fence(job, run.job.fence)
@@ -261,14 +262,15 @@ class Runner:
                 snapshot = await self._store.write(run.job.id, counted)
             except JobConflict:
                 logs.info("lease_lost", fence=run.job.fence)
-                return
+                return False
             except StoreUnavailable as error:
                 logs.warning("ending_not_written", reason=error.message)
                 await asyncio.sleep(2.0**again)
                 continue
             counted.count(snapshot.job if snapshot is not None else run.job)
             await self._report(pipeline, run, snapshot.job if snapshot is not None else run.job)
-            return
+            return True
+        return False
 
     async def _report(self, pipeline: AnyPipeline, run: AnyRun, job: Job) -> None:
         code = job.fault.code if job.fault is not None else None
