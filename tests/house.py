@@ -106,12 +106,12 @@ class Register:
 class House:
     """An engine and everything around it."""
 
-    def __init__(self, store: SqliteStore, clock: Clock) -> None:
-        self.store, self.clock, self.queue, self.pipeline = store, clock, Hand(), Scripted()
+    def __init__(self, store: SqliteStore, clock: Clock, queue: Hand) -> None:
+        self.store, self.clock, self.queue, self.pipeline = store, clock, queue, Scripted()
         self.presence = Register()
         self.engine = self.another_engine()
 
-    def another_engine(self) -> JobEngine:
+    def another_engine(self, *, longest_run: timedelta | None = None) -> JobEngine:
         return JobEngine(
             store=self.store,
             queue=self.queue,
@@ -124,7 +124,7 @@ class House:
                 deadlines={"image": timedelta(minutes=10), "batch": timedelta(hours=1), "board": timedelta(hours=48)},
                 windows={"batch": 4, "board": 4},
             ),
-            policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2)),
+            policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2), longest_run=longest_run),
             retention=Retention(kinds=("image",), groups=("batch",), keep=timedelta(days=30)),
             secret=b"secret",
             now=self.clock,

@@ -19,6 +19,7 @@ from tests.cloud_tasks.validation import wrong
 
 SERVICE = "google.cloud.tasks.v2.CloudTasks"
 QUEUE = "projects/project/locations/europe-west1/queues/jobs"
+grpc.aio.init_grpc_aio()  # for the whole run: else grpc waits for its thread whenever its last object goes, in the loop
 Context = Any
 """grpc.aio.ServicerContext; the library has no types."""
 

@@ -1,19 +1,57 @@
-"""The house that tests of the engine live in."""
+"""The house that tests of the engine live in: with a queue that only remembers, and with Cloud Tasks."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
-from tests.house import House
+from tests.cloud_tasks.issuer import EMAIL, Issuer
+from tests.cloud_tasks.server import QUEUE, CloudTasks
+from tests.house import Hand, House
 from tests.jobs import Clock
 
+from atelier.jobs.models import Job
+from atelier.jobs.ports import Ready
+from atelier.queues.cloud_tasks import CloudTasksQueue, Target
 from atelier.stores.sqlite import SqliteStore
 
 
-@pytest.fixture
-async def house(store: SqliteStore, clock: Clock) -> AsyncIterator[House]:
-    house = House(store, clock)
-    yield house
-    await house.engine.drain(timedelta())
+class Tasks(Hand):
+    """Cloud Tasks, whose server is paused: the test delivers. It loses what the test says, and is asked what it lost."""
+
+    def __init__(self, server: CloudTasks, clock: Clock) -> None:
+        super().__init__()
+        target = Target(url="http://127.0.0.1:9/", email=EMAIL, audience="worker", longest=timedelta(minutes=30))
+        self.carrier = CloudTasksQueue(queue=QUEUE, target=target, endpoint=server.endpoint, now=clock)
+        self._server = server
+
+    async def dispatch(self, job: Job) -> None:
+        await super().dispatch(job)
+        await self.carrier.dispatch(job)
+
+    async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
+        for ready in await super().lost(waiting):
+            for name in [name for name in self._server.queue.held if f"{ready.job_id}-{ready.dispatch}" in name]:
+                self._server.queue.remove(name)
+        return await self.carrier.lost(waiting)
+
+    async def withdraw(self, job: Job) -> None:
+        await super().withdraw(job)
+        await self.carrier.withdraw(job)
+
+
+@pytest.fixture(params=["by_hand", "cloud_tasks"])
+async def house(request: pytest.FixtureRequest, store: SqliteStore, clock: Clock) -> AsyncIterator[House]:
+    if request.param == "by_hand":
+        house = House(store, clock, Hand())
+        yield house
+        await house.engine.drain(timedelta())
+        return
+    async with CloudTasks(Issuer()).serving() as server:
+        server.queue.pause()
+        queue = Tasks(server, clock)
+        house = House(store, clock, queue)
+        yield house
+        await house.engine.drain(timedelta())
+        await queue.carrier.close()
