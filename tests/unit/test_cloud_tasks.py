@@ -129,7 +129,7 @@ async def test_a_server_that_hangs_is_not_waited_for(desk: Desk, monkeypatch: py
     monkeypatch.setattr(cloud_tasks, "TRY_SECONDS", 0.1)
     desk.server.faults.hangs = True
     async with asyncio.timeout(3):
-        await desk.queue.dispatch(desk.job())
+        await asyncio.gather(*(desk.queue.dispatch(desk.job(attempt=1, dispatch=number)) for number in range(1, 500)))
         await desk.queue.withdraw(desk.job())
         assert not await desk.queue.lost([Ready(job_id="job-1", dispatch=1)])
 

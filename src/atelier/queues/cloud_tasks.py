@@ -42,7 +42,7 @@ TRY_SECONDS = 3.0
 PAUSE_SECONDS = 0.2
 """Pause before the second try; doubles with each."""
 
-AT_ONCE = 50
+AT_ONCE = 100
 """Most calls of this process at one time."""
 
 REST_SECONDS = 5.0
@@ -167,10 +167,13 @@ class CloudTasksQueue:
             logs.info("dispatch_not_withdrawn", reason=_said(error))
 
     async def _call(self, method: str, **request: object) -> None:
-        """Call once, with an end. Raises what is in FAILING."""
-        async with self._room:
-            client = await self._connected()
-            await getattr(client, method)(**request, timeout=TRY_SECONDS, retry=None)
+        """Call once, with an end, whatever it waits for. Raises what is in FAILING."""
+        try:
+            async with asyncio.timeout(TRY_SECONDS), self._room:
+                client = await self._connected()
+                await getattr(client, method)(**request, timeout=TRY_SECONDS, retry=None)
+        except TimeoutError as error:
+            raise DeadlineExceeded("No answer in time.") from error  # type: ignore[no-untyped-call]
 
     async def _connected(self) -> CloudTasksAsyncClient:
         async with self._connecting:
