@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from contextvars import ContextVar
@@ -61,6 +62,7 @@ def configure(level: str) -> None:
 
     Of other libraries only warnings: some tell whole addresses, with the keys in them.
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # grpc writes past every log
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     least = logging.getLevelNamesMapping()[level.upper()]

@@ -146,6 +146,8 @@ async def test_no_more_runs_than_slots_and_the_rest_come_again(place: Cloud, mon
     async with place.service(slots={"image": 2}) as live:
         jobs = [await submit(live, NOOP) for _ in range(6)]
         await eventually(lambda: {code for _, code in place.server.queue.deliveries} == {429})
+        answer = await live.client.post(WORKER, json={"job_id": jobs[-1], "dispatch": 1}, headers=place.bearer())
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
         assert place.provider.calls == 2
         assert (await live.client.get("/metrics")).text.count("atelier_running_jobs 2.0") == 1
         place.provider.gate.set()
@@ -165,6 +167,18 @@ async def test_duplicates_lost_answers_and_disorder_cost_nothing(place: Cloud) -
         assert {code for _, code in place.server.queue.deliveries} <= {200, 409}
         assert len(place.server.queue.deliveries) > 40
         assert place.provider.calls == 20
+
+
+async def test_a_delivery_that_outlasts_its_deadline_is_not_run_twice(tmp_path: Path) -> None:
+    async with cloud(tmp_path / "data", speed=1800) as place, place.service() as live:
+        place.server.configure(min_backoff=300)
+        place.provider.gate.clear()
+        job_id = await submit(live, NOOP)
+        await eventually(lambda: [code for _, code in place.server.queue.deliveries][:2] == [504, 409])
+        place.provider.gate.set()
+        assert (await ended(live, job_id))["attempt"] == 1
+        await eventually(lambda: place.server.queue.deliveries[-1][1] == 200)
+        assert place.provider.calls == 1
 
 
 async def test_jobs_are_accepted_while_cloud_tasks_is_down_and_none_is_lost(
