@@ -14,7 +14,7 @@ from atelier.errors import AtelierError, JobConflict, StoreUnavailable
 from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Held, Redispatched, Retried, Snoozed
 from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
-from atelier.jobs.models import Fault, Job, Receipt, Status
+from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
 from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
 from atelier.jobs.tally import Counted
