@@ -45,7 +45,7 @@ def held(seconds: int) -> dict[str, Any]:
 
 
 async def test_jobs_are_carried_by_cloud_tasks(place: Cloud) -> None:
-    async with place.service() as live:
+    async with place.service(retry_base_seconds=0.1) as live:
         assert (await live.client.get("/ready")).json()["checks"]["queue"] == "ok"
         jobs = await asyncio.gather(*(submit(live, NOOP) for _ in range(20)))
         for job_id in jobs:
@@ -289,10 +289,10 @@ async def test_a_sweep_can_be_ordered_and_one_at_a_time(place: Cloud, monkeypatc
 async def test_a_worker_that_stops_hands_its_jobs_back_and_takes_no_more(place: Cloud) -> None:
     place.provider.gate.clear()
     async with place.service("web") as web:
-        async with place.service("worker", grace_seconds=0.1) as worker:
+        async with place.service("worker") as worker:
             job_id = await submit(web, NOOP)
             await eventually(lambda: place.provider.calls == 1)
-            worker.app.state.surroundings.engine.close()
+            await worker.app.state.surroundings.engine.drain(timedelta())
             order = {"job_id": job_id, "dispatch": 9}
             assert (await worker.client.post(WORKER, json=order, headers=place.bearer())).status_code == 503
         job = await stored(web, job_id)
