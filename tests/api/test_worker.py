@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -301,3 +302,30 @@ async def test_a_worker_that_stops_hands_its_jobs_back_and_takes_no_more(place: 
         place.provider.gate.set()
         async with place.service("worker"):
             assert (await ended(web, job_id))["attempt"] == 1
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_goes_wrong_every_job_ends_and_is_drawn_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(sweeper, "QUEUE_PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(cloud_tasks, "REST_SECONDS", 0.2)
+    chance = random.Random(seed)
+    async with cloud(tmp_path / "data") as place, place.service(sweep_seconds=0.2, slots={"image": 8}) as live:
+        faults, queue = place.server.faults, place.server.queue
+        place.server.configure(min_backoff=0.5, max_attempts=3)
+        faults.jitter_seconds, faults.random = 0.05, random.Random(seed)
+        jobs = list[str]()
+        for _ in range(40):
+            faults.unavailable = chance.random() < 0.2
+            faults.creates_fail_before, faults.creates_fail_after = chance.randrange(3), chance.randrange(3)
+            faults.duplicates, faults.lose_acks = chance.randrange(2), chance.randrange(3)
+            jobs += await asyncio.gather(*(submit(live, NOOP) for _ in range(5)))
+            if chance.random() < 0.1:
+                queue.purge()
+        faults.unavailable, faults.creates_fail_before, faults.creates_fail_after = False, 0, 0
+        for job_id in jobs:
+            job = await ended(live, job_id, within=60)
+            assert (job["status"], job["attempt"]) == ("completed", 1)
+        assert place.provider.calls == len(jobs) == 200
