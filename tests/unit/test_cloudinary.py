@@ -47,6 +47,7 @@ async def test_the_account_is_told_with_each_call_and_not_to_the_process(
         monkeypatch.setattr(cloudinary.config(), name, value, raising=False)
     storage = storage_of(server)
     await save(storage)
+    assert all("upload_preset" not in asset.fields for asset in server.assets.values())
     await storage.remove("job-1")
     await storage.ping()
     assert all(f"/v1_1/{CLOUD}/" in asked for asked in server.asked)
@@ -152,10 +153,11 @@ async def test_it_is_signed_when_it_is_sent(server: Cloudinary) -> None:
     """A place in the queue of uploads may be waited for; the signature is made behind it."""
     storage = storage_of(server, timeout=SECOND, patience=20 * SECOND)
     server.troubles.extend(["hang"] * AT_ONCE)
+    before = time.time()
     first = [asyncio.create_task(save(storage, f"job-{n}")) for n in range(AT_ONCE)]
     while len(server.asked) < AT_ONCE:
         await asyncio.sleep(0.01)
-    late, before = asyncio.create_task(save(storage, "late")), time.time()
+    late = asyncio.create_task(save(storage, "late"))
     await asyncio.wait([*first, late])
     (asset,) = server.assets.values()
     assert int(asset.fields["timestamp"]) >= int(before + 1)
