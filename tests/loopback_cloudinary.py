@@ -16,6 +16,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import HTTP
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -108,17 +109,24 @@ class Cloudinary:
         if trouble in {"drop", "hang"}:
             return False
         if trouble == "html":
-            return await send(writer, 502, b"<html><h1>Bad gateway</h1></html>")
+            return await self._send(writer, 502, b"<html><h1>Bad gateway</h1></html>")
         if trouble in TROUBLES:
             status, answer = TROUBLES[trouble]
-            return await send(writer, status, json.dumps(answer).encode())
+            return await self._send(writer, status, json.dumps(answer).encode())
         status, answer = self._route(method, target, headers, body)
         if trouble == "drop_after":
             return False
         sent = json.dumps(answer).encode()
         if trouble == "drip":
             return await drip(writer, sent)
-        return await send(writer, status, sent)
+        return await self._send(writer, status, sent)
+
+    async def _send(self, writer: asyncio.StreamWriter, status: int, body: bytes) -> bool:
+        date = formatdate(self.now(), usegmt=True)
+        head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\nDate: {date}\r\nX-Request-Id: r-1\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        return True
 
     def _route(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, Fields]:
         parts = urlsplit(target)
@@ -211,13 +219,6 @@ def form(content_type: str, body: bytes) -> tuple[Fields, bytes | None]:
         else:
             fields[name] = content.decode()
     return fields, file
-
-
-async def send(writer: asyncio.StreamWriter, status: int, body: bytes) -> bool:
-    head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\nX-Request-Id: r-1\r\n\r\n"
-    writer.write(head.encode() + body)
-    await writer.drain()
-    return True
 
 
 async def drip(writer: asyncio.StreamWriter, body: bytes) -> bool:

@@ -53,6 +53,9 @@ class Painter:
             await self._stall()
         return GeneratedImage(data=picture(len(self.requests)), model="m", seed=7, cost=0.5)
 
+    async def ping(self) -> None:
+        """Nobody to reach."""
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

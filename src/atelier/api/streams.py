@@ -26,6 +26,9 @@ SEND_SECONDS = 20
 LONGEST_SECONDS = 55 * 60
 """A stream that is older ends with the farewell: Cloud Run cuts whatever has lasted an hour, without a word."""
 
+PROBES, PROBE_SECONDS = 5, 0.4
+"""How many events a probe sends, and how far apart: what comes all at once was held back on the way."""
+
 FAREWELL = b": come back with the last id\nretry: 1000\n\n"
 """What a stream says when it has to end before its job has."""
 
@@ -62,6 +65,17 @@ def group_stream(
 ) -> EventSourceResponse:
     """Return the response that sends the states of a group's members, without numbers, until None or the updates end."""
     return _response(_states(updates, to_message), headers)
+
+
+def probe_stream() -> EventSourceResponse:
+    """Return a response like every stream's, whose few events say their number and when they were sent."""
+    return _response(_probes(), {})
+
+
+async def _probes() -> AsyncIterator[bytes]:
+    for number in range(1, PROBES + 1):
+        yield encode({"number": number, "of": PROBES, "sent_at": time.time()}, number)
+        await asyncio.sleep(PROBE_SECONDS if number < PROBES else 0)
 
 
 def _response(events: AsyncIterator[bytes], headers: dict[str, str]) -> EventSourceResponse:

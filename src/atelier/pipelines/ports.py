@@ -122,6 +122,9 @@ class ImageProvider(Protocol):
     async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
         """Return the picture's bytes as the provider sent them, not yet checked."""
 
+    async def ping(self) -> None:
+        """Answer if pictures could be ordered now, with these credentials; none is. Raises ProviderError."""
+
     async def close(self) -> None:
         """Let go of connections and processes."""
 
