@@ -36,16 +36,19 @@ class Proxy:
         self._tasks.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            allowed = b"gzip" in head.lower().partition(b"accept-encoding:")[2].partition(b"\r\n")[0]
             _, target, _ = head.split(b" ", 2)
             async with httpx.AsyncClient(base_url=self._upstream, timeout=20) as client:
-                await self._pass(client, target.decode(), writer)
+                await self._pass(client, target.decode(), writer, zipped=allowed)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             return
         finally:
             self._tasks.discard(task)
             writer.close()
 
-    async def _pass(self, client: httpx.AsyncClient, target: str, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, client: httpx.AsyncClient, target: str, writer: asyncio.StreamWriter, *, zipped: bool
+    ) -> None:
         async with client.stream("GET", target) as answer:
             if self._fault == "cut":
                 first = await anext(answer.aiter_bytes())
@@ -54,7 +57,7 @@ class Proxy:
                 return
             whole = await answer.aread()
             says = dict(self._says)
-            if self._fault == "compress":
+            if self._fault == "compress" and zipped:
                 whole, says["Content-Encoding"] = gzip.compress(whole), "gzip"
             if self._fault == "collect":
                 says["Content-Length"] = str(len(whole))

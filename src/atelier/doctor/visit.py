@@ -13,6 +13,7 @@ from atelier import production, settings, wiring
 from atelier.doctor import address
 from atelier.doctor.findings import Check, Finding, Verdict, finding, ill, well
 from atelier.errors import StartRefused
+from atelier.pipelines.ports import Spool
 from atelier.settings import PREFIX, Settings
 from atelier.wiring import Adapters, Services
 
@@ -20,6 +21,8 @@ LEAST_FREE = 200_000_000
 """Bytes below which a disk counts as full: a busy hour's pictures."""
 
 CLOSE_SECONDS = 5.0
+NOBODY = "doctor"
+"""Whose bytes are spooled for a moment; no job has this id."""
 
 
 async def examine(config: Settings, url: str | None) -> AsyncIterator[Finding]:
@@ -59,6 +62,7 @@ def _checks(config: Settings, services: Services) -> Iterator[tuple[str, Check]]
     if config.queue.kind != "embedded":  # that one is part of the serving process
         yield "queue", partial(_asked, services.queue.ping, f"{config.queue.kind} answers")
     yield "storage", partial(_asked, storage.ping, f"{config.storage.kind} takes pictures")
+    yield "spool", partial(_spool, services.adapters.spool)
     for name, provider in services.providers.items():
         yield f"provider {name}", partial(_asked, provider.ping, "can be asked")
 
@@ -67,6 +71,14 @@ async def _asked(ping: Callable[[], Awaitable[None]], seen: str) -> Verdict:
     """Say what was seen where a part answers; what it raises is the finding."""
     await ping()
     return well(seen)
+
+
+async def _spool(spool: Spool) -> Verdict:
+    """Keep, read and drop a few bytes as a drawing would: mounted volumes do not all take every step of that."""
+    await spool.keep(NOBODY, 0, b"ready", {})
+    kept = await spool.read(NOBODY, 0)
+    await spool.drop(NOBODY, 0)
+    return well("keeps bytes") if kept == (b"ready", {}) else ill("does not give back what it was given.")
 
 
 async def _close(services: Services) -> None:
