@@ -141,6 +141,7 @@ def test_gcloud_itself_understands_every_command(gcloud: dict[str, Any], tmp_pat
     """Each is parsed by gcloud, which then finds nobody logged in."""
     assert gcloud
     names = {"$(date +%Y%m%d-%H%M%S)": "now", "REVISION": "r", "$NAME": "web", "$ROLE": "roles/r", "$SECRET": "s"}
+    names |= {"$WORKER_URL": "https://worker.example.org", "$PUBLIC_URL": "https://web.example.org"}
     names |= {"$ACCOUNTS": "project.iam.gserviceaccount.com", "$REGION": "europe-west1", "${_REGION}": "europe-west1"}
     quiet = {"CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true", "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     environment = {**os.environ, **quiet, "CLOUDSDK_CONFIG": str(tmp_path), "CLOUDSDK_CORE_PROJECT": "project"}
@@ -148,7 +149,9 @@ def test_gcloud_itself_understands_every_command(gcloud: dict[str, Any], tmp_pat
         if words[1:3] in (["config", "set"], ["auth", "application-default"]):
             continue
         said = [_filled(word, names) for word in words]
-        run = subprocess.run(said, env=environment, input="", capture_output=True, text=True, timeout=60, check=False)
+        run = subprocess.run(
+            said, env=environment, cwd=ROOT, input="", capture_output=True, text=True, timeout=60, check=False
+        )
         assert "active account" in run.stderr, f"{' '.join(said)}\n{run.stderr[:500]}"
 
 
