@@ -142,7 +142,7 @@ def test_gcloud_itself_understands_every_command(gcloud: dict[str, Any], tmp_pat
     assert gcloud
     names = {"$(date +%Y%m%d-%H%M%S)": "now", "REVISION": "r", "$NAME": "web", "$ROLE": "roles/r", "$SECRET": "s"}
     names |= {"$WORKER_URL": "https://worker.example.org", "$PUBLIC_URL": "https://web.example.org"}
-    names |= {"$ACCOUNTS": "project.iam.gserviceaccount.com", "$REGION": "europe-west1", "${_REGION}": "europe-west1"}
+    names |= {"$ACCOUNTS": "project.iam.gserviceaccount.com", "$REGION": "europe-west1"}
     quiet = {"CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true", "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     environment = {**os.environ, **quiet, "CLOUDSDK_CONFIG": str(tmp_path), "CLOUDSDK_CORE_PROJECT": "project"}
     for words in CALLS:
@@ -156,6 +156,7 @@ def test_gcloud_itself_understands_every_command(gcloud: dict[str, Any], tmp_pat
 
 
 def _filled(word: str, names: dict[str, str]) -> str:
+    word = substituted(word)
     for name, value in names.items():
         word = word.replace(name, value)
     return re.sub(r"\$\{?\w+\}?", "x1", word)
@@ -172,19 +173,29 @@ def test_every_setting_that_is_named_exists() -> None:
     assert names_in(text) - known - groups == set()
 
 
-def environment_of(step: str) -> dict[str, str]:
-    """Return what a service of the build is given, with its substitutions filled in."""
+def substituted(word: str) -> str:
+    """Return an argument of the build as Cloud Build hands it on."""
     told = {
         "PROJECT_ID": "project", "_PUBLIC_URL": "https://web.example.org", "_WORKER_URL": "https://worker.example.org",
         "_CORS_ORIGINS": "https://web.example.org,https://www.example.org",
     }  # fmt: skip
     values = {**BUILD["substitutions"], **told}
-    arguments = dict(one.removeprefix("--").split("=", 1) for one in STEPS[step]["args"] if "=" in one)
-    plain, secret = (arguments[name] for name in ("set-env-vars", "set-secrets"))
-    for _ in range(3):
-        plain, secret = (re.sub(r"\$\{(\w+)\}", lambda m: str(values[m[1]]), one) for one in (plain, secret))
+    for _ in range(2):  # a substitution may name others, but those no more
+        word = re.sub(r"\$\{(\w+)\}", lambda found: str(values[found[1]]), word)
+    assert "${" not in word
+    return word
+
+
+def flags_of(step: str) -> dict[str, str]:
+    return dict(substituted(one).removeprefix("--").split("=", 1) for one in STEPS[step]["args"] if "=" in one)
+
+
+def environment_of(step: str) -> dict[str, str]:
+    """Return what a service of the build is given; its secrets are empty."""
+    flags = flags_of(step)
+    plain, secret = flags["set-env-vars"], flags["set-secrets"]
     assert plain.startswith("^|^")
-    settings = dict(one.strip().split("=", 1) for one in plain.removeprefix("^|^").split("|"))
+    settings = dict(one.split("=", 1) for one in plain.removeprefix("^|^").split("|"))
     kept = dict(one.split("=", 1) for one in secret.split(","))
     assert not settings.keys() & kept.keys()
     return {**settings, **dict.fromkeys(kept, "")}
@@ -212,10 +223,6 @@ def test_what_the_build_sets_is_what_production_starts_with(
     assert config.grace_seconds + 3 < 10, "Cloud Run kills ten seconds after SIGTERM; the server adds three"
 
 
-def flags_of(step: str) -> dict[str, str]:
-    return dict(one.removeprefix("--").split("=", 1) for one in STEPS[step]["args"] if "=" in one)
-
-
 def test_the_services_suit_streams_and_runs() -> None:
     web, worker = flags_of("web"), flags_of("worker")
     assert LONGEST_SECONDS < int(web["timeout"]) == 3600
@@ -225,7 +232,7 @@ def test_the_services_suit_streams_and_runs() -> None:
     dispatches = re.search(r"--max-concurrent-dispatches=(\d+)", PAGE)
     assert dispatches is not None
     assert int(dispatches[1]) == slots * int(worker["max-instances"])
-    assert BUILD["substitutions"]["_SPOOL"].endswith("uid=10001;gid=10001")
+    assert worker["add-volume"].endswith("uid=10001;gid=10001")
     assert "10001:10001" in DOCKERFILE
 
 
