@@ -1,4 +1,4 @@
-"""The service's entry: `app` for any ASGI server, and `python main.py [serve | keys …]`."""
+"""The service's entry: `app` for any ASGI server, and `python main.py [serve | keys … | doctor]`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import asyncio
 import contextlib
 import gc
 import math
+import os
+import re
 import socket
 import sys
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +19,7 @@ from fastapi import FastAPI
 from atelier import logs, settings
 from atelier.api.connections import KEEP_ALIVE_SECONDS, Connection, most_connections
 from atelier.app import create_app
+from atelier.doctor import Finding, examine, ill
 from atelier.errors import InvalidInput, StartRefused
 from atelier.settings import Settings
 from atelier.wiring import check_start, open_keys
@@ -95,6 +99,35 @@ async def revoke_key(key_id: str) -> None:
             raise InvalidInput("There is no key with this id; `keys list` shows them.", loc=("id",))
 
 
+async def visit(url: str | None) -> bool:
+    """Print a line for each part; whether all are well."""
+    try:
+        config = settings.read()
+    except StartRefused as refusal:
+        print(Finding(name="settings", verdict=ill(refusal.message)).line)  # noqa: T201 - the command's answer
+        return False
+    logs.configure("error")
+    well = True
+    async for found in examine(config, url):
+        print(found.line, flush=True)  # noqa: T201 - the command's answer
+        well = well and found.verdict.well
+    return well
+
+
+async def doctor(url: str | None) -> NoReturn:
+    """Visit, and leave at once with the answer: a thread that hangs, on a dead disk say, would hold up an end in order."""
+    code = 0 if await visit(url) else 1
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _address(text: str) -> str:
+    """Read the argument of --url. Raises ArgumentTypeError."""
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+        raise argparse.ArgumentTypeError("must be an address like https://atelier.example.org")
+    return text
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="main.py", description="atelier: pictures as durable jobs")
     commands = parser.add_subparsers(dest="command")
@@ -105,6 +138,10 @@ def _arguments() -> argparse.Namespace:
     keys.add_parser("create", help="make a key and print it; it is not shown again").add_argument("owner")
     keys.add_parser("list", help="print every key's id, time of making and owner")
     keys.add_parser("revoke", help="refuse a key from now on").add_argument("id")
+    visits = commands.add_parser(
+        "doctor", help="try every part and say what to mend; ends with 0 if all is well, else 1"
+    )
+    visits.add_argument("--url", type=_address, help="the service's address as callers have it: tries its streams, too")
     return parser.parse_args()
 
 
@@ -118,6 +155,8 @@ def main() -> None:
             asyncio.run(list_keys())
         case ("keys", "revoke"):
             asyncio.run(revoke_key(arguments.id))
+        case ("doctor", _):
+            asyncio.run(doctor(arguments.url))
         case _:
             serve()
 

@@ -15,7 +15,8 @@ AtelierError
 ├── StoreUnavailable      the store did not answer, or not in time
 │   └── StoreFull         no room left for records
 ├── StorageError          the pictures' storage failed
-│   └── StorageFull       no room left
+│   ├── StorageFull       no room left
+│   └── StorageRefused    it refuses, and will again until somebody mends the configuration
 ├── ProviderError         a provider failed; subclasses say how
 │   ├── ProviderRefused, ProviderRateLimited, ProviderUnavailable, ProviderNotConfigured
 ├── InvalidImage          what the provider sent is not a complete picture
@@ -166,6 +167,12 @@ class StorageFull(StorageError):
     """No room is left for pictures."""
 
     code = "storage_full"
+
+
+class StorageRefused(StorageError):
+    """The storage refuses what it was asked; asking again changes nothing until somebody mends the configuration."""
+
+    retryable = False
 
 
 class ProviderError(AtelierError):

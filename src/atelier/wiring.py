@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from atelier import logs
 from atelier.api.deliveries import Deliveries
 from atelier.api.images.batches.translate import KIND as BATCH
 from atelier.api.keys import Keys
-from atelier.errors import AtelierError, StartRefused, StoreUnavailable
+from atelier.errors import AtelierError, StartRefused, StorageError, StoreUnavailable
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock, Deliver, Queue, Store
 from atelier.jobs.sweeper import Retention
@@ -26,6 +27,7 @@ from atelier.providers.sandbox import Sandbox
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.queues.presence import DiskPresence
 from atelier.settings import PREFIX, Settings
+from atelier.storage.cloudinary.account import Account
 from atelier.storage.disk import DiskStorage
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
@@ -113,13 +115,13 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
 def build_adapters(settings: Settings) -> Adapters:
     """Make the adapters the settings name. Touches only the data directory."""
     secret = _secret(settings)
-    storage = DiskStorage(settings.data_dir / "pictures", secret)
+    files = DiskStorage(settings.data_dir / "pictures", secret)
     return Adapters(
         store=build_store(settings),
         presence=DiskPresence(settings.data_dir / "workers"),
-        storage=storage,
+        storage=_cloudinary(settings, secret) if settings.storage.kind == "cloudinary" else files,
         spool=DiskSpool(settings.data_dir / "spool"),
-        pictures=storage,
+        pictures=files,  # those of earlier days are served, wherever new ones go
         image_providers={name: _image_provider(name, settings) for name in settings.image_providers},
         secret=secret,
     )
@@ -222,6 +224,17 @@ def _image_provider(name: str, settings: Settings) -> ImageProvider:
     return IMAGE_PROVIDERS[name]()
 
 
+def _cloudinary(settings: Settings, secret: bytes) -> Storage:
+    """Make the storage at Cloudinary, whose SDK nobody else imports. Raises StartRefused."""
+    url = settings.storage_url.get_secret_value() if settings.storage_url is not None else ""
+    account = Account.of(url, str(settings.storage.upload_prefix))
+    try:
+        from atelier.storage.cloudinary.storage import CloudinaryStorage  # noqa: PLC0415 - only where it is used
+    except ValueError as error:  # the SDK reads its own name in the environment, used or not
+        raise StartRefused("CLOUDINARY_URL must look like cloudinary://key:secret@cloud, or not be set.") from error
+    return CloudinaryStorage(account, secret)
+
+
 def _days(days: float) -> timedelta | None:
     return timedelta(days=days) if days else None
 
@@ -266,9 +279,19 @@ async def check_start(settings: Settings) -> None:
     try:
         await adapters.store.open()
         await adapters.presence.open()
-        await adapters.storage.ping()
+        await _check_storage(settings, adapters.storage)
     except AtelierError as error:
         raise StartRefused(error.message) from error
     finally:
         await adapters.presence.close()
         await adapters.store.close()
+
+
+async def _check_storage(settings: Settings, storage: Storage) -> None:
+    """Raise what must be mended. Somebody else's service that is only down comes back, and uploads wait for it."""
+    try:
+        await storage.ping()
+    except StorageError as error:
+        if settings.storage.kind == "disk" or not error.retryable:
+            raise
+        logs.warning("storage_away", reason=error.message)

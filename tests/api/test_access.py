@@ -20,7 +20,7 @@ from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 
 PUBLIC = {
-    "/", "/studio", "/health", "/ready", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json",
+    "/", "/studio", "/health", "/health/stream", "/ready", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json",
     "/pictures/{folder}/{name}",
 }  # fmt: skip
 """What anybody may read."""

@@ -53,6 +53,9 @@ class Painter:
             await self._stall()
         return GeneratedImage(data=picture(len(self.requests)), model="m", seed=7, cost=0.5)
 
+    async def ping(self) -> None:
+        """Nobody to reach."""
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
@@ -68,11 +71,11 @@ class Unsteady(DiskStorage):
 
     failed = False
 
-    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+    async def save(self, job_id: str, number: int, content: Content, *, alt: str, shared: bool) -> Stored:
         if not self.failed:
             self.failed = True
             raise StorageError("Not now.")
-        return await super().save(job_id, number, content, shared=shared)
+        return await super().save(job_id, number, content, alt=alt, shared=shared)
 
 
 def picture(shade: int) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from tests.history import History, Watch, picture_of
-from tests.images import ROOT, ended
+from tests.images import ROOT, ended, events_of
 from tests.live import Live, Serve
 
 from atelier import wiring
@@ -217,3 +217,43 @@ async def test_a_reader_that_stops_is_let_go_and_delays_nobody(
         assert not live.server.server_state.tasks
         assert "atelier_open_streams 0.0" in (await live.client.get("/metrics")).text
     assert not any(record.exc_info for record in caplog.records), "it is an everyday event"
+
+
+async def test_a_stream_ends_before_a_platform_cuts_it_and_goes_on_elsewhere(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a stop: a farewell without an error, for a job that lives; the client comes back with its number."""
+    monkeypatch.setattr(streams, "LONGEST_SECONDS", 0.5)
+    stall = {"prompt": "x", "sandbox": {"scenario": "stall"}}
+    answer = await live.client.post(f"{ROOT}/generate/stream", json=stall)
+    assert answer.text.endswith(streams.FAREWELL.decode())
+    events = events_of(answer.text)
+    assert [event["stage"] for _, event in events][:3] == ["queued", "processing", "generating"]
+    assert all(event["stage"] != "error" for _, event in events)
+    job, last = events[-1][1]["job_id"], events[-1][0]
+    again = await live.client.get(f"{ROOT}/jobs/{job}/stream", headers={"Last-Event-ID": str(last)})
+    assert again.text.endswith(streams.FAREWELL.decode())
+    assert all(number >= last for number, _ in events_of(again.text))
+    await live.client.post(f"{ROOT}/jobs/{job}/cancel")
+    rest = await live.client.get(f"{ROOT}/jobs/{job}/stream", headers={"Last-Event-ID": str(last)})
+    assert events_of(rest.text)[-1][1]["status"] == "cancelled"
+
+
+async def test_a_groups_stream_ends_likewise(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LONGEST_SECONDS", 0.5)
+    stall = {"images": [{"prompt": "x", "sandbox": {"scenario": "stall"}}]}
+    batch = (await live.client.post(f"{ROOT}/batch-generate", json=stall)).json()
+    text = (await live.client.get(batch["urls"]["stream"])).text
+    assert text.endswith(streams.GROUP_FAREWELL.decode())
+    await live.client.post(batch["urls"]["cancel"])
+
+
+async def test_what_is_busy_ends_in_time_too(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LONGEST_SECONDS", 0.5)
+    async with played(serve, tmp_path, Played(steps=400, pause=0.01)) as live:
+        text = (await live.client.post(f"{ROOT}/generate/stream", json={"prompt": "Long"})).text
+        assert text.endswith(streams.FAREWELL.decode())
+
+
+def test_a_stream_is_shorter_than_what_cloud_run_allows() -> None:
+    assert streams.LONGEST_SECONDS + streams.SEND_SECONDS < 3600

@@ -24,7 +24,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 def rows(heading: str) -> list[list[str]]:
     """Return the cells of the table that has this heading."""
     table = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()[2:]]
 
 
 def instruments() -> list[MetricWrapperBase]:
@@ -63,8 +63,25 @@ def test_every_label_is_explained() -> None:
 
 def test_the_page_speaks_of_no_metric_that_is_not_there() -> None:
     known = {shown(one) for one in instruments()}
+    known |= {f"{one._name}_bucket" for one in instruments() if one._type == "histogram"}
     named = set(re.findall(r"\batelier_[a-z_]+[a-z]", PAGE))
     assert named <= known
+
+
+def test_alarms_ask_for_labels_that_are_there_and_lead_to_a_section() -> None:
+    labels = {shown(one): set(one._labelnames) for one in instruments()}
+    alarms = rows("alarm | for")
+    assert len(alarms) >= 10
+    sections = {
+        re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    for alarm, lasting, meaning, read in alarms:
+        for name, asked in re.findall(r"(atelier_\w+)\{(\w+)", alarm):
+            assert asked in labels[name], alarm
+        assert re.fullmatch(r"\d+m", lasting)
+        assert meaning
+        assert set(re.findall(r"#([\w-]+)\)", read)) <= sections, read
+        assert "](#" in read
 
 
 def actions() -> Iterator[str]:

@@ -128,8 +128,8 @@ class FaultySpool(Adapter):
 
 
 class FaultyStorage(Adapter):
-    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
-        stored: Stored = await self._inner.save(job_id, number, content, shared=shared)
+    async def save(self, job_id: str, number: int, content: Content, *, alt: str, shared: bool) -> Stored:
+        stored: Stored = await self._inner.save(job_id, number, content, alt=alt, shared=shared)
         self._fuse.at("stored")
         return stored
 

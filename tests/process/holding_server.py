@@ -37,11 +37,11 @@ class HoldingStorage(DiskStorage):
         super().__init__(config.data_dir / "pictures", secret)
         self._store = store
 
-    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+    async def save(self, job_id: str, number: int, content: Content, *, alt: str, shared: bool) -> Stored:
         job = await self._store.get(job_id)
         if job is not None and job.tags.get("blog_id") == "hold-uploading":
             await asyncio.Event().wait()
-        return await super().save(job_id, number, content, shared=shared)
+        return await super().save(job_id, number, content, alt=alt, shared=shared)
 
 
 def place_of(job: Job) -> str:

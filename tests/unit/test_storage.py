@@ -36,11 +36,19 @@ def path_of(storage: DiskStorage, location: str) -> Path:
     return found[0]
 
 
+async def preview_in(storage: DiskStorage, job_id: str, step: int) -> str:
+    location = await storage.save_preview(job_id, step, b"jpeg")
+    assert location is not None
+    return location
+
+
 async def test_names_are_unguessable_and_stable(storage: DiskStorage, tmp_path: Path) -> None:
-    first = await storage.save("job-1", 1, content(), shared=False)
-    assert await storage.save("job-1", 1, content(), shared=False) == first
-    other = await storage.save("job-2", 1, content(), shared=False)
-    stranger = await DiskStorage(tmp_path / "pictures", b"other").save("job-1", 1, content(), shared=False)
+    first = await storage.save("job-1", 1, content(), alt="A hill", shared=False)
+    assert await storage.save("job-1", 1, content(), alt="A hill", shared=False) == first
+    other = await storage.save("job-2", 1, content(), alt="A hill", shared=False)
+    stranger = await DiskStorage(tmp_path / "pictures", b"other").save(
+        "job-1", 1, content(), alt="A hill", shared=False
+    )
     assert len({first.location, other.location, stranger.location}) == 3
     assert "job-1" not in first.location
     assert path_of(storage, first.location).read_bytes() == content().data
@@ -49,13 +57,13 @@ async def test_names_are_unguessable_and_stable(storage: DiskStorage, tmp_path: 
 
 
 async def test_a_shared_picture_is_stored_once(storage: DiskStorage) -> None:
-    one = await storage.save("job-1", 1, content(), shared=True)
-    assert await storage.save("job-2", 1, content(), shared=True) == one
+    one = await storage.save("job-1", 1, content(), alt="A hill", shared=True)
+    assert await storage.save("job-2", 1, content(), alt="A hill", shared=True) == one
 
 
 async def test_previews_come_and_go(storage: DiskStorage) -> None:
-    location = await storage.save_preview("job-1", 7, b"jpeg")
-    picture = await storage.save("job-1", 1, content(), shared=False)
+    location = await preview_in(storage, "job-1", 7)
+    picture = await storage.save("job-1", 1, content(), alt="A hill", shared=False)
     assert path_of(storage, location).read_bytes() == b"jpeg"
     await storage.drop_previews("job-1")
     assert not path_of(storage, location).exists()
@@ -81,8 +89,8 @@ def test_only_names_it_makes_are_looked_for(storage: DiskStorage, name: str) -> 
 
 
 async def test_old_pictures_expire(storage: DiskStorage) -> None:
-    old = await storage.save("job-1", 1, content("red"), shared=False)
-    fresh = await storage.save("job-2", 1, content("blue"), shared=False)
+    old = await storage.save("job-1", 1, content("red"), alt="A hill", shared=False)
+    fresh = await storage.save("job-2", 1, content("blue"), alt="A hill", shared=False)
     for location in (old.location, old.thumbnail):
         os.utime(path_of(storage, location), (0, 0))
     assert await storage.expire(datetime.now(UTC) - timedelta(days=1)) == 2
@@ -99,14 +107,14 @@ async def test_a_failing_disk_is_said_and_leaves_nothing_half_written(
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(kind):
-        await storage.save("job-1", 1, content(), shared=False)
+        await storage.save("job-1", 1, content(), alt="A hill", shared=False)
     assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []
 
 
 async def test_leftovers_expire_and_nothing_else_does(storage: DiskStorage, tmp_path: Path) -> None:
     spool = DiskSpool(tmp_path / "spool")
-    picture = await storage.save("job-1", 1, content(), shared=False)
-    preview = await storage.save_preview("job-1", 1, b"jpeg")
+    picture = await storage.save("job-1", 1, content(), alt="A hill", shared=False)
+    preview = await preview_in(storage, "job-1", 1)
     await spool.keep("job-1", 1, b"bytes", {})
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert await storage.expire_previews(tomorrow - timedelta(days=2)) == 0

@@ -7,9 +7,10 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from atelier.api.deps import Around, Check
+from atelier.api.streams import probe_stream
 from atelier.errors import AtelierError
 
 router = APIRouter(tags=["service"])
@@ -41,6 +42,12 @@ async def ready(around: Around) -> JSONResponse:
     checks = {name: await _verdict(check) for name, check in around.checks.items()}
     answer = Readiness(ready=all(verdict == "ok" for verdict in checks.values()), checks=checks)
     return JSONResponse(answer.model_dump(), HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@router.get("/health/stream", include_in_schema=False)
+async def stream() -> Response:
+    """Send a few events over two seconds, to whoever wants to know whether they arrive as they are sent."""
+    return probe_stream()
 
 
 async def _verdict(check: Check) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -22,6 +23,12 @@ PING_SECONDS = 15
 SEND_SECONDS = 20
 """A client that takes nothing for this long is let go."""
 
+LONGEST_SECONDS = 55 * 60
+"""A stream that is older ends with the farewell: Cloud Run cuts whatever has lasted an hour, without a word."""
+
+PROBES, PROBE_SECONDS = 5, 0.4
+"""How many events a probe sends, and how far apart: what comes all at once was held back on the way."""
+
 FAREWELL = b": come back with the last id\nretry: 1000\n\n"
 """What a stream says when it has to end before its job has."""
 
@@ -33,6 +40,7 @@ SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
 
 Message = dict[str, Any]
 ToMessage = Callable[[Update], Message]
+News = TypeVar("News", Update, Update | None)
 
 
 class EventStream(EventSourceResponse):
@@ -59,6 +67,17 @@ def group_stream(
     return _response(_states(updates, to_message), headers)
 
 
+def probe_stream() -> EventSourceResponse:
+    """Return a response like every stream's, whose few events say their number and when they were sent."""
+    return _response(_probes(), {})
+
+
+async def _probes() -> AsyncIterator[bytes]:
+    for number in range(1, PROBES + 1):
+        yield encode({"number": number, "of": PROBES, "sent_at": time.time()}, number)
+        await asyncio.sleep(PROBE_SECONDS if number < PROBES else 0)
+
+
 def _response(events: AsyncIterator[bytes], headers: dict[str, str]) -> EventSourceResponse:
     return EventStream(
         events,
@@ -75,12 +94,28 @@ def _response(events: AsyncIterator[bytes], headers: dict[str, str]) -> EventSou
 async def _events(updates: AsyncIterator[Update], to_message: ToMessage) -> AsyncIterator[bytes]:
     """Yield each update's event. None of them is kept meanwhile: thousands of streams wait here."""
     opened, ended = time.time(), False
-    async for update in updates:
+    async for update in _while_young(updates):
         _count_lag(update, opened)
         yield encode(to_message(update), update.record.seq if update.record is not None else update.job.seq)
         ended = update.job.status.terminal
     if not ended:
         yield FAREWELL
+
+
+async def _while_young(updates: AsyncIterator[News]) -> AsyncIterator[News]:
+    """Yield the updates until they end, or until the stream has lasted for as long as one may."""
+    old = asyncio.get_running_loop().time() + LONGEST_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout_at(old) as age:
+                update = await anext(updates)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            if not age.expired():
+                raise
+            return
+        yield update
 
 
 def _count_lag(update: Update, opened: float) -> None:
@@ -90,7 +125,7 @@ def _count_lag(update: Update, opened: float) -> None:
 
 
 async def _states(updates: AsyncIterator[Update | None], to_message: ToMessage) -> AsyncIterator[bytes]:
-    async for update in updates:
+    async for update in _while_young(updates):
         if update is None:
             return
         yield encode(to_message(update), None)

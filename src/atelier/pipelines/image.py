@@ -240,7 +240,8 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         return content, drawn
 
     async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
-        stored, facts = await self._storage.save(run.job.id, number, content, shared=drawn.shared), content.facts
+        described, facts = alt_text(run.params.prompt), content.facts
+        stored = await self._storage.save(run.job.id, number, content, alt=described, shared=drawn.shared)
         return Picture(
             image_id=f"{run.job.id}-{number}",
             location=stored.location,
@@ -248,7 +249,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             width=facts.width,
             height=facts.height,
             format=facts.format,
-            alt_text=alt_text(run.params.prompt),
+            alt_text=described,
             provider=run.params.provider,
             model=drawn.model,
             seed=drawn.seed,

@@ -122,6 +122,9 @@ class ImageProvider(Protocol):
     async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
         """Return the picture's bytes as the provider sent them, not yet checked."""
 
+    async def ping(self) -> None:
+        """Answer if pictures could be ordered now, with these credentials; none is. Raises ProviderError."""
+
     async def close(self) -> None:
         """Let go of connections and processes."""
 
@@ -143,11 +146,11 @@ class Stored:
 class Storage(Protocol):
     """Keeps pictures for good under unguessable names. Raises StorageError; saving the same bytes twice is harmless."""
 
-    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
-        """Keep a job's picture and make its thumbnail."""
+    async def save(self, job_id: str, number: int, content: Content, *, alt: str, shared: bool) -> Stored:
+        """Keep a job's picture and make its thumbnail. `alt` describes it, where the storage keeps descriptions."""
 
-    async def save_preview(self, job_id: str, step: int, data: bytes) -> str:
-        """Keep a small JPEG for as long as the job runs; its location."""
+    async def save_preview(self, job_id: str, step: int, data: bytes) -> str | None:
+        """Keep a small JPEG for as long as the job runs; its location, None where the storage keeps no previews."""
 
     async def drop_previews(self, job_id: str) -> None:
         """Forget a job's previews."""
@@ -156,7 +159,7 @@ class Storage(Protocol):
         """Remove a job's pictures and previews. Harmless where there are none."""
 
     async def expire(self, before: datetime) -> int:
-        """Remove pictures saved before a moment; how many files that were."""
+        """Remove pictures saved before a moment, some of them if there are very many; how many files that were."""
 
     async def expire_previews(self, before: datetime) -> int:
         """Remove previews saved before a moment; how many that were."""

@@ -35,10 +35,12 @@ class Previews:
 
     async def _save(self, step: StepReport, preview: bytes) -> None:
         try:
-            self._location = await self._storage.save_preview(self._run.job.id, step.step, preview)
+            location = await self._storage.save_preview(self._run.job.id, step.step, preview)
         except AtelierError:
             return  # a preview is a courtesy: the picture itself reports what is wrong with the storage
-        self._tell(step)
+        if location is not None:
+            self._location = location
+            self._tell(step)
 
     def _tell(self, step: StepReport) -> None:
         message = f"Generating the picture: step {step.step}/{step.total}"

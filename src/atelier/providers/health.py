@@ -31,6 +31,10 @@ class Observed:
         self._succeeded()
         return image
 
+    async def ping(self) -> None:
+        """Ask the provider. This is no call of its own kind: its health stays what it was."""
+        await self._provider.ping()
+
     async def close(self) -> None:
         """Close the provider."""
         await self._provider.close()

@@ -53,6 +53,9 @@ class Sandbox:
     def __init__(self) -> None:
         self._easel = Easel()
 
+    async def ping(self) -> None:
+        """There is nobody to reach: the drawing process starts with the first order."""
+
     async def close(self) -> None:
         """End the drawing process."""
         await self._easel.close()

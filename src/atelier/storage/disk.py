@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import re
 import tempfile
 from datetime import datetime
@@ -21,13 +19,10 @@ from atelier import media
 from atelier.errors import StorageError
 from atelier.media import Content
 from atelier.pipelines.ports import Stored
+from atelier.storage import names
 from atelier.storage.files import remove_folder, remove_older, write_whole
 
 ROUTE = "/pictures"
-SHARED = "shared"
-HASH_LENGTH = 32
-PLACE = "[0-9a-f]" * HASH_LENGTH
-"""A job's folder, as a pattern; what is shared never expires."""
 _NAME = re.compile(r"(?:[0-9a-f]{32}/(?:\d+-[0-9a-f]{32}|preview-\d+)|shared/[0-9a-f]{32})(?:\.thumb)?\.(png|jpg|webp)")
 
 
@@ -38,16 +33,16 @@ class DiskStorage:
         self._folder, self._secret = folder, secret
         self._shared: dict[str, Stored] = {}
 
-    async def save(self, job_id: str, number: int, content: Content, *, shared: bool) -> Stored:
+    async def save(self, job_id: str, number: int, content: Content, *, alt: str, shared: bool) -> Stored:  # noqa: ARG002 - files have no description
         """Write picture and thumbnail, each whole or not at all."""
-        digest = content.facts.content_hash[:HASH_LENGTH]
+        name = names.picture(self._secret, job_id, number, content.facts.content_hash, shared=shared)
         if not shared:
-            return await asyncio.to_thread(self._save, f"{self._place(job_id)}/{number}-{digest}", content)
-        if digest not in self._shared:
-            self._shared[digest] = await asyncio.to_thread(self._save, f"{SHARED}/{digest}", content)
-        return self._shared[digest]
+            return await asyncio.to_thread(self._save, name, content)
+        if name not in self._shared:
+            self._shared[name] = await asyncio.to_thread(self._save, name, content)
+        return self._shared[name]
 
-    async def save_preview(self, job_id: str, step: int, data: bytes) -> str:
+    async def save_preview(self, job_id: str, step: int, data: bytes) -> str | None:
         """Write the preview beside the picture's place."""
         name = f"{self._place(job_id)}/preview-{step}.jpg"
         await asyncio.to_thread(write_whole, self._folder / name, data)
@@ -63,7 +58,7 @@ class DiskStorage:
 
     async def expire(self, before: datetime) -> int:
         """Remove files written before a moment, and folders left empty."""
-        return await asyncio.to_thread(remove_older, self._folder, f"{PLACE}/*", before)
+        return await asyncio.to_thread(remove_older, self._folder, f"{names.PLACE}/*", before)
 
     async def expire_previews(self, before: datetime) -> int:
         """Remove previews written before a moment, and folders left empty."""
@@ -86,7 +81,7 @@ class DiskStorage:
         return Stored(location=f"{ROUTE}/{picture}", thumbnail=f"{ROUTE}/{small}")
 
     def _place(self, job_id: str) -> str:
-        return hmac.new(self._secret, job_id.encode(), hashlib.sha256).hexdigest()[:HASH_LENGTH]
+        return names.place(self._secret, job_id)
 
     def _drop_previews(self, job_id: str) -> None:
         """What cannot be removed now is removed when its time is over."""
