@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 from tests.canaries import WATCH, WatchedLog
+from tests.emulator import Emulator, find_jar, running
 from tests.jobs import Clock
-from tests.live import Live, Serve, serving
+from tests.live import Live, Serve, needs, serving
 
 from atelier.settings import PREFIX
 from atelier.stores.sqlite import SqliteStore
@@ -46,6 +47,15 @@ def nothing_blocks_the_loop() -> Iterator[None]:
     guard.activate()
     yield
     guard.deactivate()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    jar = find_jar()
+    needs(jar, "Google's Firestore emulator (gcloud with its component cloud-firestore-emulator, and java)")
+    assert jar is not None
+    with running(jar, tmp_path_factory.mktemp("emulator") / "log") as emulator:
+        yield emulator
 
 
 @pytest.fixture

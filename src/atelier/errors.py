@@ -10,6 +10,7 @@ AtelierError
 │   ├── AlreadyTerminal   the job has ended
 │   └── JobConflict       a worker's write came after its lease or its run ended
 ├── QueueFull             too much waits already
+├── TooLarge              more than can be kept at once
 ├── IdempotencyMismatch   the key was used for another request
 ├── StoreUnavailable      the store did not answer, or not in time
 │   └── StoreFull         no room left for records
@@ -115,6 +116,12 @@ class QueueFull(AtelierError):
 
     code = "queue_full"
     retryable = True
+
+
+class TooLarge(AtelierError):
+    """More than the store can keep at once; nothing was written, and trying again changes nothing."""
+
+    code = "body_too_large"
 
 
 class IdempotencyMismatch(AtelierError):

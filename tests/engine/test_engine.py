@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.house import Count, Gate, House, Nothing, failing
-from tests.jobs import tamper
+from tests.stores import Backend, deaf
 
 from atelier.errors import (
     AlreadyTerminal,
@@ -531,12 +531,11 @@ async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) 
     job = await house.submit()
     watching = asyncio.create_task(collect(house, job.id))
     await asyncio.sleep(0.05)
-    deaf = house.another_engine()
-    house.store._wake = lambda *_: None  # type: ignore[method-assign]
-    await deaf.deliver(job.id, 1)
-    reopened = await deaf.retry("ann", job.id)
-    del house.store._wake
-    await deaf.deliver(job.id, reopened.dispatch)
+    other = house.another_engine()
+    with deaf(house.store):
+        await other.deliver(job.id, 1)
+        reopened = await other.retry("ann", job.id)
+    await other.deliver(job.id, reopened.dispatch)
     async with asyncio.timeout(5):
         seen = [update.record.seq for update in await watching if update.record]
     assert seen == list(range(1, (await house.job(job.id)).seq + 1))
@@ -547,8 +546,8 @@ async def test_a_cursor_from_another_process_is_not_taken_for_an_unknown_one(hou
     job = await house.submit()
     watching = asyncio.create_task(collect(house, job.id))
     await asyncio.sleep(0.05)
-    house.store._wake = lambda *_: None  # type: ignore[method-assign]
-    await house.deliver(job.id)
+    with deaf(house.store):
+        await house.deliver(job.id)
     async with asyncio.timeout(5):
         seen = [update.record.seq for update in await collect(house, job.id, after=2) if update.record]
         assert seen == [3, 4], "and not the whole run again"
@@ -659,23 +658,23 @@ async def test_a_watcher_is_told_of_a_wait_for_a_slot_once(house: House, monkeyp
     assert [update.record.seq for update in seen if update.record] == [1, 2, 3, 4]
 
 
-async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House) -> None:
+async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House, backend: Backend) -> None:
     job = await house.submit()
-    await tamper(house.store._path, "UPDATE jobs SET header = replace(header, 'image', 'opera')")
+    await backend.spoil_header(job.id, "image", "opera")
     assert await house.engine.deliver(job.id, 1) is Delivery.AGAIN
     assert (await house.job(job.id)).attempt == 0
 
 
-async def test_a_follower_whose_reader_breaks_ends(house: House) -> None:
+async def test_a_follower_whose_reader_breaks_ends(house: House, backend: Backend) -> None:
     job = await house.submit()
-    await tamper(house.store._path, "UPDATE records SET body = '[]'")
+    await backend.spoil_log(job.id)
     async with asyncio.timeout(5):
         assert await collect(house, job.id) == []
 
 
-async def test_unreadable_params_fail_the_job_not_the_worker(house: House) -> None:
+async def test_unreadable_params_fail_the_job_not_the_worker(house: House, backend: Backend) -> None:
     job = await house.submit()
-    await tamper(house.store._path, "UPDATE parts SET body = '[]' WHERE key = 'params'")
+    await backend.spoil_params(job.id)
     for _ in range(3):
         house.clock.pass_(minutes=1)
         ended = await house.deliver(job.id)

@@ -7,12 +7,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.house import House, failing
-from tests.jobs import Clock, tamper
+from tests.jobs import Clock
+from tests.stores import Backend, Sqlite
 
 from atelier.errors import ProviderRefused, StoreUnavailable
 from atelier.jobs.events import Cancelled, Claimed, Completed, Event, Failed, Queued, Retried, StageStarted
@@ -21,7 +21,6 @@ from atelier.jobs.groups import followers as module
 from atelier.jobs.groups.models import opened
 from atelier.jobs.models import Fault, Receipt, Status, Update
 from atelier.jobs.ports import Decide, Decision, Store, Touch
-from atelier.stores.sqlite import SqliteStore
 
 FAULT = Fault(code="internal", message="Broken.", retryable=True)
 
@@ -189,9 +188,10 @@ async def test_a_store_that_is_away_is_waited_for(house: House, monkeypatch: pyt
     assert (await ends(watching)).over
 
 
-async def test_a_follower_whose_reader_breaks_ends(house: House, tmp_path: Path) -> None:
+async def test_a_follower_whose_reader_breaks_ends(house: House, backend: Backend) -> None:
     group = await create(house)
-    await tamper(tmp_path / "atelier.db", "UPDATE records SET body = '{'")
+    for member in house.engine.groups.member_ids(group):
+        await backend.spoil_log(member)
     assert not (await ends(asyncio.create_task(collect(house, group)))).over
 
 
@@ -282,13 +282,12 @@ async def interleave(house: House, stores: Sequence[Store], seed: int) -> None:
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(100, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_no_interleaving_hides_an_end(
-    house: House, tmp_path: Path, clock: Clock, processes: int, rounds: int
-) -> None:
-    """Fifty groups at a time, each with three followers, with and without another process's writes."""
-    other = SqliteStore(tmp_path / "atelier.db", clock)
+async def test_no_interleaving_hides_an_end(house: House, backend: Backend, processes: int, rounds: int) -> None:
+    """Many groups at a time, each with three followers, with and without another process's writes."""
+    groups, rounds = (50, rounds) if isinstance(backend, Sqlite) else (6, (rounds + 3) // 4)
+    other = backend.process()
     await other.open()
     stores: tuple[Store, ...] = (house.store, other)[:processes]
     for first in range(rounds):
-        await asyncio.gather(*(interleave(house, stores, first * 50 + number) for number in range(50)))
+        await asyncio.gather(*(interleave(house, stores, first * groups + number) for number in range(groups)))
     await other.close()

@@ -44,7 +44,7 @@ class GroupFollower:
         self._unread = False
         self._reader: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
-        self._deafen = store.listen(group_id, self._heard)
+        self._deafen = store.listen_to_members(group_id, self._heard)
         self._look_soon()
 
     def stop(self) -> None:
@@ -95,11 +95,11 @@ class GroupFollower:
         while self._unread:
             self._unread = False
             try:
-                news = await self._store.members(self._group_id, since=self._cursor)
-                for snapshot in news.snapshots:
-                    self._merge(snapshot)
-                self._cursor = news.cursor
+                whole = await self._read()
                 settled = not self._live and await self._settled()
+                if settled and not whole:
+                    self._cursor = ""
+                    await self._read()
             except StoreUnavailable as error:
                 logs.warning("follower_waits", group_id=self._group_id, reason=error.message)
                 self._unread = True
@@ -107,6 +107,15 @@ class GroupFollower:
                 continue
             self.over = settled and not self._live
             self._tell()
+
+    async def _read(self) -> bool:
+        """Merge what changed behind the cursor; whether that was the whole group, in which nothing is missed."""
+        whole = not self._cursor
+        news = await self._store.members(self._group_id, since=self._cursor)
+        for snapshot in news.snapshots:
+            self._merge(snapshot)
+        self._cursor = news.cursor
+        return whole
 
     def _looked(self, reader: asyncio.Task[None]) -> None:
         """Look again where news came meanwhile, or a little later where only the group's phase is waited for.
