@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -94,6 +94,21 @@ def exempt() -> set[tuple[str, str]]:
     return {(one["collectionGroup"], one["fieldPath"]) for one in declared()["fieldOverrides"] if not one["indexes"]}
 
 
+@dataclass(kw_only=True)
+class Spent:
+    """What Firestore counts: documents read (a query or look that finds none is one), written and deleted."""
+
+    reads: int = 0
+    writes: int = 0
+    deletes: int = 0
+
+    def since(self, before: Spent) -> Spent:
+        """Return what was spent behind another count."""
+        return Spent(
+            reads=self.reads - before.reads, writes=self.writes - before.writes, deletes=self.deletes - before.deletes
+        )
+
+
 class Watchman:
     """Sees every call of a store: counts what it costs, and refuses queries that the file has no index for."""
 
@@ -101,6 +116,7 @@ class Watchman:
         self.needed: set[Index] = set()
         self.asked: set[tuple[str, str]] = set()
         self.written: set[tuple[str, str]] = set()
+        self.spent = Spent()
         self.interceptors = [_Queries(self), _Commits(self)]
 
     def query(self, query: StructuredQuery, sums: Sequence[str] = ()) -> None:
@@ -121,8 +137,11 @@ class Watchman:
     def commit(self, request: Any) -> None:
         """Note which fields are written."""
         for write in request.writes:
+            self.spent.deletes += bool(write.delete)
+            self.spent.writes += not write.delete
             collection = write.update.name.split("/")[-2] if write.update.name else ""
-            self.written |= {(collection, name) for name in write.update.fields}
+            names = [*write.update.fields, *(one.field_path for one in write.update_transforms)]
+            self.written |= {(collection, name) for name in names}
 
 
 class _Queries(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
@@ -137,7 +156,16 @@ class _Queries(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
             asked = request.structured_aggregation_query
             sums = [one.sum.field.field_path for one in asked.aggregations if "sum" in one]
             self._watchman.query(asked.structured_query, sums)
-        return await go_on(details, request)
+        return self._counted(await go_on(details, request))
+
+    async def _counted(self, call: Any) -> AsyncIterator[Any]:
+        found = 0
+        async for response in call:
+            named = {field.name for field, _ in type(response).pb(response).ListFields()}
+            found += (here := bool(named & {"document", "found", "missing"}))
+            self._watchman.spent.reads += here
+            yield response
+        self._watchman.spent.reads += not found
 
 
 class _Commits(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]

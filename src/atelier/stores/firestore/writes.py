@@ -111,6 +111,9 @@ class Writer:
                     await self._remove(header)
                 except (*MOVED, *LOST):
                     await asyncio.sleep(pause)
+                else:
+                    self._known.pop(job_id, None)
+                    return
 
     def _turn(self, job_id: str) -> asyncio.Lock:
         return self._turns.setdefault(job_id, asyncio.Lock())
