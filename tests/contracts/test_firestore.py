@@ -19,6 +19,7 @@ from tests.emulator import Emulator
 from tests.jobs import Clock, new_job
 from tests.stores import KEEP, Firestore
 
+from atelier import wiring
 from atelier.errors import StartRefused, StoreUnavailable, TooLarge
 from atelier.jobs.events import (
     Advanced,
@@ -34,7 +35,9 @@ from atelier.jobs.events import (
 )
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Job, Snapshot, Status
-from atelier.jobs.ports import Decision, Find, Store, Touch, Waiting
+from atelier.jobs.ports import Decision, Find, Store, Touch, Waiting, process_of, worker_name
+from atelier.settings import Settings
+from atelier.settings.backends import StoreSettings
 from atelier.stores.firestore import FirestoreStore, headers
 from atelier.stores.firestore.layout import escaped
 
@@ -238,7 +241,8 @@ async def test_parts_and_results_of_any_size_come_back_whole(
     store: FirestoreStore, other: FirestoreStore, clock: Clock, size: int
 ) -> None:
     await create(store, clock)
-    big, small = {"text": "ä€" * (size // 5)}, {"text": "short"}
+    big: dict[str, object] = {"text": "ä€" * (size // 5)}
+    small: dict[str, object] = {"text": "short"}
     await store.write("job-1", always(claimed(clock), GO, state=big))
     assert (await other.parts("job-1"))["state"] == big
     await store.write("job-1", always(GO, state=small))
@@ -351,6 +355,20 @@ def test_google_s_libraries_are_loaded_where_they_are_used_only() -> None:
     assert told.stdout.strip() == b"[]"
 
 
+async def test_the_settings_lead_here(emulator: Emulator) -> None:
+    settings = Settings(
+        store=StoreSettings(kind="firestore", project="wired"), firestore_emulator_host=emulator.address
+    )
+    store = wiring.build_store(settings)
+    await store.open()
+    await store.ping()
+    await store.close()
+    presence = wiring.build_presence(settings)
+    assert await presence.gone() == frozenset()
+    assert process_of(worker_name(presence.name, 7)) == presence.name
+    assert presence.name != wiring.build_presence(settings).name
+
+
 async def test_a_ping_writes(store: FirestoreStore, answers: Answers) -> None:
     sent = answers.sent
     await store.ping()
@@ -358,7 +376,7 @@ async def test_a_ping_writes(store: FirestoreStore, answers: Answers) -> None:
     assert answers.sent == sent + 2
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [1, pytest.param(30, marks=pytest.mark.soak)])
 async def test_a_hung_store_is_waited_for_and_nothing_is_lost(
     store: FirestoreStore, other: FirestoreStore, emulator: Emulator, clock: Clock, seconds: float
 ) -> None:

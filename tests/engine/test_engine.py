@@ -23,8 +23,8 @@ from atelier.errors import (
 )
 from atelier.jobs import followers
 from atelier.jobs.engine import NewJob
-from atelier.jobs.events import CancelRequested, Retried
-from atelier.jobs.models import Job, Json, Reason, Snapshot, Status, Update
+from atelier.jobs.events import CancelRequested, Failed, Retried
+from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Decide, Decision, Delivery, Ready, Touch
 from atelier.jobs.verdicts import backoff, fault_of, interrupted
@@ -523,6 +523,30 @@ async def test_retry_opens_a_new_run_that_keeps_finished_stages(house: House) ->
     assert [update.record.seq for update in seen if update.record] == list(range(failed.seq + 1, done.seq + 1))
     with pytest.raises(Conflict):
         await house.engine.retry("ann", job.id)
+
+
+async def test_where_only_the_header_moved_nothing_is_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever missed a renewal is told enough by the next one."""
+    job, reads, read = await house.submit(), 0, house.store.read
+    await house.lose(job.id)
+
+    async def counted(job_id: str, *, after: int) -> Snapshot | None:
+        nonlocal reads
+        reads += 1
+        return await read(job_id, after=after)
+
+    monkeypatch.setattr(house.store, "read", counted)
+    watching = asyncio.create_task(collect(house, job.id))
+    await asyncio.sleep(0.2)
+    lease = Touch(job_id=job.id, fence=1, lease_until=house.clock())
+    with deaf(house.store):
+        await house.store.touch(lease)
+    await house.store.touch(lease)
+    assert reads == 1
+    ended = Failed(fault=Fault(code="internal", message="Broken.", retryable=False))
+    await house.store.write(job.id, lambda _: Decision(events=(ended,)))
+    async with asyncio.timeout(5):
+        assert [update.record.seq for update in await watching if update.record] == [1, 2]
 
 
 async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) -> None:
