@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
 from blockbuster import BlockBuster
 from tests.canaries import WATCH, WatchedLog
+from tests.emulator import Emulator, find_jar, running
 from tests.jobs import Clock
-from tests.live import Live, Serve, serving
+from tests.live import Live, Serve, needs, serving
 
 from atelier.settings import PREFIX
 from atelier.stores.sqlite import SqliteStore
@@ -34,7 +37,7 @@ def no_secret_leaves_the_service(tmp_path_factory: pytest.TempPathFactory) -> It
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Tests see neither the developer's environment nor their .env."""
     for name in list(os.environ):
-        if name.startswith(PREFIX) or name == "PORT":
+        if name.startswith(PREFIX) or name in {"PORT", "GOOGLE_CLOUD_PROJECT", "FIRESTORE_EMULATOR_HOST"}:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -46,6 +49,21 @@ def nothing_blocks_the_loop() -> Iterator[None]:
     guard.activate()
     yield
     guard.deactivate()
+
+
+async def _keep_grpc_alive() -> None:
+    """Else it joins a thread of its own inside some test's loop, whenever the last channel happens to be collected."""
+    grpc.aio.init_grpc_aio()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    jar = find_jar()
+    needs(jar, "Google's Firestore emulator (gcloud with its component cloud-firestore-emulator, and java)")
+    assert jar is not None
+    asyncio.run(_keep_grpc_alive())
+    with running(jar, tmp_path_factory.mktemp("emulator") / "log") as emulator:
+        yield emulator
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ from atelier.jobs.engine import JobEngine, NewJob
 from atelier.jobs.events import Claimed
 from atelier.jobs.models import Job
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
-from atelier.jobs.ports import Decision, Ready, worker_name
+from atelier.jobs.ports import Decision, Ready, Store, worker_name
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Limits, Policy
-from atelier.stores.sqlite import SqliteStore
 
 
 class Nothing(BaseModel):
@@ -106,7 +105,7 @@ class Register:
 class House:
     """An engine and everything around it."""
 
-    def __init__(self, store: SqliteStore, clock: Clock, queue: Hand) -> None:
+    def __init__(self, store: Store, clock: Clock, queue: Hand) -> None:
         self.store, self.clock, self.queue, self.pipeline = store, clock, queue, Scripted()
         self.presence = Register()
         self.engine = self.another_engine()

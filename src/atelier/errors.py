@@ -11,6 +11,7 @@ AtelierError
 │   └── JobConflict       a worker's write came after its lease or its run ended
 ├── QueueFull             too much waits already
 ├── QueueUnavailable      the queue cannot be reached, or cannot deliver now
+├── TooLarge              more than can be kept at once
 ├── IdempotencyMismatch   the key was used for another request
 ├── StoreUnavailable      the store did not answer, or not in time
 │   └── StoreFull         no room left for records
@@ -125,6 +126,12 @@ class QueueUnavailable(AtelierError):
 
     code = "queue_unavailable"
     retryable = True
+
+
+class TooLarge(AtelierError):
+    """More than the store can keep at once; nothing was written, and trying again changes nothing."""
+
+    code = "body_too_large"
 
 
 class IdempotencyMismatch(AtelierError):

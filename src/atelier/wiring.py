@@ -25,7 +25,7 @@ from atelier.pipelines.ports import ImageProvider, Spool, Storage
 from atelier.providers.health import Observed
 from atelier.providers.sandbox import Sandbox
 from atelier.queues.embedded import EmbeddedQueue
-from atelier.queues.presence import DiskPresence
+from atelier.queues.presence import DiskPresence, DistantPresence
 from atelier.settings import PREFIX, Settings
 from atelier.storage.cloudinary.account import Account
 from atelier.storage.disk import DiskStorage
@@ -53,7 +53,7 @@ class Adapters:
     """What stands behind the ports. Tests replace some of them."""
 
     store: Store
-    presence: DiskPresence
+    presence: DiskPresence | DistantPresence
     storage: Storage
     spool: Spool
     pictures: DiskStorage
@@ -96,7 +96,24 @@ def utc_now() -> datetime:
 
 def build_store(settings: Settings) -> Store:
     """Make the store the settings name, not opened yet."""
-    return SqliteStore(settings.data_dir / "atelier.db", utc_now)
+    if settings.store.kind == "sqlite":
+        return SqliteStore(settings.data_dir / "atelier.db", utc_now)
+    from atelier.stores.firestore import FirestoreStore  # noqa: PLC0415 - Google's libraries are loaded where they are used
+
+    keep = _days(settings.retention.jobs_days)
+    return FirestoreStore(
+        settings.store_project,
+        utc_now,
+        keep={image.KIND: keep} if keep is not None else {},
+        emulator=settings.firestore_emulator_host,
+    )
+
+
+def build_presence(settings: Settings) -> DiskPresence | DistantPresence:
+    """Make what knows of ended processes: those on this machine, where the store is on it."""
+    if settings.store.kind == "sqlite":
+        return DiskPresence(settings.data_dir / "workers")
+    return DistantPresence()
 
 
 @asynccontextmanager
@@ -118,7 +135,7 @@ def build_adapters(settings: Settings) -> Adapters:
     files = DiskStorage(settings.data_dir / "pictures", secret)
     return Adapters(
         store=build_store(settings),
-        presence=DiskPresence(settings.data_dir / "workers"),
+        presence=build_presence(settings),
         storage=_cloudinary(settings, secret) if settings.storage.kind == "cloudinary" else files,
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=files,  # those of earlier days are served, wherever new ones go

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 
 from tests.jobs import Clock, new_job
+from tests.stores import Backend
 
 from atelier.jobs.events import Claimed, Completed, Event, Failed, Held, Queued, StageStarted
-from atelier.jobs.lifecycle import play
 from atelier.jobs.models import Fault, Job, Json, Snapshot, Status
-from atelier.jobs.ports import Decision, Find, Store, Turns, lane_of
-from atelier.stores.serialisation import dump_job
-from atelier.stores.sqlite import SqliteStore, schema
+from atelier.jobs.ports import Decision, Find, Store, Turns
 
 
 async def create(store: Store, clock: Clock, job_id: str, *events: Event, **fields: object) -> Snapshot:
@@ -74,7 +70,7 @@ async def test_members_behind_a_cursor_are_those_that_changed(store: Store, cloc
 
 async def test_who_listens_to_a_group_hears_of_every_member(store: Store, clock: Clock) -> None:
     heard: asyncio.Queue[Snapshot | None] = asyncio.Queue()
-    deafen = store.listen("g", heard.put_nowait)
+    deafen = store.listen_to_members("g", heard.put_nowait)
     await create(store, clock, "a")
     await create(store, clock, "other", group="h")
     await write(store, "a", Queued(run_at=clock()))
@@ -104,7 +100,7 @@ async def test_who_reads_whenever_it_hears_misses_no_last_state(store: Store, cl
     async def follow() -> dict[str, Job]:
         seen: dict[str, Job] = {}
         cursor, news = "", asyncio.Event()
-        store.listen("g", lambda _: news.set())
+        store.listen_to_members("g", lambda _: news.set())
         news.set()
         while len([job for job in seen.values() if job.status.terminal]) < 30:
             await asyncio.wait_for(news.wait(), 5)
@@ -118,11 +114,11 @@ async def test_who_reads_whenever_it_hears_misses_no_last_state(store: Store, cl
     assert seen == {one.job.id: one.job for one in (await store.members("g", since="")).snapshots}
 
 
-async def test_another_process_s_members_are_heard_of(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
-    other = SqliteStore(tmp_path / "atelier.db", clock)
+async def test_another_process_s_members_are_heard_of(store: Store, clock: Clock, backend: Backend) -> None:
+    other = backend.process()
     await other.open()
     heard: asyncio.Queue[Snapshot | None] = asyncio.Queue()
-    store.listen("g", heard.put_nowait)
+    store.listen_to_members("g", heard.put_nowait)
     await create(other, clock, "a")
     async with asyncio.timeout(5):
         assert await heard.get() is None
@@ -154,40 +150,3 @@ async def test_lists_and_retention_leave_members_to_their_group(store: Store, cl
     listed = await store.find(Find(owner="ann", kinds=("image",)))
     assert {one.job.id for one in listed} == {"alone", "shown"}
     assert await store.finished(("image",), clock() + timedelta(days=1), limit=9) == ["alone"]
-
-
-async def test_members_of_an_earlier_file_keep_their_group(tmp_path: Path, clock: Clock) -> None:
-    """Version 3 hid every member from lists and knew groups from headers only."""
-    job, _ = play(new_job(clock(), "old", group="g"), (Queued(run_at=clock()),), clock())
-    alone, _ = play(new_job(clock(), "alone"), (Queued(run_at=clock()),), clock())
-    with sqlite3.connect(tmp_path / "old.db") as connection:
-        connection.executescript("".join(schema.STEPS[:3]) + "PRAGMA user_version = 3;")
-        now = clock().timestamp()
-        for place, one in enumerate((job, alone), 1):
-            row = (
-                one.id,
-                "image",
-                "ann",
-                lane_of(one),
-                one.group is not None,
-                "queued",
-                1,
-                now,
-                None,
-                now,
-                None,
-                place,
-            )
-            connection.execute(
-                f"INSERT INTO jobs VALUES (NULL, {', '.join('?' * 13)})",  # noqa: S608 - placeholders only
-                (*row, dump_job(one)),
-            )
-        connection.execute("UPDATE counter SET changed = 2")
-    connection.close()
-    store = SqliteStore(tmp_path / "old.db", clock)
-    await store.open()
-    assert [one.job for one in (await store.members("g", since="")).snapshots] == [job]
-    assert [one.job.id for one in await store.find(Find(owner="ann", kinds=("image",)))] == ["alone"]
-    await create(store, clock, "new")
-    assert len((await store.members("g", since="")).snapshots) == 2
-    await store.close()

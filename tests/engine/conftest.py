@@ -1,4 +1,4 @@
-"""The house that tests of the engine live in: with a queue that only remembers, and with Cloud Tasks."""
+"""The house that tests of the engine live in: on SQLite with a queue that only remembers, on Firestore with Cloud Tasks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from tests.cloud_tasks.issuer import EMAIL, Issuer
 from tests.cloud_tasks.server import QUEUE, CloudTasks
 from tests.house import Hand, House
 from tests.jobs import Clock
+from tests.stores import Backend, Sqlite, backend, store
 
 from atelier.jobs.models import Job
-from atelier.jobs.ports import Ready
+from atelier.jobs.ports import Ready, Store
 from atelier.queues.cloud_tasks import CloudTasksQueue, Target
-from atelier.stores.sqlite import SqliteStore
+
+__all__ = ["backend", "house", "store"]
 
 
 class Tasks(Hand):
@@ -41,9 +43,10 @@ class Tasks(Hand):
         await self.carrier.withdraw(job)
 
 
-@pytest.fixture(params=["by_hand", "cloud_tasks"])
-async def house(request: pytest.FixtureRequest, store: SqliteStore, clock: Clock) -> AsyncIterator[House]:
-    if request.param == "by_hand":
+@pytest.fixture
+async def house(backend: Backend, store: Store, clock: Clock) -> AsyncIterator[House]:
+    """Pair the stores with their queues, as the settings do."""
+    if isinstance(backend, Sqlite):
         house = House(store, clock, Hand())
         yield house
         await house.engine.drain(timedelta())

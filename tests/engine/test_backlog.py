@@ -12,27 +12,26 @@ from atelier.errors import QueueFull
 from atelier.jobs.backlog import Backlog
 from atelier.jobs.events import Claimed, Queued
 from atelier.jobs.models import Job
-from atelier.jobs.ports import Decision
-from atelier.stores.sqlite import SqliteStore
+from atelier.jobs.ports import Decision, Store
 
 
-async def queue(store: SqliteStore, clock: Clock, job_id: str, **fields: Any) -> Job:
+async def queue(store: Store, clock: Clock, job_id: str, **fields: Any) -> Job:
     clock.pass_(seconds=0.01)
     return (await store.create(new_job(clock(), job_id, **fields), (Queued(run_at=clock()),), {}))[0].job
 
 
-async def start_order(store: SqliteStore, clock: Clock) -> list[str]:
+async def start_order(store: Store, clock: Clock) -> list[str]:
     """Take jobs one by one as a worker with one slot does."""
     order, lane = [], ""
     claim = Claimed(worker="w", lease_until=clock())
     while (due := await store.due("image", clock(), limit=1, after=lane)).jobs:
-        lane = due.lane
+        lane = due.cursor
         order.append(due.jobs[0].job_id)
         await store.write(due.jobs[0].job_id, lambda _: Decision(events=(claim,)))
     return order
 
 
-async def test_a_place_is_what_comes_of_it(store: SqliteStore, clock: Clock) -> None:
+async def test_a_place_is_what_comes_of_it(store: Store, clock: Clock) -> None:
     """Nobody starts later than their place said, and at most one turn of the lanes sooner."""
     jobs = [await queue(store, clock, f"a{n}", owner="ann") for n in range(6)]
     jobs += [await queue(store, clock, f"b{n}", owner="bob") for n in range(2)]
@@ -48,7 +47,7 @@ async def test_a_place_is_what_comes_of_it(store: SqliteStore, clock: Clock) -> 
         assert place <= ahead < place + lanes, (job_id, place, ahead)
 
 
-async def test_only_what_waits_for_a_slot_has_a_place(store: SqliteStore, clock: Clock) -> None:
+async def test_only_what_waits_for_a_slot_has_a_place(store: Store, clock: Clock) -> None:
     job = await queue(store, clock, "job-1")
     backlog = Backlog(store, limit=100, now=clock)
     assert await backlog.ahead(job) == 0
@@ -61,7 +60,7 @@ async def test_only_what_waits_for_a_slot_has_a_place(store: SqliteStore, clock:
     assert await backlog.ahead(held) is None, "it waits for its time, not for a slot"
 
 
-async def test_a_full_queue_lets_nobody_in_and_opens_again(store: SqliteStore, clock: Clock) -> None:
+async def test_a_full_queue_lets_nobody_in_and_opens_again(store: Store, clock: Clock) -> None:
     backlog = Backlog(store, limit=3, now=clock)
     for number in range(3):
         await backlog.admit("image")
@@ -76,7 +75,7 @@ async def test_a_full_queue_lets_nobody_in_and_opens_again(store: SqliteStore, c
         await backlog.admit("image")
 
 
-async def test_many_questions_are_one_look(store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_questions_are_one_look(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     job, looks = await queue(store, clock, "job-1"), 0
     waiting = store.waiting
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.house import Count, Gate, House, Nothing, failing
-from tests.jobs import tamper
+from tests.stores import Backend, deaf
 
 from atelier.errors import (
     AlreadyTerminal,
@@ -23,8 +23,8 @@ from atelier.errors import (
 )
 from atelier.jobs import followers
 from atelier.jobs.engine import NewJob
-from atelier.jobs.events import CancelRequested, Retried
-from atelier.jobs.models import Job, Json, Reason, Snapshot, Status, Update
+from atelier.jobs.events import CancelRequested, Failed, Retried
+from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Decide, Decision, Delivery, Ready, Touch
 from atelier.jobs.verdicts import backoff, fault_of, interrupted
@@ -525,18 +525,41 @@ async def test_retry_opens_a_new_run_that_keeps_finished_stages(house: House) ->
         await house.engine.retry("ann", job.id)
 
 
+async def test_where_only_the_header_moved_nothing_is_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever missed a renewal is told enough by the next one."""
+    job, reads, read = await house.submit(), 0, house.store.read
+    await house.lose(job.id)
+
+    async def counted(job_id: str, *, after: int) -> Snapshot | None:
+        nonlocal reads
+        reads += 1
+        return await read(job_id, after=after)
+
+    monkeypatch.setattr(house.store, "read", counted)
+    watching = asyncio.create_task(collect(house, job.id))
+    await asyncio.sleep(0.2)
+    lease = Touch(job_id=job.id, fence=1, lease_until=house.clock())
+    with deaf(house.store):
+        await house.store.touch(lease)
+    await house.store.touch(lease)
+    assert reads == 1
+    ended = Failed(fault=Fault(code="internal", message="Broken.", retryable=False))
+    await house.store.write(job.id, lambda _: Decision(events=(ended,)))
+    async with asyncio.timeout(5):
+        assert [update.record.seq for update in await watching if update.record] == [1, 2]
+
+
 async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) -> None:
     """Failed and opened again between two looks at the store: not a number is missing."""
     house.pipeline.acts["first"] = failing(ProviderRefused("No."))
     job = await house.submit()
     watching = asyncio.create_task(collect(house, job.id))
     await asyncio.sleep(0.05)
-    deaf = house.another_engine()
-    house.store._wake = lambda *_: None  # type: ignore[method-assign]
-    await deaf.deliver(job.id, 1)
-    reopened = await deaf.retry("ann", job.id)
-    del house.store._wake
-    await deaf.deliver(job.id, reopened.dispatch)
+    other = house.another_engine()
+    with deaf(house.store):
+        await other.deliver(job.id, 1)
+        reopened = await other.retry("ann", job.id)
+    await other.deliver(job.id, reopened.dispatch)
     async with asyncio.timeout(5):
         seen = [update.record.seq for update in await watching if update.record]
     assert seen == list(range(1, (await house.job(job.id)).seq + 1))
@@ -547,8 +570,8 @@ async def test_a_cursor_from_another_process_is_not_taken_for_an_unknown_one(hou
     job = await house.submit()
     watching = asyncio.create_task(collect(house, job.id))
     await asyncio.sleep(0.05)
-    house.store._wake = lambda *_: None  # type: ignore[method-assign]
-    await house.deliver(job.id)
+    with deaf(house.store):
+        await house.deliver(job.id)
     async with asyncio.timeout(5):
         seen = [update.record.seq for update in await collect(house, job.id, after=2) if update.record]
         assert seen == [3, 4], "and not the whole run again"
@@ -659,23 +682,23 @@ async def test_a_watcher_is_told_of_a_wait_for_a_slot_once(house: House, monkeyp
     assert [update.record.seq for update in seen if update.record] == [1, 2, 3, 4]
 
 
-async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House) -> None:
+async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House, backend: Backend) -> None:
     job = await house.submit()
-    await tamper(house.store._path, "UPDATE jobs SET header = replace(header, 'image', 'opera')")
+    await backend.spoil_header(job.id, "image", "opera")
     assert await house.engine.deliver(job.id, 1) is Delivery.AGAIN
     assert (await house.job(job.id)).attempt == 0
 
 
-async def test_a_follower_whose_reader_breaks_ends(house: House) -> None:
+async def test_a_follower_whose_reader_breaks_ends(house: House, backend: Backend) -> None:
     job = await house.submit()
-    await tamper(house.store._path, "UPDATE records SET body = '[]'")
+    await backend.spoil_log(job.id)
     async with asyncio.timeout(5):
         assert await collect(house, job.id) == []
 
 
-async def test_unreadable_params_fail_the_job_not_the_worker(house: House) -> None:
+async def test_unreadable_params_fail_the_job_not_the_worker(house: House, backend: Backend) -> None:
     job = await house.submit()
-    await tamper(house.store._path, "UPDATE parts SET body = '[]' WHERE key = 'params'")
+    await backend.spoil_params(job.id)
     for _ in range(3):
         house.clock.pass_(minutes=1)
         ended = await house.deliver(job.id)

@@ -9,10 +9,10 @@ from tests.jobs import Clock, new_job
 
 from atelier.jobs.estimates import SAMPLES, Estimate, Estimates, remaining
 from atelier.jobs.models import Status, Step
-from atelier.stores.sqlite import SqliteStore
+from atelier.jobs.ports import Store
 
 
-async def test_a_table_until_there_are_samples(store: SqliteStore, clock: Clock) -> None:
+async def test_a_table_until_there_are_samples(store: Store, clock: Clock) -> None:
     estimates, job = Estimates(store), new_job(clock(), pace="image/sandbox/draft", expected=3.0)
     first = estimates.of(job)
     assert (first.p50, first.p90, first.basis, first.samples) == (3.0, 6.0, "table", 0)
@@ -24,7 +24,7 @@ async def test_a_table_until_there_are_samples(store: SqliteStore, clock: Clock)
     assert estimates.of(new_job(clock(), pace="image/other/draft")).basis == "table"
 
 
-async def test_processes_share_what_they_measure_and_lose_nothing(store: SqliteStore, clock: Clock) -> None:
+async def test_processes_share_what_they_measure_and_lose_nothing(store: Store, clock: Clock) -> None:
     job = new_job(clock(), pace="image/sandbox/draft")
     processes = [Estimates(store) for _ in range(4)]
     for number, estimates in enumerate(processes):
@@ -39,7 +39,7 @@ async def test_processes_share_what_they_measure_and_lose_nothing(store: SqliteS
     assert sorted(document.body["seconds"]) == list(range(40))
 
 
-async def test_only_the_latest_samples_are_kept(store: SqliteStore, clock: Clock) -> None:
+async def test_only_the_latest_samples_are_kept(store: Store, clock: Clock) -> None:
     estimates, job = Estimates(store), new_job(clock(), pace="p")
     for _ in range(3):
         for _ in range(SAMPLES):

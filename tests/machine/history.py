@@ -14,7 +14,7 @@ from tests.machine.script import Scripted
 
 from atelier.jobs import lifecycle
 from atelier.jobs.events import Advanced, Claimed, Event, Failed, Retried, Snoozed
-from atelier.jobs.models import CANCEL_GRACE, Job, Json, Record, Snapshot, Status
+from atelier.jobs.models import CANCEL_GRACE, Job, Record, Snapshot, Status
 from atelier.jobs.ports import process_of
 
 STAGES = [one.name for one in Scripted.stages]
@@ -116,8 +116,8 @@ def _takes(event: Event) -> bool:
     return isinstance(event, Claimed) or lost
 
 
-def judge_log(snapshot: Snapshot, parts: dict[str, Json]) -> None:
-    """I2, I4 and I6 for one job as it lies in the file."""
+def judge_log(snapshot: Snapshot, *, kept: bool) -> None:
+    """I2, I4 and I6 for one job as it lies in the file, where a result is kept or not."""
     job, records = snapshot.job, snapshot.records
     assert [record.seq for record in records] == list(range(1, job.seq + 1)), "I4: numbers without gaps"
     for before, after in pairwise(records):
@@ -131,7 +131,7 @@ def judge_log(snapshot: Snapshot, parts: dict[str, Json]) -> None:
     marks = [int(record.data["key"].rpartition("-")[2]) for record in records if "key" in record.data]
     assert marks == sorted(marks), "I3: fences never decrease in the log"
     completed = job.status is Status.COMPLETED
-    assert completed == (snapshot.result is not None) == ("result" in parts), "I6: a result means completed"
+    assert completed == (snapshot.result is not None) == kept, "I6: a result means completed"
     if snapshot.result is not None:
         assert snapshot.result["by"] == job.fence, "I3: the result is the present claim's"
         assert snapshot.result["drawn_by"] > 0, "every stage was done"

@@ -186,8 +186,12 @@ class World:
             snapshot = self.snapshot(job_id)
             assert snapshot is not None, "I1: a job is gone that nobody deleted"
             assert snapshot.job == self.history.present[job_id], "what was played is what was written"
-            judge_log(snapshot, queries.parts(self._file, job_id))
+            judge_log(snapshot, kept=self._keeps_result(job_id))
         self.history.touched.clear()
+
+    def _keeps_result(self, job_id: str) -> bool:
+        found = "SELECT 1 FROM parts JOIN jobs ON number = job WHERE id = ? AND key = 'result'"
+        return self._file.execute(found, (job_id,)).fetchone() is not None
 
     def mend(self) -> None:
         """Stop every fault: processes are awake, stores answer, the clock is right, tasks arrive, providers deliver."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from atelier.errors import QueueFull
 from atelier.jobs.models import Job, Status
-from atelier.jobs.ports import Clock, Store, lane_of
+from atelier.jobs.ports import Clock, Store, Waiting, lane_of
 
 FRESH = timedelta(seconds=1)
 """How old an answer may be; what this process itself accepted meanwhile is added."""
@@ -27,12 +26,16 @@ COME_BACK = timedelta(seconds=5)
 
 @dataclass(kw_only=True, slots=True)
 class Count:
-    """What waited at a moment: all queued jobs of a kind, those that are due by lane, and what came since."""
+    """What waited at a moment: the queued jobs of a kind, and what came since."""
 
     at: datetime
-    queued: int
-    due: Mapping[str, int]
+    waiting: Waiting
     since: int = 0
+
+    @property
+    def queued(self) -> int:
+        """How many are queued as far as is known."""
+        return self.waiting.queued + self.since
 
 
 class Backlog:
@@ -47,20 +50,20 @@ class Backlog:
     async def admit(self, kind: str, number: int = 1) -> None:
         """Let so many jobs in. Raises QueueFull where the queue would be longer than is allowed."""
         count = await self._count(kind, FRESH)
-        if count.queued + count.since + number > self._limit:  # what came since may have gone again
+        if count.queued + number > self._limit:  # what came since may have gone again
             count = await self._count(kind, FRESHER)
-        if count.queued + count.since + number > self._limit:
+        if count.queued + number > self._limit:
             raise QueueFull("The queue is full; nothing was accepted. Try again later.", retry_after=COME_BACK)
         count.since += number
 
     def length(self, kind: str) -> int:
         """Return how many are queued as far as is known without a look."""
         count = self._counts.get(kind)
-        return count.queued + count.since if count is not None else 0
+        return count.queued if count is not None else 0
 
     async def due(self, kind: str) -> int:
         """Return how many jobs wait for a slot."""
-        return sum((await self._count(kind, FRESH)).due.values())
+        return (await self._count(kind, FRESH)).waiting.due
 
     async def ahead(self, job: Job) -> int | None:
         """Return how many jobs start before this one, as turns go round; None for one that does not wait for a slot."""
@@ -76,9 +79,12 @@ class Backlog:
         return known[1]
 
     async def _place(self, job: Job) -> int:
-        """Count the job's own lane before it, and of every other lane as many: one of each goes in a turn."""
+        """Count the job's own lane before it, and of every other lane as many: one of each goes in a turn.
+
+        Without lanes there is one line, and its place in it is all.
+        """
         turn = await self._store.rank(job)
-        lanes = (await self._count(job.kind, FRESH)).due
+        lanes = (await self._count(job.kind, FRESH)).waiting.lanes
         return turn + sum(min(waiting, turn + 1) for lane, waiting in lanes.items() if lane != lane_of(job))
 
     async def _count(self, kind: str, fresh: timedelta) -> Count:
@@ -89,6 +95,5 @@ class Backlog:
             count = self._counts.get(kind)
             if count is None or abs(self._now() - count.at) > fresh:
                 at = self._now()
-                waiting = await self._store.waiting(kind, at)
-                count = self._counts[kind] = Count(at=at, queued=waiting.queued, due=waiting.due)
+                count = self._counts[kind] = Count(at=at, waiting=await self._store.waiting(kind, at))
         return count

@@ -235,9 +235,9 @@ def _unseen(snapshot: Snapshot, cursor: int) -> tuple[Record, ...]:
 
 
 def _continues(told: Snapshot, known: Snapshot) -> bool:
-    """Whether a commit's own words follow what is known without a gap, or are old."""
+    """Whether a commit's own words follow what is known without a gap, or are old: where only the header moved, they do."""
     first = told.records[0].seq - 1 if told.records else told.job.seq
-    return told.job.rev <= known.job.rev or (told.job.rev == known.job.rev + 1 and first == known.job.seq)
+    return told.job.rev <= known.job.rev or first <= known.job.seq
 
 
 def _merge(known: Snapshot | None, fresh: Snapshot) -> Snapshot:

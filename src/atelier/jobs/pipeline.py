@@ -131,7 +131,7 @@ class Run(Generic[Params, State]):
         self._steps = StepWriter(self._write_step)
         self._tail = Tail(job.seq)
         self._soon: asyncio.TimerHandle | None = None
-        self._catching_up: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def load(self, pipeline: Pipeline[Params, State]) -> None:
         """Read the params and what earlier attempts left. Belongs to the work: what is unreadable fails the run."""
@@ -258,7 +258,7 @@ class Run(Generic[Params, State]):
     def _write_soon(self) -> None:
         """Write what was collected: nothing followed it at once. What fails here is found out by the next write."""
         self._soon = None
-        self._catching_up = asyncio.create_task(self._catch_up(), name=f"catch up {self.job.id}")
+        self._task = asyncio.create_task(self._catch_up(), name=f"catch up {self.job.id}")
 
     async def _catch_up(self) -> None:
         with contextlib.suppress(AtelierError):

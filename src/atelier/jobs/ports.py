@@ -118,7 +118,7 @@ class Store(Documents, Protocol):
         """Return the header."""
 
     async def parts(self, job_id: str) -> dict[str, Json]:
-        """Return what is kept beside the header, by key: `params`, `state`, `once/…`, `result`."""
+        """Return what a run begins with, by key: `params`, `state`, `once/…`. The result is no part: `read` has it."""
 
     async def read(self, job_id: str, *, after: int) -> Snapshot | None:
         """Return the job as of one moment, with its records behind `after` and, once completed, its result.
@@ -126,24 +126,29 @@ class Store(Documents, Protocol):
         Records are in order of `seq` without gaps. None: no such job.
         """
 
-    def listen(self, to: str, heard: Heard) -> Callable[[], None]:
-        """Call `heard` in the event loop after every commit to a job, or to any member of a group.
+    def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
+        """Call `heard` in the event loop after every commit to a job, until the returned function is called.
 
-        It ends with a call of the returned function. `heard` is handed what the writer of the commit was handed, or
-        None: then there may be news to read. None is lost.
+        It is handed what the writer of the commit was handed, or None: then there may be news to read. None is lost.
         """
+
+    def listen_to_members(self, group: str, heard: Heard) -> Callable[[], None]:
+        """Call `heard` in the same way after every commit to any member of a group."""
 
     async def find(self, query: Find) -> list[Snapshot]:
         """Return matching jobs, newest first, each with its result and without records."""
 
     async def due(self, kind: str, now: datetime, *, limit: int, after: str) -> Due:
-        """Return queued jobs of `kind` whose time has come, one per lane in turn, starting behind lane `after`."""
+        """Return queued jobs of `kind` whose time has come, in the order of their turns behind the cursor `after` ("": any).
+
+        Where the store's queue has lanes, one of each in turn; else in one line, the longest due first.
+        """
 
     async def waiting(self, kind: str, now: datetime) -> Waiting:
         """Count the queued jobs of `kind`."""
 
     async def rank(self, job: Job) -> int:
-        """Count the queued jobs of the job's own kind and lane that are due before it."""
+        """Count the queued jobs of the job's own kind that are due before it: in its lane where there are lanes."""
 
     async def overdue(self, now: datetime, *, limit: int) -> list[Job]:
         """Return jobs whose `attention_at` has passed, the longest ago first."""
@@ -158,7 +163,8 @@ class Store(Documents, Protocol):
         """Return the group's members that changed behind the cursor `since` ("": all).
 
         Each with its last record and, once completed, its result. Asked after each commit with the cursor of the answer
-        before, no member's last state is missed; one may come twice.
+        before, no member's last state is missed; one may come twice. Where time orders commits, one that comes in very
+        late may be missed behind a cursor, never with "".
         """
 
     async def turns(self, group: str, *, by: datetime, limit: int) -> Turns:
@@ -178,19 +184,20 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:
-    """Jobs to start now, the lane the turn stopped at, and when the next one of the lanes looked at comes due."""
+    """Jobs to start now, the cursor behind them ("": begin again), and when the next one comes due, where that is known."""
 
     jobs: list[Ready]
-    lane: str
-    next_at: datetime | None
+    cursor: str
+    next_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waiting:
-    """Queued jobs of a kind: all of them, and by lane those whose time has come."""
+    """Queued jobs of a kind: all of them, those whose time has come, and these by lane where the queue has lanes."""
 
     queued: int
-    due: Mapping[str, int]
+    due: int
+    lanes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -50,7 +50,7 @@ class Sweeper:
     ) -> None:
         self._store, self._queue, self._presence, self._holds = store, queue, presence, holds
         self._groups, self._retention, self._now = groups, retention, now
-        self._lanes = dict.fromkeys(kinds, "")
+        self._cursors = dict.fromkeys(kinds, "")
 
     async def sweep(self) -> int:
         """Repair one lot of jobs and forget one lot of old ones; how many were looked at."""
@@ -84,9 +84,9 @@ class Sweeper:
     async def _hand_over_lost(self) -> int:
         """Hand over what the queue lost; how many. What it carries is left alone, or a backlog would be queued for ever."""
         before, handed = self._now() - QUEUE_PATIENCE, 0
-        for kind, lane in self._lanes.items():
-            due = await self._store.due(kind, before, limit=LOT, after=lane)
-            self._lanes[kind] = due.lane
+        for kind, cursor in self._cursors.items():
+            due = await self._store.due(kind, before, limit=LOT, after=cursor)
+            self._cursors[kind] = due.cursor
             for ready in await self._queue.lost(due.jobs) if due.jobs else ():
                 await self._repair(ready.job_id, _again(ready))
                 handed += 1

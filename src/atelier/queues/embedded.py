@@ -33,7 +33,7 @@ class EmbeddedQueue:
         self._wake = asyncio.Event()
         self._running: dict[str, dict[str, asyncio.Task[None]]] = {kind: {} for kind in slots}
         self._resting: set[str] = set()
-        self._lanes = dict.fromkeys(slots, "")
+        self._cursors = dict.fromkeys(slots, "")
         self._dispatcher: asyncio.Task[None] | None = None
 
     async def dispatch(self, job: Job) -> None:  # noqa: ARG002 - the store knows which job; this is the wake-up
@@ -82,11 +82,11 @@ class EmbeddedQueue:
             if free <= 0:
                 continue
             passed_over = running.keys() | self._resting
-            due = await self._store.due(kind, self._now(), limit=free + len(passed_over), after=self._lanes[kind])
+            due = await self._store.due(kind, self._now(), limit=free + len(passed_over), after=self._cursors[kind])
             fresh = [job for job in due.jobs if job.job_id not in passed_over][:free]
             for job in fresh:
                 self._start(kind, job, deliver)
-            self._lanes[kind] = due.lane
+            self._cursors[kind] = due.cursor
             pause = min(pause, self._until(due.next_at))
         return pause
 

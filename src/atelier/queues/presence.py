@@ -1,4 +1,4 @@
-"""Which worker processes on this machine have ended: each holds a lock on a file for as long as it lives.
+"""Which worker processes have ended. On one machine each holds a lock on a file for as long as it lives.
 
 The kernel lets go of the lock however the process died, and not before: a process that is merely stopped holds it.
 So a restart can take up its predecessor's jobs at once, without waiting for their leases to run out.
@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import secrets
+import socket
 from pathlib import Path
 
 from atelier.errors import StorageError
@@ -64,6 +65,26 @@ class DiskPresence:
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}{SUFFIX}"
+
+
+class DistantPresence:
+    """`jobs.ports.Presence` where processes are on many machines: nobody is ever known to have ended, leases decide."""
+
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()}-{secrets.token_hex(8)}"
+
+    async def open(self) -> None:
+        """There is nothing to leave anywhere."""
+
+    async def close(self) -> None:
+        """Nothing was left."""
+
+    async def gone(self) -> frozenset[str]:
+        """Return nobody."""
+        return frozenset()
+
+    async def forget(self, name: str) -> None:
+        """Know nobody to forget."""
 
 
 def _unlocked(path: Path) -> bool:

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         validation_alias="GOOGLE_CLOUD_PROJECT",
         description="Google Cloud project of store and queue where they name none themselves.",
     )
+    firestore_emulator_host: str = Field(
+        "",
+        validation_alias="FIRESTORE_EMULATOR_HOST",
+        description="host:port of a Firestore emulator, used instead of Google's service.",
+    )
     cloudinary_url: SecretStr | None = Field(
         None, validation_alias="CLOUDINARY_URL", description="Used where STORAGE__URL is empty."
     )

@@ -21,6 +21,10 @@ RETRY_SECONDS = 1.0
 """Pause after a look that failed: the store may be down for a while, the watchers stay."""
 
 
+AGAIN_SECONDS = 31.0
+"""When to look again where nobody tells: a store whose cursor is a time reads the whole group then."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
     """A member as it was last seen, and the number of the change that brought it."""
@@ -44,7 +48,7 @@ class GroupFollower:
         self._unread = False
         self._reader: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
-        self._deafen = store.listen(group_id, self._heard)
+        self._deafen = store.listen_to_members(group_id, self._heard)
         self._look_soon()
 
     def stop(self) -> None:
@@ -87,6 +91,8 @@ class GroupFollower:
 
     def _look_soon(self) -> None:
         self._unread = True
+        if self._later is not None:
+            self._later.cancel()
         if self._reader is None and not self.closed:
             self._reader = asyncio.create_task(self._look())
             self._reader.add_done_callback(self._looked)
@@ -95,11 +101,11 @@ class GroupFollower:
         while self._unread:
             self._unread = False
             try:
-                news = await self._store.members(self._group_id, since=self._cursor)
-                for snapshot in news.snapshots:
-                    self._merge(snapshot)
-                self._cursor = news.cursor
+                whole = await self._read()
                 settled = not self._live and await self._settled()
+                if settled and not whole:
+                    self._cursor = ""
+                    await self._read()
             except StoreUnavailable as error:
                 logs.warning("follower_waits", group_id=self._group_id, reason=error.message)
                 self._unread = True
@@ -108,8 +114,17 @@ class GroupFollower:
             self.over = settled and not self._live
             self._tell()
 
+    async def _read(self) -> bool:
+        """Merge what changed behind the cursor; whether that was the whole group, in which nothing is missed."""
+        whole = not self._cursor
+        news = await self._store.members(self._group_id, since=self._cursor)
+        for snapshot in news.snapshots:
+            self._merge(snapshot)
+        self._cursor = news.cursor
+        return whole
+
     def _looked(self, reader: asyncio.Task[None]) -> None:
-        """Look again where news came meanwhile, or a little later where only the group's phase is waited for.
+        """Look again where news came meanwhile; a little later where only the group's phase is waited for; else much later.
 
         Whatever broke the reader, nobody waits for it for ever.
         """
@@ -121,8 +136,9 @@ class GroupFollower:
             self.close()
         elif self._unread:
             self._look_soon()
-        elif not self._live and not self.over:
-            self._later = asyncio.get_running_loop().call_later(PHASE_SECONDS, self._look_soon)
+        elif not self.over:
+            pause = AGAIN_SECONDS if self._live else PHASE_SECONDS
+            self._later = asyncio.get_running_loop().call_later(pause, self._look_soon)
 
     def _merge(self, fresh: Snapshot) -> bool:
         """Keep the newer; only what watchers would see moves a member to the end of the changes. Whether it did."""

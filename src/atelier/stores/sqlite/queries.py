@@ -22,8 +22,10 @@ def load(connection: sqlite3.Connection, job_id: str) -> Job | None:
 
 
 def parts(connection: sqlite3.Connection, job_id: str) -> dict[str, Json]:
-    """Return all parts by key."""
-    rows = connection.execute("SELECT key, body FROM parts JOIN jobs ON number = job WHERE id = ?", (job_id,))
+    """Return by key what a run begins with."""
+    rows = connection.execute(
+        "SELECT key, body FROM parts JOIN jobs ON number = job WHERE id = ? AND key != 'result'", (job_id,)
+    )
     return {key: codec.load_part(body) for key, body in rows}
 
 
@@ -138,7 +140,7 @@ def due(connection: sqlite3.Connection, kind: str, now: datetime, limit: int, af
     next_at = min((at for at in later if at is not None), default=None)
     return Due(
         jobs=[ready for _, ready in turns],
-        lane=turns[-1][0] if turns else "",
+        cursor=turns[-1][0] if turns else "",
         next_at=datetime.fromtimestamp(next_at, UTC) if next_at is not None else None,
     )
 
@@ -162,7 +164,8 @@ def waiting(connection: sqlite3.Connection, kind: str, now: datetime) -> Waiting
         "SELECT lane, count(*), sum(run_at <= ?) FROM jobs WHERE status = 'queued' AND kind = ? GROUP BY lane",
         (now.timestamp(), kind),
     ).fetchall()
-    return Waiting(queued=sum(queued for _, queued, _ in rows), due={lane: due for lane, _, due in rows if due})
+    lanes = {lane: due for lane, _, due in rows if due}
+    return Waiting(queued=sum(queued for _, queued, _ in rows), due=sum(lanes.values()), lanes=lanes)
 
 
 def rank(connection: sqlite3.Connection, job: Job) -> int:

@@ -105,8 +105,15 @@ class SqliteStore:
         """Read in one statement."""
         return await self._reader.do(lambda connection: self._snapshots.read(connection, job_id, after))
 
-    def listen(self, to: str, heard: Heard) -> Callable[[], None]:
+    def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
         """Hear of commits: this process's as they are told, another's within the writer's poll."""
+        return self._listen(job_id, heard)
+
+    def listen_to_members(self, group: str, heard: Heard) -> Callable[[], None]:
+        """Hear of a group's in the same way."""
+        return self._listen(group, heard)
+
+    def _listen(self, to: str, heard: Heard) -> Callable[[], None]:
         self._listening[to].append(heard)
 
         def stop() -> None:
