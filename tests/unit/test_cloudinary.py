@@ -24,7 +24,7 @@ from atelier.settings import Settings
 from atelier.storage.cloudinary.account import Account
 from atelier.storage.cloudinary.storage import AT_ONCE, CloudinaryStorage
 from atelier.storage.threads import Threads
-from atelier.wiring import _check_storage
+from atelier.wiring.upkeep import check_storage
 
 SECOND = timedelta(seconds=1)
 
@@ -261,10 +261,10 @@ async def test_the_start_waits_for_no_cloudinary_but_refuses_a_wrong_secret(serv
     storage = {"kind": "cloudinary", "url": server.url, "upload_prefix": server.base}
     settings = Settings(data_dir=tmp_path / "data", storage=storage)
     server.troubles.append("away")
-    await _check_storage(settings, storage_of(server))
+    await check_storage(settings, storage_of(server))
     server.secret = "another-secret-altogether"
     with pytest.raises(StorageRefused, match="ATELIER_STORAGE__URL"):
-        await _check_storage(settings, storage_of(server))
+        await check_storage(settings, storage_of(server))
 
 
 async def test_a_thread_that_hangs_keeps_nobody() -> None:

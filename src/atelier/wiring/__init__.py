@@ -1,0 +1,19 @@
+"""Which adapter is behind which port: the only room that knows."""
+
+from atelier.wiring.adapters import Adapters, build_adapters, build_presence, build_store, utc_now
+from atelier.wiring.services import Carrier, Services, build_services
+from atelier.wiring.upkeep import check_start, open_keys, tidy
+
+__all__ = [
+    "Adapters",
+    "Carrier",
+    "Services",
+    "build_adapters",
+    "build_presence",
+    "build_services",
+    "build_store",
+    "check_start",
+    "open_keys",
+    "tidy",
+    "utc_now",
+]

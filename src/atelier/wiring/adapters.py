@@ -1,0 +1,105 @@
+"""Which adapter is behind which port of the settings' choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from atelier.errors import StartRefused
+from atelier.jobs.ports import Store
+from atelier.pipelines import image
+from atelier.pipelines.ports import ImageProvider, Spool, Storage
+from atelier.providers.sandbox import Sandbox
+from atelier.queues.presence import DiskPresence, DistantPresence
+from atelier.settings import PREFIX, Settings
+from atelier.storage.cloudinary.account import Account
+from atelier.storage.disk import DiskStorage
+from atelier.storage.spool import DiskSpool
+from atelier.stores.sqlite import SqliteStore
+from atelier.wiring.secret import secret_of
+
+IMAGE_PROVIDERS = {"sandbox": Sandbox}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapters:
+    """What stands behind the ports. Tests replace some of them."""
+
+    store: Store
+    presence: DiskPresence | DistantPresence
+    storage: Storage
+    spool: Spool
+    pictures: DiskStorage
+    image_providers: Mapping[str, ImageProvider]
+    secret: bytes
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+def build_adapters(settings: Settings) -> Adapters:
+    """Make the adapters the settings name. Touches only the data directory."""
+    secret = secret_of(settings)
+    files = DiskStorage(settings.data_dir / "pictures", secret)
+    return Adapters(
+        store=build_store(settings),
+        presence=build_presence(settings),
+        storage=_cloudinary(settings, secret) if settings.storage.kind == "cloudinary" else files,
+        spool=DiskSpool(settings.data_dir / "spool"),
+        pictures=files,  # those of earlier days are served, wherever new ones go
+        image_providers={name: _image_provider(name, settings) for name in settings.image_providers},
+        secret=secret,
+    )
+
+
+def build_store(settings: Settings) -> Store:
+    """Make the store the settings name, not opened yet."""
+    if settings.store.kind == "sqlite":
+        return SqliteStore(settings.data_dir / "atelier.db", utc_now)
+    from atelier.stores.firestore import FirestoreStore  # noqa: PLC0415 - Google's libraries are loaded where they are used
+
+    keep = days(settings.retention.jobs_days)
+    return FirestoreStore(
+        settings.store_project,
+        utc_now,
+        keep={image.KIND: keep} if keep is not None else {},
+        emulator=settings.firestore_emulator_host,
+    )
+
+
+def build_presence(settings: Settings) -> DiskPresence | DistantPresence:
+    """Make what knows of ended processes: those on this machine, where the store is on it."""
+    if settings.store.kind == "sqlite":
+        return DiskPresence(settings.data_dir / "workers")
+    return DistantPresence()
+
+
+def _image_provider(name: str, settings: Settings) -> ImageProvider:
+    if name not in IMAGE_PROVIDERS:
+        known = ", ".join(IMAGE_PROVIDERS)
+        raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS: {name!r} is not a provider; known are {known}.")
+    if name == Sandbox.name and not settings.sandbox_on:
+        raise StartRefused(
+            f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off, as it is in production unless it is"
+            " set to on."
+        )
+    return IMAGE_PROVIDERS[name]()
+
+
+def _cloudinary(settings: Settings, secret: bytes) -> Storage:
+    """Make the storage at Cloudinary, whose SDK nobody else imports. Raises StartRefused."""
+    url = settings.storage_url.get_secret_value() if settings.storage_url is not None else ""
+    account = Account.of(url, str(settings.storage.upload_prefix))
+    try:
+        from atelier.storage.cloudinary.storage import CloudinaryStorage  # noqa: PLC0415 - only where it is used
+    except ValueError as error:  # the SDK reads its own name in the environment, used or not
+        raise StartRefused("CLOUDINARY_URL must look like cloudinary://key:secret@cloud, or not be set.") from error
+    return CloudinaryStorage(account, secret)
+
+
+def days(number: float) -> timedelta | None:
+    """Return how long something is kept; None, for good, where the setting is 0."""
+    return timedelta(days=number) if number else None

@@ -1,0 +1,132 @@
+"""Engine, queue and the door for deliveries on top of the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from atelier.api.deliveries import Deliveries
+from atelier.api.images.batches.translate import KIND as BATCH
+from atelier.jobs.engine import JobEngine
+from atelier.jobs.ports import Clock, Deliver, Queue, Store
+from atelier.jobs.sweeper import Retention
+from atelier.jobs.verdicts import Limits, Policy
+from atelier.pipelines import image
+from atelier.providers.health import Observed
+from atelier.queues.embedded import EmbeddedQueue
+from atelier.settings import Settings
+from atelier.wiring.adapters import Adapters, days, utc_now
+
+WINDOW = 4
+"""How many members of a group are handed over for each slot: enough that none is ever idle."""
+
+LONGEST_DELIVERY = timedelta(minutes=30)
+"""How long Cloud Tasks waits for a delivery's answer, at most."""
+
+HAND_BACK = timedelta(minutes=1)
+"""How long before that a job that still runs is handed back: time to wait for a slot, to let go and to write."""
+
+
+class Carrier(Queue, Protocol):
+    """A queue with its life in this process."""
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin to hand over jobs."""
+
+    async def stop(self) -> None:
+        """Hand over no more jobs; take them still."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+    async def ping(self) -> None:
+        """Answer if jobs are carried. Raises QueueUnavailable when not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything the app runs on."""
+
+    adapters: Adapters
+    providers: Mapping[str, Observed]
+    queue: Carrier
+    deliveries: Deliveries | None
+    engine: JobEngine
+    now: Clock
+
+
+def build_services(settings: Settings, adapters: Adapters) -> Services:
+    """Put engine and queue on top of the adapters."""
+    queue = build_queue(settings, adapters.store)
+    providers = {name: Observed(provider, utc_now) for name, provider in adapters.image_providers.items()}
+    pipeline = image.ImagePipeline(providers=providers, storage=adapters.storage, spool=adapters.spool)
+    engine = JobEngine(
+        store=adapters.store,
+        queue=queue,
+        presence=adapters.presence,
+        pipelines={image.KIND: pipeline},
+        limits=Limits(
+            max_attempts=settings.max_attempts,
+            deadlines={
+                image.KIND: timedelta(seconds=settings.deadlines.image_seconds),
+                BATCH: timedelta(seconds=settings.deadlines.batch_seconds),
+            },
+            slots={image.KIND: settings.slots.image},
+            queue=settings.limits.queue,
+            windows={BATCH: WINDOW * settings.slots.image},
+        ),
+        policy=Policy(
+            lease=settings.lease,
+            retry_base=timedelta(seconds=settings.retry_base_seconds),
+            longest_run=LONGEST_DELIVERY - HAND_BACK if settings.queue.kind == "cloud_tasks" else None,
+        ),
+        retention=Retention(kinds=(image.KIND,), groups=(BATCH,), keep=days(settings.retention.jobs_days)),
+        secret=adapters.secret,
+        now=utc_now,
+    )
+    return Services(
+        adapters=adapters,
+        providers=providers,
+        queue=queue,
+        deliveries=build_deliveries(settings),
+        engine=engine,
+        now=utc_now,
+    )
+
+
+def build_queue(settings: Settings, store: Store) -> Carrier:
+    """Make the queue the settings name."""
+    if settings.queue.kind == "embedded":
+        return EmbeddedQueue(store=store, slots={image.KIND: settings.slots.image}, now=utc_now)
+    from atelier.queues.cloud_tasks import CloudTasksQueue, Target  # noqa: PLC0415 - google is imported where it is used
+
+    target = Target(
+        url=f"{_worker_url(settings)}/api/v1/worker",
+        email=settings.oidc.email,
+        audience=settings.oidc.audience or _worker_url(settings),
+        longest=LONGEST_DELIVERY,
+    )
+    place = f"projects/{settings.queue_project}/locations/{settings.queue.location}/queues/{settings.queue.name}"
+    return CloudTasksQueue(queue=place, target=target, endpoint=settings.queue.endpoint, now=utc_now)
+
+
+def build_deliveries(settings: Settings) -> Deliveries | None:
+    """Make the door for deliveries from outside; None where jobs are carried inside."""
+    if settings.queue.kind == "embedded":
+        return None
+    from atelier.api.tokens import Certificates, Tokens  # noqa: PLC0415 - cryptography is imported where it is used
+
+    tokens = Tokens(
+        certificates=Certificates(str(settings.oidc.certs_url), utc_now),
+        issuer=settings.oidc.issuer,
+        audience=settings.oidc.audience or _worker_url(settings),
+        email=settings.oidc.email,
+        now=utc_now,
+    )
+    return Deliveries(issuer=tokens, slots=settings.slots.image)
+
+
+def _worker_url(settings: Settings) -> str:
+    return str(settings.queue.worker_url or "").rstrip("/")

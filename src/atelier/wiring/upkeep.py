@@ -1,0 +1,65 @@
+"""What is done with the wired parts outside of requests and jobs: trying them at start, tidying up, the keys' commands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from atelier import logs
+from atelier.api.keys import Keys
+from atelier.errors import AtelierError, StartRefused, StorageError, StoreUnavailable
+from atelier.pipelines.ports import Storage
+from atelier.settings import Settings
+from atelier.wiring.adapters import build_adapters, build_store, days, utc_now
+from atelier.wiring.services import Services
+
+LEFTOVERS = timedelta(days=30)
+"""How long files are kept that only a job which ended badly can have left."""
+
+
+async def check_start(settings: Settings) -> None:
+    """Try store, presence and storage, so that a refusal is a sentence and not a failed start-up of the server."""
+    adapters = build_adapters(settings)
+    try:
+        await adapters.store.open()
+        await adapters.presence.open()
+        await check_storage(settings, adapters.storage)
+    except AtelierError as error:
+        raise StartRefused(error.message) from error
+    finally:
+        await adapters.presence.close()
+        await adapters.store.close()
+
+
+async def check_storage(settings: Settings, storage: Storage) -> None:
+    """Raise what must be mended. Somebody else's service that is only down comes back, and uploads wait for it."""
+    try:
+        await storage.ping()
+    except StorageError as error:
+        if settings.storage.kind == "disk" or not error.retryable:
+            raise
+        logs.warning("storage_away", reason=error.message)
+
+
+async def tidy(settings: Settings, services: Services) -> None:
+    """Remove previews of jobs long ended, bytes nobody came for, and pictures past their retention (default: none)."""
+    now, storage = services.now(), services.adapters.storage
+    await storage.expire_previews(now - LEFTOVERS)
+    await services.adapters.spool.expire(now - (days(settings.retention.jobs_days) or LEFTOVERS))
+    pictures = days(settings.retention.pictures_days)
+    if pictures is not None:
+        await storage.expire(now - pictures)
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """Open the store for the length of the block, to make, list and revoke keys. Raises StartRefused."""
+    store = build_store(settings)
+    try:
+        await store.open()
+        yield Keys(store, utc_now)
+    except StoreUnavailable as error:
+        raise StartRefused(error.message, exit_code=75) from error
+    finally:
+        await store.close()
