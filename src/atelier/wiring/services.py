@@ -116,7 +116,7 @@ def build_deliveries(settings: Settings) -> Deliveries | None:
     """Make the door for deliveries from outside; None where jobs are carried inside."""
     if settings.queue.kind == "embedded":
         return None
-    from atelier.api.tokens import Certificates, Tokens  # noqa: PLC0415 - cryptography is imported where it is used
+    from atelier.api.tokens import Certificates, Tokens  # noqa: PLC0415 - google is imported where it is used
 
     tokens = Tokens(
         certificates=Certificates(str(settings.oidc.certs_url), utc_now),
