@@ -153,8 +153,8 @@ class Silent:
 
 
 async def test_addresses_that_are_wrong_in_other_ways(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address, "ANSWER_SECONDS", 0.3)
-    with Silent() as silent:
+    with Silent() as silent, monkeypatch.context() as impatient:
+        impatient.setattr(address, "ANSWER_SECONDS", 0.3)
         assert "no answer within" in (await address.ready(silent)).text
         assert "no answer within" in (await address.stream(silent)).text
     assert "nobody answers" in (await address.ready(silent)).text
