@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.canaries import WATCH
+from tests.cloud_tasks.place import cloud
+from tests.emulator import Emulator
 from tests.live import Live
 from tests.loopback_cloudinary import SECRET, Cloudinary
 from tests.proxy import Proxy
@@ -92,6 +94,20 @@ async def test_a_wrong_secret_of_cloudinary_and_a_wrong_clock(tmp_path: Path) ->
         assert "cloudinary://key:secret@cloud" in bad["parts"]
 
 
+async def test_all_of_google_s_side(emulator: Emulator, tmp_path: Path) -> None:
+    async with Cloudinary().serving() as server, cloud(tmp_path / "data") as around:
+        storage = {"kind": "cloudinary", "url": server.url, "upload_prefix": server.base}
+        parts = {**around._settings(), "storage": storage, "firestore_emulator_host": emulator.address}
+        assert wrong(found := await visit(data_dir=tmp_path / "data", **parts)) == {}
+        assert [found[part].text for part in ("store", "queue", "storage")] == [
+            "firestore reads and writes", "cloud_tasks answers", "cloudinary takes pictures",
+        ]  # fmt: skip
+        elsewhere = {**parts["queue"], "name": "no-such-queue"}
+        assert list(wrong(await visit(data_dir=tmp_path / "data", **{**parts, "queue": elsewhere}))) == ["queue"]
+        nobody = {**parts, "firestore_emulator_host": "127.0.0.1:9"}
+        assert list(wrong(await visit(data_dir=tmp_path / "data", **nobody))) == ["store"]
+
+
 @pytest.mark.parametrize(("hours", "word"), [(-2, "2 seconds ahead"), (2, "behind")])
 def test_a_clock_that_is_wrong(hours: int, word: str) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(hours=hours))
@@ -137,8 +153,8 @@ class Silent:
 
 
 async def test_addresses_that_are_wrong_in_other_ways(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address, "ANSWER_SECONDS", 0.3)
-    with Silent() as silent:
+    with Silent() as silent, monkeypatch.context() as impatient:
+        impatient.setattr(address, "ANSWER_SECONDS", 0.3)
         assert "no answer within" in (await address.ready(silent)).text
         assert "no answer within" in (await address.stream(silent)).text
     assert "nobody answers" in (await address.ready(silent)).text

@@ -320,6 +320,14 @@ async def test_what_the_image_has_serves_is_found_healthy_and_stops(tmp_path: Pa
         **told, "PATH": f"{Path(sys.executable).parent}:/usr/bin", "PYTHONPATH": str(app / "src"),
         "ATELIER_DATA_DIR": str(tmp_path / "data"), "PORT": port,
     }  # fmt: skip
+    where = [
+        sys.executable,
+        "-c",
+        "import atelier.app as a, sys; sys.exit(not a.__file__.startswith(sys.argv[1]))",
+        app,
+    ]
+    imported = await asyncio.create_subprocess_exec(*map(str, where), cwd=app, env=environment)
+    assert await asyncio.wait_for(imported.wait(), 20) == 0, "the package is the image's own"
     process = await asyncio.create_subprocess_exec(*json.loads(last("CMD")), cwd=app, env=environment)
     try:
         async with asyncio.timeout(30), httpx.AsyncClient() as client:

@@ -15,7 +15,7 @@ from atelier.doctor.findings import Check, Finding, Verdict, finding, ill, well
 from atelier.errors import StartRefused
 from atelier.pipelines.ports import Spool
 from atelier.settings import PREFIX, Settings
-from atelier.wiring import Adapters, Services
+from atelier.wiring import Services
 
 LEAST_FREE = 200_000_000
 """Bytes below which a disk counts as full: a busy hour's pictures."""
@@ -30,11 +30,11 @@ async def examine(config: Settings, url: str | None) -> AsyncIterator[Finding]:
     yield await finding("settings", partial(_settings, config))
     yield await finding("data directory", partial(_data, config.data_dir))
     try:
-        adapters = await asyncio.to_thread(wiring.build_adapters, config)
+        services = await asyncio.to_thread(_build, config)
     except StartRefused as refusal:
         yield Finding(name="parts", verdict=ill(refusal.message))
     else:
-        async for found in _parts(config, adapters):
+        async for found in _parts(config, services):
             yield found
     yield await finding("clock", partial(address.clock, list(_clocks(config, url))))
     if url is not None:
@@ -42,8 +42,11 @@ async def examine(config: Settings, url: str | None) -> AsyncIterator[Finding]:
         yield await finding("stream", partial(address.stream, url))
 
 
-async def _parts(config: Settings, adapters: Adapters) -> AsyncIterator[Finding]:
-    services = wiring.build_services(config, adapters)
+def _build(config: Settings) -> Services:
+    return wiring.build_services(config, wiring.build_adapters(config))
+
+
+async def _parts(config: Settings, services: Services) -> AsyncIterator[Finding]:
     try:
         for name, check in _checks(config, services):
             yield await finding(name, check)
@@ -84,7 +87,7 @@ async def _spool(spool: Spool) -> Verdict:
 async def _close(services: Services) -> None:
     """Let go of everything; what hangs is left behind."""
     closing = [provider.close() for provider in services.providers.values()]
-    tasks = [asyncio.ensure_future(one) for one in (*closing, services.adapters.store.close())]
+    tasks = [asyncio.ensure_future(one) for one in (*closing, services.queue.close(), services.adapters.store.close())]
     await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 
 
