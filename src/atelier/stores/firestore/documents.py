@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from google.cloud.firestore_v1 import AsyncClient, AsyncWriteBatch
 
@@ -69,10 +70,24 @@ class DocumentWriter:
         return self._remember(Sight(document=document, tokens=tokens, version=results[0].update_time))
 
     async def drop(self, kind: str, name: str) -> None:
-        """Remove a document. Doing it twice is doing it once."""
-        place = self._layout.document(kind, name)
-        self._known.pop((kind, name), None)
-        await self._calls.read(lambda: place.delete(**ONCE))
+        """Remove a document as it is now: one that is put behind that is not removed by a call that was lost on the way."""
+        async with in_time():
+            first = await self._look(kind, name)
+            sight = first
+            for pause in pauses():
+                if first is None or sight is None or sight.version != first.version:
+                    return
+                batch = self._client.batch()
+                option = self._client.write_option(last_update_time=sight.version)
+                batch.delete(self._layout.document(kind, name), option=option)
+                try:
+                    await self._calls.once(partial(batch.commit, **ONCE))
+                except (*MOVED, *LOST):
+                    await asyncio.sleep(pause)
+                    sight = await self._look(kind, name)
+                else:
+                    self._known.pop((kind, name), None)
+                    return
 
     async def _look(self, kind: str, name: str) -> Sight | None:
         place = self._layout.document(kind, name)
