@@ -11,7 +11,7 @@ run: .venv/run.done  ## serve on :8000 (PORT and ATELIER_… settings come from 
 	@exec $(BIN)/python main.py
 
 test: .venv/dev.done  ## run the tests: real SQLite, real sockets, real processes, a real browser
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile
 
 e2e: .venv/dev.done  ## run the browser's tests only
 	$(BIN)/python -m pytest -m e2e

@@ -118,7 +118,7 @@ class House:
             pipelines={"image": self.pipeline},
             limits=Limits(
                 slots={},
-                queue=1000,
+                queue=300,
                 max_attempts=3,
                 deadlines={"image": timedelta(minutes=10), "batch": timedelta(hours=1), "board": timedelta(hours=48)},
                 windows={"batch": 4, "board": 4},

@@ -474,7 +474,7 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_it(tab: Tab) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("progressbar", name="Progress of the picture")).to_be_visible()
     assert page.evaluate(NAMELESS) == []
-    assert page.locator("#stages [aria-current=step]").inner_text() == "Generating"
+    expect(page.locator("#stages [aria-current=step]")).to_have_text("Generating")
     page.get_by_role("button", name="Cancel", exact=True).press("Enter")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 

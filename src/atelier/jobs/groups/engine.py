@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from atelier import logs, metrics
 from atelier.errors import AlreadyTerminal, IdempotencyMismatch, NotFound
@@ -25,6 +27,9 @@ from atelier.jobs.verdicts import cancelling
 SOON = timedelta(minutes=1)
 """What is due within this time takes room in the window; what waits for longer lets others go first."""
 
+LOT = 100
+"""Most writes of a group at one time."""
+
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the workers' receipts before it answers without."""
 
@@ -37,6 +42,8 @@ class GroupSettings:
     windows: Mapping[str, int]
     max_attempts: int
 
+
+T = TypeVar("T")
 
 Admit = Callable[[str, int], Awaitable[None]]
 """Lets so many jobs of a kind in, or raises QueueFull."""
@@ -108,8 +115,8 @@ class Groups:
         places = iter(range(len(group.items)))
         async for chunk in self.register.content(group):
             new = ((self._member(group, next(places), member), member) for member in chunk)
-            made = await asyncio.gather(*(self._store.create(job, (), member.params) for job, member in new))
-            for snapshot, created in made:
+            made = in_lots(self._store.create(job, (), member.params) for job, member in new)
+            async for snapshot, created in made:
                 if created:
                     metrics.accepted(snapshot.job.kind).inc()
 
@@ -253,7 +260,8 @@ class Groups:
         if not group.complete:
             await self._create_members(group)
         members = await self.members(group)
-        await asyncio.gather(*(self._cancel(one.job.id) for one in members if not one.job.status.terminal))
+        async for _ in in_lots(self._cancel(one.job.id) for one in members if not one.job.status.terminal):
+            pass
         await self.register.change(group.id, lambda now: models.opened(now) if _cancelling(now) else now)
 
     async def _cancel(self, job_id: str) -> None:
@@ -271,6 +279,13 @@ class Groups:
     def close(self) -> None:
         """End every `follow`: the process is about to end."""
         self._followers.close()
+
+
+async def in_lots(work: Iterator[Awaitable[T]]) -> AsyncIterator[T]:
+    """Do so much at a time that each piece is done within a store's patience; the outcomes in order."""
+    while lot := list(itertools.islice(work, LOT)):
+        for outcome in await asyncio.gather(*lot):
+            yield outcome
 
 
 def _creating(group: Group) -> bool:
