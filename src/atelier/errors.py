@@ -19,7 +19,14 @@ AtelierError
 │   ├── StorageFull       no room left
 │   └── StorageRefused    it refuses, and will again until somebody mends the configuration
 ├── ProviderError         a provider failed; subclasses say how
-│   ├── ProviderRefused, ProviderRateLimited, ProviderUnavailable, ProviderNotConfigured
+│   ├── ProviderRefused         it will not draw this; nobody else is asked
+│   ├── ProviderBadKey          it does not know the key
+│   ├── ProviderNoCredit        the account has no money left
+│   ├── ProviderRateLimited     too many requests, for now or for today
+│   ├── ProviderUnavailable     down, slow, or not to be understood; nothing was ordered
+│   ├── ProviderInvalidRequest  it does not understand what it is asked
+│   ├── ProviderNotConfigured   no such provider here
+│   └── MaybeCharged            it was ordered, and no whole answer came back
 ├── InvalidImage          what the provider sent is not a complete picture
 ├── WorkerLost, DeadlineExceeded
 └── StartRefused          the configuration or the data do not allow a start
@@ -47,8 +54,12 @@ Code = Literal[
     "too_many_connections",
     "provider_not_configured",
     "provider_refused",
+    "provider_bad_key",
+    "provider_no_credit",
     "provider_rate_limited",
     "provider_unavailable",
+    "provider_invalid_request",
+    "maybe_charged",
     "invalid_image",
     "storage_full",
     "storage_unavailable",
@@ -194,24 +205,56 @@ class ProviderRefused(ProviderError):
     code = "provider_refused"
 
 
+class ProviderBadKey(ProviderError):
+    """The provider does not know the key, or it may not do this: it is of no use until somebody mends it."""
+
+    code = "provider_bad_key"
+
+
+class ProviderNoCredit(ProviderError):
+    """The account behind the key has no money or credits left."""
+
+    code = "provider_no_credit"
+
+
 class ProviderRateLimited(ProviderError):
-    """Too many requests; `retry_after` says when to come back where it is known."""
+    """Too many requests; `retry_after` says when to come back where it is known.
+
+    `daily`: the quota of a whole day is used up, and `retry_after` lasts until it begins anew.
+    """
 
     code = "provider_rate_limited"
     retryable = True
 
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, daily: bool = False) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.daily = daily
+
 
 class ProviderUnavailable(ProviderError):
-    """The provider is down, slow or answers nonsense."""
+    """The provider is down, slow or answers nonsense; nothing was paid for."""
 
     code = "provider_unavailable"
     retryable = True
+
+
+class ProviderInvalidRequest(ProviderError):
+    """The provider does not take the request as it is, nor will it later: a model, a size, a language it has not."""
+
+    code = "provider_invalid_request"
 
 
 class ProviderNotConfigured(ProviderError):
     """No such provider is set up here."""
 
     code = "provider_not_configured"
+
+
+class MaybeCharged(ProviderError):
+    """The order went out and no whole answer came back: whether it is paid for, nobody can tell."""
+
+    code = "maybe_charged"
+    retryable = True
 
 
 class InvalidImage(AtelierError):

@@ -20,7 +20,7 @@ from tests.live import Live, Serve
 
 from atelier.errors import ProviderUnavailable, StorageError
 from atelier.media import Content
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, Stored, Terms
+from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest, Stored, Terms
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 from atelier.storage.disk import DiskStorage
@@ -44,14 +44,14 @@ class Painter:
         self.called = asyncio.Event()
         """Set by a call that will not end by itself."""
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:  # noqa: ARG002
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:  # noqa: ARG002
         self.requests.append(request)
         if len(self.requests) in self._fails:
             raise ProviderUnavailable("Down.")
         if self._stubborn or len(self.requests) in self._stalls:
             self.called.set()
             await self._stall()
-        return GeneratedImage(data=picture(len(self.requests)), model="m", seed=7, cost=0.5)
+        return GeneratedImage(data=picture(len(self.requests)), provider="sandbox", model="m", seed=7, cost=0.5)
 
     async def ping(self) -> None:
         """Nobody to reach."""

@@ -16,7 +16,7 @@ from tests.images import NOOP, ROOT, ended, reached, states_of, stream, submit
 from tests.live import Live, serving
 from tests.loopback_cloudinary import CLOUD, SECRET, Cloudinary
 
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report
+from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 from atelier.wiring import build_adapters
@@ -30,9 +30,9 @@ class Counting(Sandbox):
 
     calls = 0
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         self.calls += 1
-        return await super().generate(request, report)
+        return await super().generate(request, desk)
 
 
 class Studio:

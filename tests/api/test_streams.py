@@ -24,7 +24,7 @@ from atelier import wiring
 from atelier.api import connections, streams
 from atelier.errors import ProviderUnavailable
 from atelier.jobs import steps
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report, StepReport
+from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest, StepReport
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 
@@ -38,13 +38,13 @@ class Played(Sandbox):
         super().__init__()
         self._steps, self._pause = steps, pause
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         if request.prompt.startswith("Down") and request.attempt == 1:
             raise ProviderUnavailable("It is down.")
         for step in range(1, self._steps + 1):
-            report(StepReport(step=step, total=self._steps, preview=None))
+            desk.step(StepReport(step=step, total=self._steps, preview=None))
             await asyncio.sleep(self._pause)
-        return GeneratedImage(data=picture_of(request.prompt), model="played", seed=1, cost=0.0)
+        return GeneratedImage(data=picture_of(request.prompt), provider="sandbox", model="played", seed=1, cost=0.0)
 
 
 @asynccontextmanager

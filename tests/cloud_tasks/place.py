@@ -14,7 +14,7 @@ from tests.cloud_tasks.server import CloudTasks
 from tests.live import Live, serving
 from tests.process.servers import free_port
 
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Report
+from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
 from atelier.wiring import build_adapters
@@ -31,10 +31,10 @@ class Counting(Sandbox):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         self.calls += 1
         await self.gate.wait()
-        return await super().generate(request, report)
+        return await super().generate(request, desk)
 
 
 class Cloud:

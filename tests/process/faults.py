@@ -22,10 +22,10 @@ from atelier.jobs.models import Job, Json, Snapshot
 from atelier.jobs.ports import Decide, Decision, Store
 from atelier.media import Content
 from atelier.pipelines.ports import (
+    Desk,
     GeneratedImage,
     ImageProvider,
     ImageRequest,
-    Report,
     Spool,
     StepReport,
     Storage,
@@ -141,21 +141,21 @@ class PlayedProvider(Adapter):
         super().__init__(inner, fuse)
         self._calls = calls
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         self._calls.note(request.prompt)
         self._fuse.at("ordered")
         script = request.script
         if script.scenario not in {"ok", "slow"} and request.attempt == 1:
-            made: GeneratedImage = await self._inner.generate(request, report)
+            made: GeneratedImage = await self._inner.generate(request, desk)
             return made
         seconds = script.seconds if script.scenario == "slow" else QUICK_SECONDS
         for step in range(1, STEPS + 1):
             await asyncio.sleep(seconds / STEPS)
-            report(StepReport(step=step, total=STEPS, preview=None))
+            desk.step(StepReport(step=step, total=STEPS, preview=None))
             if step == STEPS // 2:
                 self._fuse.at("drawing")
         self._fuse.at("received")
-        return GeneratedImage(data=picture_of(request.prompt), model="played", seed=1, cost=0.01)
+        return GeneratedImage(data=picture_of(request.prompt), provider="sandbox", model="played", seed=1, cost=0.01)
 
 
 POINTS = {

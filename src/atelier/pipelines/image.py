@@ -54,10 +54,13 @@ class Drawn(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model: str
-    seed: int
+    seed: int | None
     cost: float
     shared: bool
     seconds: float
+    provider: str = ""
+    """Who drew it; empty: the one that was asked for."""
+    warnings: tuple[str, ...] = ()
 
 
 class Picture(BaseModel):
@@ -74,7 +77,7 @@ class Picture(BaseModel):
     alt_text: str
     provider: str
     model: str
-    seed: int
+    seed: int | None
     style: str | None
     quality: str
     size_bytes: int
@@ -157,12 +160,13 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         drawings = (drawn,) if run.state.draft is None else (run.state.draft, drawn)
         result = ImageResult(
             images=run.state.pictures,
-            provider=run.params.provider,
+            provider=drawn.provider or run.params.provider,
             model=drawn.model,
             generation_time_seconds=round(sum(one.seconds for one in drawings), 3),
             cost=sum(one.cost for one in drawings),
         )
-        return Product(result=result.model_dump(mode="json"), cost=result.cost)
+        warnings = tuple(dict.fromkeys(warning for one in drawings for warning in one.warnings))
+        return Product(result=result.model_dump(mode="json"), cost=result.cost, warnings=warnings)
 
     async def settled(self, run: ImageRun) -> None:
         """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
@@ -229,7 +233,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         with metrics.ProviderCall(run.params.provider):
             try:
                 async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
-                    image = await provider.generate(_request(run, order), previews.report)
+                    image = await provider.generate(_request(run, order), previews)
             finally:
                 await previews.close()
             metrics.spent(run.params.provider, image.cost)
@@ -250,7 +254,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             height=facts.height,
             format=facts.format,
             alt_text=described,
-            provider=run.params.provider,
+            provider=drawn.provider or run.params.provider,
             model=drawn.model,
             seed=drawn.seed,
             style=run.params.style,
@@ -293,5 +297,11 @@ def _request(run: ImageRun, order: Order) -> ImageRequest:
 
 def _drawn(image: GeneratedImage, seconds: float) -> Drawn:
     return Drawn(
-        model=image.model, seed=image.seed, cost=image.cost, shared=image.shared, seconds=round(max(seconds, 0.0), 3)
+        model=image.model,
+        seed=image.seed,
+        cost=image.cost,
+        shared=image.shared,
+        seconds=round(max(seconds, 0.0), 3),
+        provider=image.provider,
+        warnings=image.warnings,
     )

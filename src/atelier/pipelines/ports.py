@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -35,8 +35,20 @@ class Script(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """A picture whose style the new one shall have."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRequest:
-    """A picture to make. `attempt` counts from 1; `seed` None lets the provider choose."""
+    """A picture to make. `attempt` counts from 1; `seed` None lets the provider choose.
+
+    `order_id` names an order that an earlier attempt placed: it is waited for, and nothing is ordered. Only providers
+    whose terms say `reattaches` are given one.
+    """
 
     prompt: str
     negative_prompt: str
@@ -47,6 +59,8 @@ class ImageRequest:
     output_format: Format
     script: Script
     attempt: int
+    order_id: str | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,32 +72,50 @@ class StepReport:
     preview: bytes | None
 
 
-Report = Callable[[StepReport], None]
-"""Takes steps as they happen; returns at once."""
+class Desk(Protocol):
+    """Where a provider says how its call is getting on."""
+
+    def step(self, step: StepReport) -> None:
+        """Take a step as it happens. Never waits."""
+
+    def queued(self, position: int | None, wait: timedelta | None) -> None:
+        """Take the order's place in the provider's own queue and the wait, as far as they are told. Never waits."""
+
+    async def placed(self, order_id: str) -> None:
+        """Keep the provider's name of the order; it is durable when this returns. Called before waiting for the picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GeneratedImage:
-    """What a provider made. `shared`: the same bytes for everybody, stored once. Cost in US dollars."""
+    """What a provider made: its bytes as they came, not decoded. Cost in US dollars.
+
+    `provider` drew it: in a chain the one that did. `shared`: the same bytes for everybody, stored once. `seed` None:
+    the provider does not tell. `warnings` are sentences for the caller: what was mapped to something near it.
+    """
 
     data: bytes
+    provider: str
     model: str
-    seed: int
+    seed: int | None
     cost: float
     shared: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
     """What is true of a provider when a call is cancelled: what then happens, and whether calls cost money.
 
-    `prices` are its list prices by quality, in US dollars a picture; every quality it draws is named.
+    `prices` are its list prices by quality, in US dollars a picture, as they were on `prices_as_of`; every quality it
+    draws is named. `reattaches`: an order placed by an earlier attempt can be waited for again.
     """
 
     abort: Outcome
     abort_billed: Billed
     billed: Billed
     prices: Mapping[str, float]
+    prices_as_of: date | None = None
+    reattaches: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +151,7 @@ class ImageProvider(Protocol):
     terms: Terms
     offer: Offer
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         """Return the picture's bytes as the provider sent them, not yet checked."""
 
     async def ping(self) -> None:

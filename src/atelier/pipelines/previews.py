@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from atelier.errors import AtelierError
 from atelier.jobs.pipeline import Run
-from atelier.pipelines.ports import Report, StepReport, Storage
+from atelier.pipelines.ports import StepReport, Storage
 
 
 class Previews:
-    """Turns a provider's steps into the run's: previews are stored one at a time, the latest wins."""
+    """`pipelines.ports.Desk` that makes a provider's steps the run's: previews are stored one at a time, the latest wins."""
 
     def __init__(self, storage: Storage, run: Run[Any, Any], span: tuple[float, float]) -> None:
         self._storage, self._run, self._span = storage, run, span
         self._location: str | None = None
         self._saving: asyncio.Task[None] | None = None
 
-    @property
-    def report(self) -> Report:
-        """What the provider calls."""
-        return self._report
+    def step(self, step: StepReport) -> None:
+        """Store the preview unless one is being stored, and tell the run."""
+        if step.preview is not None and (self._saving is None or self._saving.done()):
+            self._saving = asyncio.create_task(self._save(step, step.preview))
+        self._tell(step)
+
+    def queued(self, position: int | None, wait: timedelta | None) -> None:
+        """Nobody is told yet."""
+
+    async def placed(self, order_id: str) -> None:
+        """Nothing is kept yet."""
 
     async def close(self) -> None:
         """Wait for a preview that is being stored, so that none appears after the stage."""
         if self._saving is not None:
             await asyncio.wait({self._saving}, timeout=5)
-
-    def _report(self, step: StepReport) -> None:
-        if step.preview is not None and (self._saving is None or self._saving.done()):
-            self._saving = asyncio.create_task(self._save(step, step.preview))
-        self._tell(step)
 
     async def _save(self, step: StepReport, preview: bytes) -> None:
         try:

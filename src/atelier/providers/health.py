@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from atelier.errors import AtelierError, ProviderRateLimited, ProviderRefused
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ports import GeneratedImage, Health, ImageProvider, ImageRequest, Report, State
+from atelier.pipelines.ports import Desk, GeneratedImage, Health, ImageProvider, ImageRequest, State
 
 
 class Observed:
@@ -17,10 +17,10 @@ class Observed:
         self.health = Health()
         self._provider, self._now = provider, now
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         """Let the provider draw. One that refuses a request is well; a call that was cancelled says nothing."""
         try:
-            image = await self._provider.generate(request, report)
+            image = await self._provider.generate(request, desk)
         except ProviderRefused:
             self._succeeded()
             raise

@@ -10,12 +10,13 @@ import hashlib
 import itertools
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from atelier import logs
 from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Report, StepReport, Terms
+from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest, Offer, StepReport, Terms
 from atelier.providers.easel import LENGTH
 from atelier.providers.palette import ASPECT_RATIOS, STEPS, STYLES
 
@@ -25,6 +26,9 @@ SILENCE_SECONDS = 20.0
 
 PREVIEW_SECONDS = 0.8
 """Previews come this far apart; steps are written once a second anyway."""
+
+Report = Callable[[StepReport], None]
+"""Takes steps as they happen; returns at once."""
 
 LARGEST_SEED = 4294967294
 FREE = dict.fromkeys(("draft", "standard", "high", "ultra"), 0.0)
@@ -60,34 +64,38 @@ class Sandbox:
         """End the drawing process."""
         await self._easel.close()
 
-    async def generate(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         """Do what the script says: draw, or fail as a provider would."""
         match request.script.scenario:
             case "noop":
-                return GeneratedImage(data=NOOP_PICTURE, model=MODEL, seed=0, cost=0.0, shared=True)
+                return _made(NOOP_PICTURE, 0, shared=True)
             case "garbage":
-                return GeneratedImage(data=b"This is not a picture.", model=MODEL, seed=0, cost=0.0)
+                return _made(b"This is not a picture.", 0)
             case "slow":
-                return await self._draw_slowly(request, report)
+                return await self._draw_slowly(request, desk)
             case "stall":
                 await asyncio.Event().wait()
             case _:
                 _trouble(request)
-        return await self._draw(request, report, preview_seconds=PREVIEW_SECONDS)
+        return await self._draw(request, desk.step, preview_seconds=PREVIEW_SECONDS)
 
     async def _draw(self, request: ImageRequest, report: Report, *, preview_seconds: float) -> GeneratedImage:
         seed = request.seed if request.seed is not None else _seed_of(request)
         data = await self._easel.draw({**_order(request, seed), "preview_seconds": preview_seconds}, report)
-        return GeneratedImage(data=data, model=MODEL, seed=seed, cost=0.0)
+        return _made(data, seed)
 
-    async def _draw_slowly(self, request: ImageRequest, report: Report) -> GeneratedImage:
+    async def _draw_slowly(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
         """Draw at the usual pace, then tell the steps over the seconds that were asked for."""
         steps: list[StepReport] = []
         image = await self._draw(request, steps.append, preview_seconds=0.0)
         for step in steps:
-            report(step)
+            desk.step(step)
             await asyncio.sleep(request.script.seconds / len(steps))
         return image
+
+
+def _made(data: bytes, seed: int, *, shared: bool = False) -> GeneratedImage:
+    return GeneratedImage(data=data, provider=Sandbox.name, model=MODEL, seed=seed, cost=0.0, shared=shared)
 
 
 def _trouble(request: ImageRequest) -> None:

@@ -150,7 +150,7 @@ class PictureView(BaseModel):
     thumbnail_url: str
     provider: str
     model: str
-    seed: int
+    seed: int | None = Field(description="Null where the provider does not tell.")
     style: str | None
     quality: str
     size_bytes: int
