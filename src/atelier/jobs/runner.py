@@ -16,7 +16,7 @@ from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
-from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
+from atelier.jobs.ports import GIVEN_BACK, Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
 from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import (
     Ending,
@@ -179,11 +179,12 @@ class Runner:
         pipeline = self._pipelines[job.kind]
         run: AnyRun = Run(job=job, services=self._services, parts=parts)
         work = asyncio.create_task(perform(pipeline, run), name=f"work {job.id}")
+        ending: Ending | None = None
         try:
             ending = await self._race(run, work, watch.until(interrupted(job.fence)))
         finally:
             run.close()
-            await _abort(work)
+            await _abort(work, given_back=ending is None or isinstance(ending.event, Snoozed))
         return ending is not None and await self._settle(pipeline, run, ending)
 
     async def _race(
@@ -256,7 +257,6 @@ class Runner:
         counted = Counted(decide)
         resumable = run.loaded and not isinstance(ending.event, Completed)
         parts = {**({"state": run.checkpoint()} if resumable else {}), **ending.parts}
-
         for again in range(SETTLE_TRIES):
             try:
                 snapshot = await self._store.write(run.job.id, counted)
@@ -288,9 +288,9 @@ def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
     return Receipt(requested_at=asked, outcome=run.progress.outcome, billed=run.progress.billed)
 
 
-async def _abort(work: asyncio.Task[Product]) -> None:
+async def _abort(work: asyncio.Task[Product], *, given_back: bool) -> None:
     """Cancel the work and wait until it has let go; its own words no longer count."""
-    work.cancel()
+    work.cancel(GIVEN_BACK if given_back else None)
     done, _ = await asyncio.wait({work}, timeout=ABORT_SECONDS)
     for task in done:
         if not task.cancelled():
