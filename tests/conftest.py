@@ -17,7 +17,7 @@ from tests.emulator import Emulator, find_jar, running
 from tests.jobs import Clock
 from tests.live import Live, Serve, needs, serving
 
-from atelier.settings import PREFIX
+from atelier.settings import FOREIGN, PREFIX
 from atelier.stores.sqlite import SqliteStore
 
 
@@ -37,7 +37,7 @@ def no_secret_leaves_the_service(tmp_path_factory: pytest.TempPathFactory) -> It
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Tests see neither the developer's environment nor their .env."""
     for name in list(os.environ):
-        if name.startswith(PREFIX) or name in {"PORT", "GOOGLE_CLOUD_PROJECT", "FIRESTORE_EMULATOR_HOST"}:
+        if name.startswith(PREFIX) or name in FOREIGN:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

@@ -38,6 +38,8 @@ def _addresses(settings: Settings) -> Iterator[str]:
             "CORS_ORIGINS must name the pages that may call, like https://www.example.org; for the service's own page"
             " alone, name the service's own origin."
         )
+    if settings.fetch.allow_private:
+        yield "FETCH__ALLOW_PRIVATE must be off: it lets others make the service ask its own neighbours."
     for origin in settings.cors_origins or ():
         if not origin.startswith("https://"):
             yield f"CORS_ORIGINS must be https origins; {origin!r} is none."

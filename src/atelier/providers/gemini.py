@@ -30,6 +30,7 @@ from atelier.providers.waits import retry_after, until_midnight_pacific, wait_of
 
 VENDOR = "Gemini"
 MODEL = "gemini-nano-banana-2.1"
+DRAW = ":generateContent"
 OK, TOO_MANY = 200, 429
 SEEDS = 2**31
 """Its seeds have 31 bits; ours are taken modulo that."""
@@ -83,7 +84,7 @@ class Gemini:
 
     def __init__(self, *, key: str, base_url: str, model: str, timeout: timedelta, now: Clock) -> None:
         self._key, self._now, self._model = key, now, model or MODEL
-        self._url = f"{calls.address(base_url, '/v1beta')}/models/{self._model}:generateContent"
+        self._url = f"{calls.address(base_url, '/v1beta')}/models/{self._model}{DRAW}"
         self._line = Line(VENDOR, timeout=timeout)
         self._sheet = SHEETS.get(self._model, UNKNOWN)
         self._prices = dict(zip(QUALITIES, self._sheet.prices, strict=True))
@@ -102,6 +103,13 @@ class Gemini:
             formats=("png", "jpeg", "webp"),
             per_minute=PER_MINUTE,
         )
+
+    async def ping(self) -> None:
+        """Ask for the model's description."""
+        url = self._url.removesuffix(DRAW)
+        answer = await self._line.call("GET", url, headers={"x-goog-api-key": self._key}, paid=False)
+        if answer.status != OK:
+            raise self._fault(answer, replies.as_object(answer.json()))
 
     async def close(self) -> None:
         """Close the connections."""

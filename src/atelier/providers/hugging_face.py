@@ -25,7 +25,10 @@ from atelier.providers.waits import retry_after
 
 VENDOR = "Hugging Face"
 MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
-OK, LOADING = 200, 503
+OK = 200
+TELLING = {401, 402, 403, 410, 429}
+"""Statuses that say something of the token whatever one asks for."""
+
 LARGEST_SEED = 4294967294
 LONGEST_LOADING = timedelta(minutes=2)
 GUIDANCE = 7.0
@@ -73,6 +76,13 @@ class HuggingFace:
             qualities=tuple(STEPS),
             formats=("png", "jpeg"),
         )
+
+    async def ping(self) -> None:
+        """Knock at the model's address: there is nothing to ask there for free, but a bad token is told."""
+        headers = {"authorization": f"Bearer {self._key}"}
+        answer = await self._line.call("GET", self._url, headers=headers, paid=False)
+        if answer.status in TELLING or answer.status >= 500:  # noqa: PLR2004 - the server's own errors
+            raise self._fault(answer)
 
     async def close(self) -> None:
         """Close the connections."""

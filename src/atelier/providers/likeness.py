@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from math import log
@@ -54,12 +55,20 @@ SMALL: Final = {
 }
 """A quarter of that, as models of the older family are made for: none has more pixels than 576 by 576."""
 
+ROOMY: Final = re.compile(r"XL|Flux|Cascade|Pony|Illustrious|Qwen|Z-Image", re.IGNORECASE)
+"""Models that draw a megapixel, by their names."""
+
 RATIOS: Final = tuple(MEGAPIXEL)
 
 
 def worded(prompt: str, style: str | None) -> str:
     """Return the prompt with the style's words behind it."""
     return prompt if style is None else f"{prompt}, {STYLES.get(style, style)}"
+
+
+def size_for(model: str, ratio: str) -> tuple[int, int]:
+    """Return the width and height that a model of this name is made for."""
+    return (MEGAPIXEL if ROOMY.search(model) else SMALL)[ratio]
 
 
 def nearest(wanted: str, offered: Sequence[str], vendor: str) -> tuple[str, tuple[str, ...]]:

@@ -24,6 +24,7 @@ from atelier.providers.likeness import RATIOS, STYLES
 from atelier.providers.waits import retry_after
 
 VENDOR = "Stability AI"
+PICTURES = "/stable-image/generate"
 OK, TOO_MANY = 200, 429
 TIMED_OUT = timedelta(seconds=60)
 """How long an account is shut out after a 429, where the answer does not say."""
@@ -77,7 +78,7 @@ class Stability:
 
     def __init__(self, *, key: str, base_url: str, model: str, timeout: timedelta, now: Clock) -> None:
         self._key, self._now = key, now
-        self._base = calls.address(base_url, "/v2beta") + "/stable-image/generate"
+        self._base = calls.address(base_url, "/v2beta") + PICTURES
         self._engines = dict.fromkeys(BY_QUALITY, model) if model else BY_QUALITY
         self._line = Line(VENDOR, timeout=timeout)
         prices = {quality: _price(ENGINES[engine]) for quality, engine in self._engines.items()}
@@ -96,6 +97,16 @@ class Stability:
             formats=("png", "jpeg", "webp"),
             per_minute=PER_MINUTE,
         )
+
+    async def ping(self) -> None:
+        """Ask for the account's balance, at the older address that alone tells it."""
+        url = self._base.removesuffix(PICTURES).removesuffix("/v2beta") + "/v1/user/balance"
+        answer = await self._line.call("GET", url, headers={"authorization": f"Bearer {self._key}"}, paid=False)
+        if answer.status != OK:
+            raise self._fault(answer)
+        left = replies.as_object(answer.json()).get("credits")
+        if not isinstance(left, int | float) or left <= 0:
+            raise ProviderNoCredit(f"{VENDOR} has no credits left for this key.")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -25,7 +24,7 @@ from atelier.providers import calls, faults, replies
 from atelier.providers.calls import Answer, Line
 from atelier.providers.downloads import Downloads
 from atelier.providers.faults import Rule
-from atelier.providers.likeness import MEGAPIXEL, RATIOS, SMALL, STYLES, worded
+from atelier.providers.likeness import RATIOS, STYLES, size_for, worded
 from atelier.providers.replies import Object
 from atelier.providers.waits import retry_after
 
@@ -35,14 +34,17 @@ MODEL = "AlbedoBase XL (SDXL)"
 PER_MINUTE = 90
 LARGEST_SEED = 4294967294
 CALL_SECONDS, WITHDRAW_SECONDS = 30, 4
+LEAST_PAUSE, MOST_PAUSE = 2.0, 5.0
+"""Seconds between two looks at an order."""
+
+IMPOSSIBLE_SECONDS = 60.0
+"""How long an order is left that nobody can draw at present."""
+
 MISSES = 5
 """So many polls in a row may go wrong; the order is none the worse for it."""
 
 STEPS: Final = {"draft": 15, "standard": 25, "high": 35, "ultra": 40}
 """Forty is the most that anybody may ask without kudos."""
-
-ROOMY: Final = re.compile(r"XL|Flux|Cascade|Pony|Illustrious|Qwen|Z-Image", re.IGNORECASE)
-"""Models that draw a megapixel; from the others anybody may ask 576 by 576, and that is what they are made for."""
 
 RULES: Final = (
     Rule(None, "InvalidAPIKey", ProviderBadKey, "does not know the key."),
@@ -62,15 +64,6 @@ RULES: Final = (
 
 class _Gone(Exception):
     """The order is no longer known, or failed: another one may fare better."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How an order is waited for: between two looks, and while nobody can draw it."""
-
-    least: float = 2.0
-    most: float = 5.0
-    impossible: float = 60.0
 
 
 class StableHorde:
@@ -95,10 +88,9 @@ class StableHorde:
         contact: str,
         allow_private: bool,
         now: Clock,
-        patience: Patience | None = None,
     ) -> None:
         self._key, self._timeout, self._now = key, timeout, now
-        self._model, self._patience = model or MODEL, patience or Patience()
+        self._model = model or MODEL
         self._base = calls.address(base_url, "/api/v2")
         self._line = Line(VENDOR, timeout=timedelta(seconds=CALL_SECONDS))
         self._downloads = Downloads(self._line, base_url, allow_private=allow_private)
@@ -111,6 +103,15 @@ class StableHorde:
             formats=("webp",),
             per_minute=PER_MINUTE,
         )
+
+    async def ping(self) -> None:
+        """Ask who the key belongs to."""
+        headers = {"apikey": self._key, **self._named()}
+        answer = await self._line.call("GET", f"{self._base}/find_user", headers=headers, paid=False)
+        if answer.status == 404:  # noqa: PLR2004 - nobody
+            raise ProviderBadKey(f"{VENDOR} does not know the key.")
+        if answer.status != 200:  # noqa: PLR2004 - somebody
+            raise self._fault(answer)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -164,7 +165,7 @@ class StableHorde:
         return order_id
 
     def _order(self, request: ImageRequest) -> dict[str, Any]:
-        width, height = (MEGAPIXEL if ROOMY.search(self._model) else SMALL)[request.aspect_ratio]
+        width, height = size_for(self._model, request.aspect_ratio)
         seed = request.seed if request.seed is not None else secrets.randbelow(LARGEST_SEED + 1)
         params = {
             "sampler_name": "k_euler_a",
@@ -192,7 +193,7 @@ class StableHorde:
                 misses += 1
                 if misses >= MISSES:
                     raise
-                await asyncio.sleep(max(self._patience.most, (error.retry_after or timedelta()).total_seconds()))
+                await asyncio.sleep(max(MOST_PAUSE, (error.retry_after or timedelta()).total_seconds()))
                 continue
             if view.get("faulted"):  # first: what failed is done, too
                 raise _Gone(f"{VENDOR} could not draw the picture.")
@@ -200,7 +201,7 @@ class StableHorde:
                 return
             pause = self._tell(view, desk)
             impossible = impossible + pause if view.get("is_possible") is False else 0.0
-            if impossible > self._patience.impossible:
+            if impossible > IMPOSSIBLE_SECONDS:
                 await self._withdraw(order_id)
                 raise _Gone(f"Nobody at {VENDOR} draws with {self._model} at the moment.")
             await asyncio.sleep(pause)
@@ -212,7 +213,7 @@ class StableHorde:
             desk.queued(None, timedelta(seconds=wait))
         else:
             desk.queued(_count(view, "queue_position"), timedelta(seconds=wait))
-        return min(self._patience.most, max(self._patience.least, wait / 10))
+        return min(MOST_PAUSE, max(LEAST_PAUSE, wait / 10))
 
     async def _fetch(self, order_id: str, request: ImageRequest) -> GeneratedImage:
         """Fetch the picture. Its status may be asked for ten times a minute only: once is enough."""

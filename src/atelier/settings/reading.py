@@ -14,7 +14,18 @@ from atelier.errors import StartRefused
 from atelier.settings.groups import Group
 from atelier.settings.tree import PREFIX, Settings
 
-FOREIGN = frozenset({"PORT", "GOOGLE_CLOUD_PROJECT", "CLOUDINARY_URL"})
+FOREIGN = frozenset(
+    {
+        "PORT",
+        "GOOGLE_CLOUD_PROJECT",
+        "FIRESTORE_EMULATOR_HOST",
+        "CLOUDINARY_URL",
+        "STABILITY_API_KEY",
+        "GEMINI_API_KEY",
+        "STABLE_HORDE_API_KEY",
+        "HF_TOKEN",
+    }
+)
 """Names without our prefix, which people have already."""
 
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings
 from atelier.settings.groups import Bounds, CommaList, Deadlines, RetentionSettings, Seconds, Slots
+from atelier.settings.providers import FetchSettings, Key, ProviderSettings
 
 PREFIX = "ATELIER_"
 
@@ -87,6 +88,22 @@ class Settings(BaseSettings):
     cloudinary_url: SecretStr | None = Field(
         None, validation_alias="CLOUDINARY_URL", description="Used where STORAGE__URL is empty."
     )
+    stability_api_key: Key = Field(
+        None, validation_alias="STABILITY_API_KEY", description="Used where PROVIDERS__STABILITY_AI__API_KEY is empty."
+    )
+    gemini_api_key: Key = Field(
+        None, validation_alias="GEMINI_API_KEY", description="Used where PROVIDERS__GEMINI__API_KEY is empty."
+    )
+    stable_horde_api_key: Key = Field(
+        None,
+        validation_alias="STABLE_HORDE_API_KEY",
+        description="Used where PROVIDERS__STABLE_HORDE__API_KEY is empty.",
+    )
+    hf_token: Key = Field(
+        None, validation_alias="HF_TOKEN", description="Used where PROVIDERS__HUGGING_FACE__API_KEY is empty."
+    )
+    providers: ProviderSettings = ProviderSettings()
+    fetch: FetchSettings = FetchSettings()
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
     oidc: OidcSettings = OidcSettings()
@@ -136,6 +153,17 @@ class Settings(BaseSettings):
     def storage_url(self) -> SecretStr | None:
         """The storage's address with its key and secret."""
         return self.storage.url or self.cloudinary_url
+
+    def key_of(self, provider: str) -> SecretStr | None:
+        """Return the key of a vendor; None where nobody set one."""
+        vendors = self.providers
+        keys = {
+            "stability_ai": vendors.stability_ai.api_key or self.stability_api_key,
+            "gemini": vendors.gemini.api_key or self.gemini_api_key,
+            "stable_horde": vendors.stable_horde.api_key or self.stable_horde_api_key,
+            "hugging_face": vendors.hugging_face.api_key or self.hf_token,
+        }
+        return keys.get(provider)
 
     @property
     def lease(self) -> timedelta:

@@ -10,16 +10,14 @@ from atelier.errors import StartRefused
 from atelier.jobs.ports import Store
 from atelier.pipelines import image
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
-from atelier.providers.sandbox import Sandbox
 from atelier.queues.presence import DiskPresence, DistantPresence
-from atelier.settings import PREFIX, Settings
+from atelier.settings import Settings
 from atelier.storage.cloudinary.account import Account
 from atelier.storage.disk import DiskStorage
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
 from atelier.wiring.secret import secret_of
-
-IMAGE_PROVIDERS = {"sandbox": Sandbox}
+from atelier.wiring.vendors import image_provider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ def build_adapters(settings: Settings) -> Adapters:
         storage=_cloudinary(settings, secret) if settings.storage.kind == "cloudinary" else files,
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=files,  # those of earlier days are served, wherever new ones go
-        image_providers={name: _image_provider(name, settings) for name in settings.image_providers},
+        image_providers={name: image_provider(name, settings, utc_now) for name in settings.image_providers},
         secret=secret,
     )
 
@@ -75,18 +73,6 @@ def build_presence(settings: Settings) -> DiskPresence | DistantPresence:
     if settings.store.kind == "sqlite":
         return DiskPresence(settings.data_dir / "workers")
     return DistantPresence()
-
-
-def _image_provider(name: str, settings: Settings) -> ImageProvider:
-    if name not in IMAGE_PROVIDERS:
-        known = ", ".join(IMAGE_PROVIDERS)
-        raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS: {name!r} is not a provider; known are {known}.")
-    if name == Sandbox.name and not settings.sandbox_on:
-        raise StartRefused(
-            f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off, as it is in production unless it is"
-            " set to on."
-        )
-    return IMAGE_PROVIDERS[name]()
 
 
 def _cloudinary(settings: Settings, secret: bytes) -> Storage:

@@ -1,0 +1,99 @@
+"""The settings of the vendors who draw: key, address, model, patience."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
+
+from atelier.settings.groups import Group, Seconds
+
+Dollars = Annotated[float, Field(ge=0, le=100)]
+
+
+def _sendable(key: SecretStr | None) -> SecretStr | None:
+    """Take a key as people paste it: blanks around it fall away, blanks alone are none. Refuse what no header can carry."""
+    text = key.get_secret_value().strip() if key is not None else ""
+    if not text:
+        return None
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key is printable ASCII characters without blanks")
+    return SecretStr(text)
+
+
+Key = Annotated[SecretStr | None, AfterValidator(_sendable)]
+Model = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:()/+-]{0,199}$|^$")]
+Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$|^$")]
+"""A model's name that stands in an address."""
+
+
+class StabilitySettings(Group):
+    """Stability AI."""
+
+    api_key: Key = Field(None, description="Key of Stability AI; empty: STABILITY_API_KEY.")
+    base_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stability.ai"), description="Where Stability AI is.")
+    model: Literal["", "core", "ultra", "sd3.5-large", "sd3.5-large-turbo", "sd3.5-medium", "sd3.5-flash"] = Field(
+        "",
+        description="What draws every quality at Stability AI; empty: sd3.5-flash, core, sd3.5-large, ultra by quality.",
+    )
+    timeout_seconds: Seconds = Field(
+        120, description="Seconds that a call of Stability AI may take, whole answer and all."
+    )
+
+
+class GeminiSettings(Group):
+    """Google Gemini."""
+
+    api_key: Key = Field(None, description="Key of the Gemini API; empty: GEMINI_API_KEY.")
+    base_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://generativelanguage.googleapis.com/v1beta"), description="Where Gemini is, version included."
+    )
+    model: Path = Field("", description="Gemini's model for pictures; empty: gemini-nano-banana-2.1.")
+    timeout_seconds: Seconds = Field(180, description="Seconds that a call of Gemini may take, whole answer and all.")
+
+
+class HordeSettings(Group):
+    """Stable Horde."""
+
+    api_key: Key = Field(
+        None, description="Key of Stable Horde; empty: STABLE_HORDE_API_KEY, else nobody's, which waits longest."
+    )
+    base_url: AnyHttpUrl = Field(AnyHttpUrl("https://aihorde.net/api/v2"), description="Where Stable Horde is.")
+    model: Model = Field("", description="Stable Horde's model; empty: AlbedoBase XL (SDXL).")
+    timeout_seconds: Seconds = Field(
+        900, description="Seconds that an order at Stable Horde may take, its queue included."
+    )
+
+
+class HuggingFaceSettings(Group):
+    """Hugging Face."""
+
+    api_key: Key = Field(None, description="Token of Hugging Face; empty: HF_TOKEN.")
+    base_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://router.huggingface.co/hf-inference"), description="Where Hugging Face's inference is."
+    )
+    model: Path = Field("", description="Hugging Face's model; empty: stabilityai/stable-diffusion-xl-base-1.0.")
+    timeout_seconds: Seconds = Field(
+        120, description="Seconds that a call of Hugging Face may take, whole answer and all."
+    )
+    price: Dollars = Field(
+        0.01, description="US dollars that a picture of Hugging Face is counted as: it tells no price."
+    )
+
+
+class ProviderSettings(Group):
+    """Every vendor."""
+
+    stability_ai: StabilitySettings = StabilitySettings()
+    gemini: GeminiSettings = GeminiSettings()
+    stable_horde: HordeSettings = HordeSettings()
+    hugging_face: HuggingFaceSettings = HuggingFaceSettings()
+
+
+class FetchSettings(Group):
+    """What may be fetched from addresses that others name."""
+
+    allow_private: bool = Field(
+        default=False,
+        description="Whether pictures may be fetched from private addresses, too: for tests; refused in production.",
+    )
