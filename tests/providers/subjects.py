@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -63,7 +63,7 @@ def gemini_answer(*parts: dict[str, object], reason: str = "STOP") -> Reply:
     return as_json({"candidates": [{"content": content, "finishReason": reason, "index": 0}], "responseId": "r"})
 
 
-def gemini_error(status: int, name: str, message: str, *details: dict[str, object], **headers: str) -> Reply:
+def gemini_error(status: int, name: str, message: str, *details: Mapping[str, object], **headers: str) -> Reply:
     return as_json({"error": {"code": status, "message": message, "status": name, "details": list(details)}}, status, **headers)  # fmt: skip
 
 

@@ -31,6 +31,7 @@ UNSAFE: list[tuple[str, Any, str]] = [
     ("cors_origins", ("*",), "ATELIER_CORS_ORIGINS: '*' is not an origin"),
     ("sandbox", None, "ATELIER_SANDBOX is off, as it is in production"),
     ("sandbox", "off", "ATELIER_SANDBOX is off"),
+    ("fetch", {"allow_private": True}, "ATELIER_FETCH__ALLOW_PRIVATE must be off"),
 ]
 
 

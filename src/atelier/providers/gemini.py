@@ -206,7 +206,7 @@ def _reason(reply: Object) -> str:
     """Return why there is no picture, as the vendor names it; empty where it does not."""
     named = [replies.member(reply, "promptFeedback").get("blockReason")]
     named += [candidate.get("finishReason") for candidate in replies.objects(reply, "candidates")]
-    found = [reason for reason in named if isinstance(reason, str) and re.fullmatch(r"[A-Z_]{1,40}", reason)]
+    found = [reason for reason in named if isinstance(reason, str) and re.fullmatch(r"[A-Z0-9_]{1,40}", reason)]
     if not found and reply.get("candidates"):
         return "OTHER"
     return found[0] if found else ""

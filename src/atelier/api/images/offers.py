@@ -25,6 +25,7 @@ def _provider(provider: ObservedProvider, slots: int, default: bool) -> Provider
             "qualities": offer.qualities,
             "output_formats": offer.formats,
             "prices": provider.terms.prices,
+            "prices_as_of": provider.terms.prices_as_of,
             "limits": ProviderLimits(requests_per_minute=offer.per_minute, concurrent=slots),
             "health": ProviderHealth.model_validate(provider.health, from_attributes=True),
         }

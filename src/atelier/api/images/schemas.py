@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -260,6 +260,7 @@ class ProviderView(BaseModel):
     qualities: list[str]
     output_formats: list[str]
     prices: dict[str, float] = Field(description="US dollars a picture, by quality.")
+    prices_as_of: date | None = Field(description="The day of the price list; null: it costs nothing.")
     limits: ProviderLimits
     health: ProviderHealth
 
