@@ -1,0 +1,53 @@
+"""The page about vendors says what their files say: who there is, prices, the day of the prices, every code."""
+
+from __future__ import annotations
+
+import re
+
+from tests.live import ROOT
+
+from atelier.errors import AtelierError, ProviderError
+from atelier.providers import gemini, hugging_face, stability_ai, stable_horde
+from atelier.wiring.vendors import VENDORS
+
+PAGE = (ROOT / "docs" / "providers.md").read_text()
+
+
+def rows(name: str) -> dict[str, list[str]]:
+    """Return the first table of a section: its rows by their first cell, marks left out."""
+    section = PAGE.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {re.sub(r" \(.*|`", "", first): rest for first, *rest in cells}
+
+
+def test_every_vendor_is_on_the_page() -> None:
+    assert re.findall(r"^\| `(\w+)` \| \[", PAGE, re.MULTILINE) == list(VENDORS)
+
+
+def test_prices_and_their_day_are_those_of_the_files() -> None:
+    for quality, (engine, credits_) in rows("Stability AI").items():
+        named = stability_ai.BY_QUALITY[quality]
+        assert engine.startswith(named)
+        assert float(credits_.split()[0]) == stability_ai.ENGINES[named].credits
+    for model, cells in rows("Google Gemini").items():
+        sheet = gemini.SHEETS[model]
+        told = [float(re.findall(r"\$([\d.]+)", cell)[0]) for cell in cells]
+        assert told == [sheet.prices[0], sheet.prices[2], sheet.prices[3]], model
+        assert sheet.prices[0] == sheet.prices[1]
+    assert set(rows("Google Gemini")) == set(gemini.SHEETS)
+    days = {stability_ai.PRICES_AS_OF, gemini.PRICES_AS_OF, hugging_face.PRICES_AS_OF}
+    assert [day.isoformat() for day in days] == re.findall(r"\*\*(\d{4}-\d\d-\d\d)\*\*", PAGE)
+
+
+def test_models_by_default_are_named() -> None:
+    for model in (gemini.MODEL, stable_horde.MODEL, hugging_face.MODEL):
+        assert f"`{model}`" in PAGE
+
+
+def test_every_code_of_a_provider_has_its_row() -> None:
+    def below(kind: type[AtelierError]) -> set[str]:
+        return {str(kind.code)}.union(*(below(child) for child in kind.__subclasses__()))
+
+    told = set(rows("What happens when it fails"))
+    assert told == {*below(ProviderError) - {"provider_not_configured"}, "invalid_image"}
