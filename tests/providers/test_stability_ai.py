@@ -168,6 +168,7 @@ async def test_a_draft_s_engine_that_is_gone_is_stood_in_for(fake: Fake) -> None
     fake.says(gone)
     with pytest.raises(ProviderInvalidRequest):
         await drawn(fake, request(quality="high"))
+    assert len(fake.seen) == 3, "who asked for more does not get less"
     fake.says(stability_error(400, "bad_request", "prompt: is required"), stability_picture())
     with pytest.raises(ProviderInvalidRequest):
         await drawn(fake, request(quality="draft"))
