@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.providers.fakes import PNG, Fake, image
@@ -25,7 +27,7 @@ async def line() -> AsyncIterator[Line]:
 @pytest.mark.parametrize(
     "place",
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  "255.255.255.255",  # noqa: S104 - nobody binds to it
-     "224.0.0.1", "::1", "::", "fc00::1", "fe80::1", "fe80::1%eth0", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+     "224.0.0.1", "::1", "::", "fc00::1", "fe80::1", "fe80::1%eth0", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:100.64.0.1", "::ffff:224.0.0.1",
      "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "nowhere", ""],
 )  # fmt: skip
 def test_neighbours_are_not_public(place: str) -> None:
@@ -65,6 +67,24 @@ async def test_the_checked_address_is_the_one_that_is_asked(line: Line, fake: Fa
     (seen,) = fake.seen
     assert seen.target == "/a%2Fb?c=d%2Be&f=%20", "a signed address is asked letter by letter"
     assert (seen.headers["host"], seen.headers["connection"]) == (named.removeprefix("http://"), "close")
+
+
+async def test_a_name_is_resolved_once(line: Line, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers a second time may name a neighbour."""
+    fake.says(image())
+    port, loop = int(fake.base.rsplit(":", 1)[1]), asyncio.get_running_loop()
+    resolve = loop.getaddrinfo
+    asked: list[str] = []
+
+    async def rebinding(host: str, *args: Any, **more: Any) -> Any:
+        if host != "pictures.example":
+            return await resolve(host, *args, **more)
+        asked.append(host)
+        return await resolve("127.0.0.1" if len(asked) == 1 else "127.0.0.9", *args, **more)
+
+    monkeypatch.setattr(loop, "getaddrinfo", rebinding)
+    assert await Downloads(line, fake.base, allow_private=True).fetch(f"http://pictures.example:{port}/x") == PNG
+    assert (len(asked), fake.seen[0].headers["host"]) == (1, f"pictures.example:{port}")
 
 
 async def test_a_private_address_is_not_asked_even_of_a_vendor_on_this_machine(line: Line, fake: Fake) -> None:

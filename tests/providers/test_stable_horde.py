@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -335,6 +336,30 @@ async def test_a_horde_that_does_not_hear_holds_nobody_up(fake: Fake, monkeypatc
     fake.answer = lambda seen: Reply(silent=True) if seen.method == "DELETE" else answers(seen)
     assert await cancelled(fake, None, when=lambda: f"GET {CHECK}" in calls(fake)) < 5
     assert calls(fake)[-1] == f"DELETE {STATUS}"
+
+
+async def test_a_horde_that_is_gone_holds_nobody_up_either(fake: Fake, caplog: pytest.LogCaptureFixture) -> None:
+    answers = scripted(WAITING)
+    fake.answer = lambda seen: Reply(cut=True) if seen.method == "DELETE" else answers(seen)
+    await cancelled(fake, None, when=lambda: f"GET {CHECK}" in calls(fake))
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_who_is_cancelled_twice_withdraws_all_the_same(fake: Fake) -> None:
+    fake.answer = scripted(WAITING)
+    provider = horde(fake.base)
+    call = asyncio.create_task(provider.generate(request(), Noted()))
+    async with asyncio.timeout(10):
+        while f"GET {CHECK}" not in calls(fake):
+            await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await provider.close()
+    assert f"DELETE {STATUS}" in calls(fake)
 
 
 async def test_the_picture_s_host_gets_no_key_and_may_fail(fake: Fake) -> None:

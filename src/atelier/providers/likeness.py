@@ -66,6 +66,12 @@ def worded(prompt: str, style: str | None) -> str:
     return prompt if style is None else f"{prompt}, {STYLES.get(style, style)}"
 
 
+def parted(prompt: str, negative_prompt: str) -> str:
+    """Return prompt and negative prompt in one, parted by `###`, which does not part them anywhere else."""
+    both = (prompt, negative_prompt) if negative_prompt else (prompt,)
+    return "###".join(re.sub("#{3,}", "##", text) for text in both)
+
+
 def size_for(model: str, ratio: str) -> tuple[int, int]:
     """Return the width and height that a model of this name is made for."""
     return (MEGAPIXEL if ROOMY.search(model) else SMALL)[ratio]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 from datetime import timedelta
@@ -24,7 +25,7 @@ from atelier.providers import calls, faults, replies
 from atelier.providers.calls import Answer, Line
 from atelier.providers.downloads import Downloads
 from atelier.providers.faults import Rule
-from atelier.providers.likeness import RATIOS, STYLES, size_for, worded
+from atelier.providers.likeness import RATIOS, STYLES, parted, size_for, worded
 from atelier.providers.replies import Object
 from atelier.providers.waits import retry_after
 
@@ -94,7 +95,8 @@ class StableHorde:
         self._base = calls.address(base_url, "/api/v2")
         self._line = Line(VENDOR, timeout=timedelta(seconds=CALL_SECONDS))
         self._downloads = Downloads(self._line, base_url, allow_private=allow_private)
-        self._agent = f"atelier:0.1.0:{contact}"
+        self._named = {"Client-Agent": f"atelier:0.1.0:{contact}"}
+        self._withdrawals: set[asyncio.Task[None]] = set()
         self.offer = Offer(
             models=(self._model,),
             styles=tuple(STYLES),
@@ -106,7 +108,7 @@ class StableHorde:
 
     async def ping(self) -> None:
         """Ask who the key belongs to."""
-        headers = {"apikey": self._key, **self._named()}
+        headers = {"apikey": self._key, **self._named}
         answer = await self._line.call("GET", f"{self._base}/find_user", headers=headers, paid=False)
         if answer.status == 404:  # noqa: PLR2004 - nobody
             raise ProviderBadKey(f"{VENDOR} does not know the key.")
@@ -114,7 +116,9 @@ class StableHorde:
             raise self._fault(answer)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, when no order is being withdrawn any more."""
+        if self._withdrawals:
+            await asyncio.wait(self._withdrawals)
         await self._line.close()
 
     async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
@@ -153,10 +157,9 @@ class StableHorde:
             raise
 
     async def _place(self, request: ImageRequest) -> str:
-        headers = {"apikey": self._key, **self._named()}
-        answer = await self._line.call(
-            "POST", f"{self._base}/generate/async", headers=headers, body=self._order(request), paid=False
-        )
+        headers = {"apikey": self._key, **self._named}
+        url, order = f"{self._base}/generate/async", self._order(request)
+        answer = await self._line.call("POST", url, headers=headers, body=order, paid=False)
         order_id = replies.as_object(answer.json()).get("id")
         if answer.status >= calls.WRONG:
             raise self._fault(answer)
@@ -180,7 +183,13 @@ class StableHorde:
         }
         wishes = {"nsfw": False, "censor_nsfw": True, "trusted_workers": False, "slow_workers": True, "r2": True}
         more = {"shared": False, "replacement_filter": True, "dry_run": False}
-        return {"prompt": _prompt(request), "params": params, "models": [self._model], **wishes, **more}
+        return {
+            "prompt": parted(worded(request.prompt, request.style), request.negative_prompt),
+            "params": params,
+            "models": [self._model],
+            **wishes,
+            **more,
+        }
 
     async def _until_done(self, order_id: str, desk: Desk) -> None:
         """Look again and again, telling the desk what the queue looks like. Raises _Gone and ProviderUnavailable."""
@@ -243,7 +252,7 @@ class StableHorde:
 
     async def _look(self, url: str) -> Object:
         """Ask for an order; no key is needed. Raises _Gone where there is none any more."""
-        answer = await self._line.call("GET", url, headers=self._named(), paid=False)
+        answer = await self._line.call("GET", url, headers=self._named, paid=False)
         if answer.status in {404, 410}:
             raise _Gone(f"{VENDOR} no longer knows the order: it waited too long.")
         if answer.status >= calls.WRONG:
@@ -254,18 +263,19 @@ class StableHorde:
         return view
 
     async def _withdraw(self, order_id: str) -> None:
-        """Cancel an order, as far as that can be done in a moment, whatever happens to whom it is for."""
-        asked = asyncio.create_task(
-            self._line.call("DELETE", f"{self._base}/generate/status/{order_id}", headers=self._named(), paid=False)
-        )
-        await asyncio.wait({asyncio.ensure_future(asyncio.shield(asked))}, timeout=WITHDRAW_SECONDS)
-        if not asked.done():
-            asked.cancel()
-        confirmed = asked.done() and not asked.cancelled() and asked.exception() is None
-        logs.info("order_withdrawn", provider=self.name, confirmed=confirmed and asked.result().status < calls.WRONG)
+        """Cancel an order, whatever happens meanwhile to whom it is for. Raises nothing."""
+        withdrawal = asyncio.create_task(self._delete(order_id))
+        self._withdrawals.add(withdrawal)
+        withdrawal.add_done_callback(self._withdrawals.discard)
+        await asyncio.shield(withdrawal)
 
-    def _named(self) -> dict[str, str]:
-        return {"Client-Agent": self._agent}
+    async def _delete(self, order_id: str) -> None:
+        url, confirmed = f"{self._base}/generate/status/{order_id}", False
+        with contextlib.suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                answer = await self._line.call("DELETE", url, headers=self._named, paid=False)
+                confirmed = answer.status < calls.WRONG
+        logs.info("order_withdrawn", provider=self.name, confirmed=confirmed)
 
     def _fault(self, answer: Answer) -> ProviderError:
         body = replies.as_object(answer.json())
@@ -277,16 +287,6 @@ class StableHorde:
             said=faults.told(body.get("message"), self._key),
             wait=retry_after(answer.headers, self._now()),
         )
-
-
-def _prompt(request: ImageRequest) -> str:
-    """Return prompt and negative prompt in one, as the Horde takes them; `###` parts them, and must not do so elsewhere."""
-    prompt = _without_marks(worded(request.prompt, request.style))
-    return f"{prompt}###{_without_marks(request.negative_prompt)}" if request.negative_prompt else prompt
-
-
-def _without_marks(text: str) -> str:
-    return re.sub("#{3,}", "##", text)
 
 
 def _count(view: Object, name: str) -> int:
