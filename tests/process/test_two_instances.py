@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
 import pytest
-from tests.history import History
+from tests.history import Event, History
 from tests.images import ROOT, events_of
 from tests.loopback_cloudinary import Cloudinary
 from tests.process.faults import Calls, Constants
@@ -66,10 +66,14 @@ async def instances(cloud: CloudPair) -> AsyncIterator[Instances]:
         yield Instances(cloud, pictures)
 
 
-async def until_called(calls: Calls, number: int) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while len(calls.read()) < number:
+        while not condition():
             await asyncio.sleep(0.02)
+
+
+async def until_called(calls: Calls, number: int) -> None:
+    await until(lambda: len(calls.read()) >= number)
 
 
 def claims(server: Server) -> int:
@@ -85,15 +89,16 @@ async def test_a_stream_outlives_the_process_that_draws(instances: Instances) ->
         history.acknowledged[job_id] = order["prompt"]
         history.watch(job_id)
         path = f"{ROOT}/jobs/{job_id}/stream"
-        watching = asyncio.create_task(one.client.get(path, timeout=60))
-        await until_called(instances.calls, 1)
+        stream = Stream(one, job_id)
+        watching = asyncio.create_task(stream.read())
+        await until(lambda: "generating" in stream.stages)
         assert (claims(one), claims(two)) == (0, 1)
         await two.signal(signal.SIGKILL)
         instances.cloud.join(instances.ports[0])
-        whole = events_of((await watching).text)
+        await watching
         jobs = await history.judge(one.client, instances.calls.read())
         log = [(line["seq"], line["stage"], line["timestamp"]) for line in jobs[job_id]["progress_updates"]]
-        told = [(number, event["stage"], event["timestamp"]) for number, event in whole if "max_attempts" not in event]
+        told = [(number, event["stage"], event["timestamp"]) for number, event in stream.records]
         assert told == log
         for cursor in range(1, len(log)):
             rest = events_of((await one.client.get(path, headers={"Last-Event-ID": str(cursor)})).text)
@@ -149,7 +154,9 @@ async def test_a_store_that_hangs_is_waited_out(instances: Instances, seconds: f
     assert {job["status"] for job in jobs.values()} == {"completed"}
     assert jobs[again]["attempt"] == 1
     for stream in streams:
-        assert stream.numbers == [line["seq"] for line in jobs[stream.job_id]["progress_updates"]]
+        assert [number for number, _ in stream.records] == [
+            line["seq"] for line in jobs[stream.job_id]["progress_updates"]
+        ]
 
 
 class Stream:
@@ -164,8 +171,14 @@ class Stream:
         return self.text.count(": ping")
 
     @property
-    def numbers(self) -> list[int]:
-        return [number for number, event in events_of(self.text) if "max_attempts" not in event]
+    def records(self) -> list[Event]:
+        """The log as it was told, without what is told between two records."""
+        whole = self.text.rpartition("\n\n")[0]
+        return [(number, event) for number, event in events_of(whole) if "max_attempts" not in event]
+
+    @property
+    def stages(self) -> list[str]:
+        return [event["stage"] for _, event in self.records]
 
     async def read(self) -> None:
         path = f"{ROOT}/jobs/{self.job_id}/stream"
