@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
@@ -27,6 +27,8 @@ SILENCE_SECONDS = 1.5
 """A server that says nothing for this long may be stopped: another one is asked, or the same again."""
 
 Event = tuple[int, dict[str, Any]]
+Fetch = Callable[[httpx.AsyncClient, str], Awaitable[bytes | None]]
+"""Returns the picture at an address, or None."""
 
 
 def picture_of(prompt: str) -> bytes:
@@ -89,9 +91,10 @@ def no_more_than_attempts(job: dict[str, Any]) -> int:
 
 
 class History:
-    """Clients of one or more servers on one data directory."""
+    """Clients of one or more servers on one store. `fetch` gets pictures that the servers do not serve themselves."""
 
-    def __init__(self, *ports: int) -> None:
+    def __init__(self, *ports: int, fetch: Fetch | None = None) -> None:
+        self._fetch = fetch or _fetched
         self.name = uuid.uuid4().hex
         self.acknowledged: dict[str, str] = {}
         self.watches: list[Watch] = []
@@ -178,7 +181,7 @@ class History:
         """Ask what became of every job."""
         return Evidence(
             acknowledged=self.acknowledged,
-            ended={job_id: await _ended(client, job_id) for job_id in self.acknowledged},
+            ended={job_id: await _ended(client, job_id, self._fetch) for job_id in self.acknowledged},
             listed=await _listed(client, self.name),
             watches=self.watches,
             calls=[prompt for prompt in calls if prompt.endswith(self.name)],
@@ -199,12 +202,16 @@ class History:
         return {job_id: ended.job for job_id, ended in evidence.ended.items()}
 
 
-async def _ended(client: httpx.AsyncClient, job_id: str) -> Ended:
+async def _ended(client: httpx.AsyncClient, job_id: str, fetch: Fetch) -> Ended:
     job = (await client.get(f"{ROOT}/jobs/{job_id}")).json()
     if not job.get("result"):
         return Ended(job=job)
-    response = await client.get(job["result"]["images"][0]["image_url"])
-    return Ended(job=job, picture=response.content if response.status_code == 200 else None)
+    return Ended(job=job, picture=await fetch(client, job["result"]["images"][0]["image_url"]))
+
+
+async def _fetched(client: httpx.AsyncClient, url: str) -> bytes | None:
+    response = await client.get(url)
+    return response.content if response.status_code == 200 else None
 
 
 async def _listed(client: httpx.AsyncClient, name: str) -> list[str]:

@@ -31,6 +31,7 @@ class Ground(RuleBasedStateMachine):
     """What all rules share."""
 
     folder: ClassVar[Path]
+    kind: ClassVar[type[World]] = World
     ended_well: ClassVar[int] = 0
     _numbers: ClassVar[itertools.count[int]] = itertools.count()
 
@@ -50,7 +51,7 @@ class Ground(RuleBasedStateMachine):
     def begin(self, carried: bool, presence: bool, lost: bool, taken: int) -> None:  # noqa: FBT001 - drawn by name
         """Two processes, two jobs, watched; some run, one may have been lost by the queue."""
         path = self.folder / f"{next(self._numbers)}.db"
-        self.world = World(self.folder / "template.db", path, carried=carried, presence=presence)
+        self.world = self.kind(self.folder / "template.db", path, carried=carried, presence=presence)
         self._submit("long", 1, KEYS[0], 0, None)
         self._submit("quick", 1, None, 1, None)
         if lost and self.w.carrier is not None:
@@ -95,7 +96,7 @@ class Ground(RuleBasedStateMachine):
         for client in self.w.clients:
             if not client.connected and client.cursor < jobs[client.job_id].seq:
                 client.connect(self.w.living[0])
-        self.w.settle()
+        self.w.hear()
         self.w.judge()
         for process, job in itertools.product(self.w.living, jobs.values()):
             asked = process.call(process.engine.get("ann", job.id))

@@ -26,6 +26,7 @@ LEASE = timedelta(seconds=30)
 ATTEMPTS = 3
 DEADLINES = {"long": timedelta(hours=2), "quick": timedelta(seconds=100)}
 SLOTS = {"long": 2, "quick": 1}
+LOOK_SECONDS = 0.05
 UNTIL_DEAD = 20
 """Rounds of cancelling within which everything of a buried process lets go."""
 
@@ -33,15 +34,18 @@ Outcome = Callable[["asyncio.Task[Any]"], None]
 
 
 class _Selector(selectors.DefaultSelector):
-    """Never waits: where a loop would sleep, it stops it and remembers for how long it would have slept."""
+    """Where a loop would sleep, it stops it and remembers for how long; it waits only for answers from outside."""
 
     loop: Loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if not ready and (timeout is None or timeout > self.loop.RESOLUTION):
-            self.loop.sleeps = timeout
-            self.loop.stop()
+        if ready or (timeout is not None and timeout <= self.loop.RESOLUTION):
+            return ready
+        if self.loop.awaits():
+            return super().select(LOOK_SECONDS)
+        self.loop.sleeps = timeout
+        self.loop.stop()
         return ready
 
 
@@ -52,6 +56,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self, moment: float) -> None:
         self.moment, self.sleeps = moment, None
+        self.awaits: Callable[[], bool] = lambda: False
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
@@ -118,16 +123,25 @@ class Process:
         self._calls: list[tuple[asyncio.Task[Any], Outcome]] = []
         self.loop.set_exception_handler(lambda _, what: self.broken.append(f"{name}: {what}"))
         self.loop.set_default_executor(self._chores)
-        self.store = SqliteStore(around.path, around.clock)
-        opening = self.call(self.store.open())
-        while not opening.done():
-            self.loop.run_forever()
-            self._chores.turn()
-        opening.result()
-        for thread in self.store._open_threads():
-            _begin(thread)
+        self.store = self._opened()
         self.queue = around.queue(self.store)
         self.engine = self._engine()
+
+    def _opened(self) -> Any:
+        """Return this process's store, open."""
+        store = SqliteStore(self._around.path, self._around.clock)
+        self._do(store.open())
+        for thread in store._open_threads():
+            _begin(thread)
+        return store
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Do something to its end, threads' chores too, while no time passes."""
+        doing = self.call(work)
+        while not doing.done():
+            self.loop.run_forever()
+            self._chores.turn()
+        return doing.result()
 
     def _engine(self) -> JobEngine:
         return JobEngine(
@@ -207,6 +221,9 @@ class Process:
             while self.turn():
                 pass
         self.dead = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         for thread in self.store._open_threads():
             thread._connection.close()
         self.store._threads = None
@@ -223,8 +240,12 @@ class Process:
             self.loop.moment += 60
             if not tasks:
                 break
+        self._leave()
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+    def _leave(self) -> None:
+        """Do what is left when everything was cancelled."""
 
 
 def awake(processes: list[Process]) -> Iterator[Process]:

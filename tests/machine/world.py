@@ -35,12 +35,11 @@ class World:
     """Drives simulated processes on one store file. `carried`: by a queue that loses, else by the embedded one."""
 
     def __init__(self, template: Path, path: Path, *, carried: bool, presence: bool) -> None:
-        shutil.copy(template, path)
         self._path, self._presence = path, presence
         self.clock, self.elapsed, self.skew = Clock(), 0.0, timedelta()
         self.carrier = Carrier() if carried else None
         self.script = Script()
-        self.history = History(self._gone)
+        self.history = self._new_history()
         self.processes: list[Process] = []
         self.clients: list[Client] = []
         self.under_way: list[tuple[Name, Process]] = []
@@ -50,7 +49,7 @@ class World:
         self._patches.enter_context(turned_by_hand())
         self.history.begin()
         self._patches.callback(self.history.end)
-        self._file = schema.connect(path)
+        self._open(template)
         for _ in range(2):
             self.start()
 
@@ -63,8 +62,25 @@ class World:
             pipelines=lambda process: pipelines(self.script, process),
             gone=self._gone,
         )
-        self.processes.append(Process(f"p{len(self.processes)}", around, self.elapsed))
+        self.processes.append(self._new_process(f"p{len(self.processes)}", around))
         return self.processes[-1]
+
+    def _new_history(self) -> History:
+        return History(self._gone)
+
+    def _new_process(self, name: str, around: Surroundings) -> Process:
+        return Process(name, around, self.elapsed)
+
+    def _open(self, template: Path) -> None:
+        """Make the store, empty, and look into it from outside."""
+        shutil.copy(template, self._path)
+        self._file = schema.connect(self._path)
+
+    def _close(self) -> None:
+        """Remove it."""
+        self._file.close()
+        for name in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + name).unlink(missing_ok=True)
 
     def _queue(self, store: Store) -> Queue:
         return self.carrier or EmbeddedQueue(store=store, slots=SLOTS, now=self.clock)
@@ -88,6 +104,10 @@ class World:
             for process in self.awake:
                 self.history.writer = process.name
                 moved = process.settle() or moved
+
+    def hear(self) -> None:
+        """Let every process hear what others wrote: at once, where they share a file."""
+        self.settle()
 
     def pass_(self, seconds: float) -> None:
         """Let time pass for everybody who is awake, from one timer to the next."""
@@ -237,9 +257,7 @@ class World:
         """Let go of everything."""
         for process in self.processes:
             process.bury()
-        self._file.close()
-        for name in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + name).unlink(missing_ok=True)
+        self._close()
         self._patches.close()
 
 

@@ -2,16 +2,20 @@
 
 A point and a signal are chosen by the file `fuse` beside the data directory. Whoever reaches the point takes the file
 away and gets the signal, so that the next process lives. Calls of the provider are lines of the file `calls`. While
-there is a file `sluggish`, every write of a job takes half a second more.
+there is a file `sluggish`, every write of a job takes half a second more. The file `constants` says what modules' constants
+are to be.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 import os
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -66,6 +70,25 @@ class Fuse:
         except FileNotFoundError:
             return
         os.kill(os.getpid(), int(number))
+
+
+class Constants:
+    """Other values of modules' constants than they have, for tests that cannot wait; durations in seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "constants"
+
+    def set(self, **values: float) -> None:
+        """Choose values for the servers that are started from now on: `module__NAME`, below atelier, with `__` for dots."""
+        self._file.write_text(json.dumps(values))
+
+    def apply(self) -> None:
+        values = json.loads(self._file.read_text()) if self._file.exists() else {}
+        for path, value in values.items():
+            *modules, name = path.split("__")
+            module = importlib.import_module(".".join(["atelier", *modules]))
+            present = getattr(module, name)
+            setattr(module, name, timedelta(seconds=value) if isinstance(present, timedelta) else value)
 
 
 class Calls:

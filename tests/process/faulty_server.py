@@ -1,7 +1,4 @@
-"""`main.py` with the adapters of `faults` put before the real ones.
-
-A file `busy` beside the data directory may say for how many seconds another process's lock is waited for.
-"""
+"""`main.py` with the adapters of `faults` put before the real ones, and with the constants that the test wants."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ from tests.process import faults
 
 from atelier import wiring
 from atelier.settings import Settings
-from atelier.stores.sqlite import schema
 from atelier.wiring import Adapters
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,8 +17,7 @@ build = wiring.build_adapters
 
 def build_faulty(settings: Settings) -> Adapters:
     folder = settings.data_dir.parent
-    if (folder / "busy").exists():
-        schema.BUSY_SECONDS = float((folder / "busy").read_text())
+    faults.Constants(folder).apply()
     return faults.wrapped(build(settings), folder)
 
 

@@ -19,7 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PRELOADED = (
+    "atelier.api.tokens",
     "atelier.app",
+    "atelier.queues.cloud_tasks",
+    "atelier.storage.cloudinary.storage",
+    "atelier.stores.firestore",
     "httptools",
     "tests.process.faults",
     "uvicorn.lifespan.on",

@@ -18,6 +18,8 @@ import httpx
 from tests.canaries import WatchedTransport, planted_names
 from tests.live import ROOT
 
+from atelier.settings import Settings
+
 MAIN = ROOT / "main.py"
 HERE = ROOT / "tests" / "process"
 HOLDING = HERE / "holding_server.py"
@@ -118,7 +120,7 @@ def log_of(data: Path, port: int) -> str:
 
 async def start(data: Path, *, script: Path = MAIN, port: int, fresh: bool = False, **settings: Any) -> Process:
     """Start a server, `fresh` as a new interpreter and else by the nursery; its process."""
-    names = {f"ATELIER_{name.upper()}": str(value) for name, value in settings.items()}
+    names = {_name_of(setting): str(value) for setting, value in settings.items()}
     ours = {"PORT": str(port), "ATELIER_DATA_DIR": str(data), "PYTHONPATH": str(ROOT)}
     environment = {**os.environ, **planted_names(), **ours, **names}
     log = data.parent / f"server-{port}.log"
@@ -128,6 +130,12 @@ async def start(data: Path, *, script: Path = MAIN, port: int, fresh: bool = Fal
         return await asyncio.create_subprocess_exec(
             sys.executable, str(script), env=environment, stdout=output, stderr=output, cwd=data.parent
         )
+
+
+def _name_of(setting: str) -> str:
+    """Return a setting's name in the environment."""
+    alias = Settings.model_fields[setting].validation_alias if setting in Settings.model_fields else None
+    return alias if isinstance(alias, str) else f"ATELIER_{setting.upper()}"
 
 
 @contextlib.asynccontextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from pathlib import Path
 from typing import Any
 
 from tests.images import NOOP, ROOT, states_of
-from tests.process.servers import Server, running
+from tests.process.pairs import BOTH, Pair
+from tests.process.servers import Server
 
 
 async def post(server: Server, count: int) -> dict[str, Any]:
@@ -23,9 +23,8 @@ async def watch(server: Server, batch: dict[str, Any]) -> list[dict[str, Any]]:
     return states_of(response.text)
 
 
-async def test_a_stream_follows_what_another_process_draws(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    async with running(data, role="web") as web, running(data, role="worker"), running(data, role="worker"):
+async def test_a_stream_follows_what_another_process_draws(pair: Pair) -> None:
+    async with pair.running(role="web") as web, pair.running(role="worker"), pair.running(role="worker"):
         batch = await post(web, 40)
         last = {state["job_id"]: state for state in await watch(web, batch)}
     assert set(last) == set(batch["job_ids"])
@@ -33,16 +32,16 @@ async def test_a_stream_follows_what_another_process_draws(tmp_path: Path) -> No
     assert all(state["data"]["result"]["images"] for state in last.values())
 
 
-async def test_kill_9_in_the_middle_of_a_batch(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    async with running(data) as server:
+@BOTH
+async def test_kill_9_in_the_middle_of_a_batch(pair: Pair) -> None:
+    async with pair.running() as server:
         batch = await post(server, 60)
         async with asyncio.timeout(10):
             while not (found := (await server.client.get(f"{ROOT}/batches/{batch['batch_id']}")).json())["completed"]:
                 await asyncio.sleep(0.01)
         assert found["status"] == "processing"
         await server.signal(signal.SIGKILL)
-    async with running(data, sweep_seconds=0.3) as server:
+    async with pair.running(sweep_seconds=0.3) as server:
         last = {state["job_id"]: state for state in await watch(server, batch)}
         done = (await server.client.get(f"{ROOT}/batches/{batch['batch_id']}")).json()
     assert {state["status"] for state in last.values()} == {"completed"}

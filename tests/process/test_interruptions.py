@@ -19,7 +19,8 @@ import pytest
 from tests.history import History
 from tests.images import ROOT as IMAGES
 from tests.live import needs
-from tests.process.faults import Calls, Fuse
+from tests.process.faults import Calls, Constants, Fuse
+from tests.process.pairs import BOTH, Pair
 from tests.process.servers import FAULTY, HERE, Process, Server, free_port, ready, running, start
 
 SMALL_DISK = HERE / "small_disk_server.py"
@@ -59,18 +60,18 @@ def is_locked(store: Path) -> bool:
     return False
 
 
-async def zombies(history: History, tmp_path: Path, zombie: Server) -> int:
+async def zombies(history: History, pair: Pair, zombie: Server) -> int:
     """Stop a process that draws three jobs as it is about to record that one is drawn; how many orders that took.
 
     A process that stops in the middle of a write keeps the store locked: then it goes on, and is stopped again.
     """
-    fuse, calls = Fuse(tmp_path), Calls(tmp_path)
+    fuse, calls = Fuse(pair.folder), Calls(pair.folder)
     while True:
         fuse.light("spooled", signal.SIGSTOP)
         for _ in range(3):
-            await history.submit(watchers=2, sandbox=slow(1))
+            await history.submit(watchers=2, silence=20, sandbox=slow(pair.while_submitting))
         await until(lambda: not fuse.lit)
-        if not await asyncio.to_thread(is_locked, tmp_path / "data" / "atelier.db"):
+        if pair.in_cloud or not await asyncio.to_thread(is_locked, pair.data / "atelier.db"):
             return len(calls.read())
         zombie.process.send_signal(signal.SIGCONT)
         await history.settle()
@@ -85,19 +86,21 @@ async def healthy(history: History, calls: Calls, zombie: Server) -> None:
     assert {job["status"] for job in jobs.values()} == {"completed"}
 
 
-async def test_a_stopped_process_is_fenced_out(tmp_path: Path) -> None:
+@BOTH
+async def test_a_stopped_process_is_fenced_out(pair: Pair) -> None:
     """STOP beyond the lease, CONT in the middle of another process's runs: the zombie changes nothing.
 
     The other one does not find the spooled bytes, as on another machine, so that it is drawing when the zombie writes.
     """
-    ports, calls = (free_port(), free_port()), Calls(tmp_path)
-    shape = {**SHAPE, "lease_seconds": 1}
-    async with History(*ports) as history, running(tmp_path / "data", port=ports[0], **shape) as zombie:
+    ports, calls = (free_port(), free_port()), Calls(pair.folder)
+    shape = {**SHAPE, "lease_seconds": pair.shortest_lease}
+    async with History(*ports) as history, pair.running(port=ports[0], **shape) as zombie:
         try:
-            orders = await zombies(history, tmp_path, zombie)
-            for spooled in (tmp_path / "data" / "spool").glob("*.bytes"):
+            orders = await zombies(history, pair, zombie)
+            pair.leave(ports[0])
+            for spooled in (pair.data / "spool").glob("*.bytes"):
                 spooled.unlink()
-            async with running(tmp_path / "data", port=ports[1], **shape) as other:
+            async with pair.running(port=ports[1], **shape) as other:
                 await until(lambda: len(calls.read()) == orders + 3)
                 zombie.process.send_signal(signal.SIGCONT)
                 jobs = await history.judge(other.client, calls.read())
@@ -111,14 +114,15 @@ async def test_a_stopped_process_is_fenced_out(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(300)
-async def test_a_process_that_sleeps_a_minute_is_fenced_out(tmp_path: Path) -> None:
+async def test_a_process_that_sleeps_a_minute_is_fenced_out(pair: Pair) -> None:
     """Everything has ended elsewhere when it wakes."""
-    ports, calls = (free_port(), free_port()), Calls(tmp_path)
+    ports, calls = (free_port(), free_port()), Calls(pair.folder)
     shape = {**SHAPE, "lease_seconds": 10}
-    async with History(*ports) as history, running(tmp_path / "data", port=ports[0], **shape) as zombie:
+    async with History(*ports) as history, pair.running(port=ports[0], **shape) as zombie:
         try:
-            await zombies(history, tmp_path, zombie)
-            async with running(tmp_path / "data", port=ports[1], **shape) as other:
+            await zombies(history, pair, zombie)
+            pair.leave(ports[0])
+            async with pair.running(port=ports[1], **shape) as other:
                 minute = asyncio.create_task(asyncio.sleep(60))
                 await history.submit(watchers=2, sandbox=QUICK)
                 await history.settle()
@@ -135,13 +139,13 @@ async def test_a_process_that_sleeps_a_minute_is_fenced_out(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("crowd", "rounds"), [(10, 3), pytest.param(40, 10, marks=[pytest.mark.soak, pytest.mark.timeout(300)])]
 )
-async def test_signals_under_load_give_attempts_back(tmp_path: Path, crowd: int, rounds: int) -> None:
+async def test_signals_under_load_give_attempts_back(pair: Pair, crowd: int, rounds: int) -> None:
     """Jobs run and wait, streams are open; one signal or two, of both kinds; then the next process."""
-    port, calls, chance = free_port(), Calls(tmp_path), dice()
+    port, calls, chance = free_port(), Calls(pair.folder), dice()
     shape = {**SHAPE, "grace_seconds": 0.5, "slots__image": 3}
     async with History(port) as history:
         for number in range(rounds):
-            async with running(tmp_path / "data", port=port, **shape) as server:
+            async with pair.running(port=port, **shape) as server:
                 scripts = [chance.choice([QUICK, slow(1.5)]) for _ in range(crowd // rounds + 1)]
                 await asyncio.gather(*(history.submit(watchers=2, sandbox=script) for script in scripts))
                 await asyncio.sleep(chance.uniform(0, 0.5))
@@ -151,7 +155,7 @@ async def test_signals_under_load_give_attempts_back(tmp_path: Path, crowd: int,
                     await asyncio.sleep(chance.uniform(0, 0.3))
                     server.process.send_signal(second)
                 assert await asyncio.wait_for(server.process.wait(), 15) in ENDED
-        async with running(tmp_path / "data", port=port, **{**shape, "slots__image": 20}) as server:
+        async with pair.running(port=port, **{**shape, "slots__image": 20}) as server:
             jobs = await history.judge(server.client, calls.read(), lambda job: job["attempt"] + rounds)
     assert {(job["status"], job["attempt"]) for job in jobs.values()} == {("completed", 1)}
     assert any(watch.connections > 1 for watch in history.watches), "streams were open"
@@ -161,21 +165,21 @@ async def test_signals_under_load_give_attempts_back(tmp_path: Path, crowd: int,
     "signals",
     [(signal.SIGINT, signal.SIGINT), pytest.param((signal.SIGTERM, signal.SIGINT), marks=pytest.mark.soak)],
 )
-async def test_a_second_signal_gives_every_attempt_back(tmp_path: Path, signals: tuple[int, int]) -> None:
+async def test_a_second_signal_gives_every_attempt_back(pair: Pair, signals: tuple[int, int]) -> None:
     """Twenty runs are cut short at once; the process does not leave before that is written, which takes its time."""
-    port, calls = free_port(), Calls(tmp_path)
+    port, calls = free_port(), Calls(pair.folder)
     shape = {**SHAPE, "grace_seconds": 30, "slots__image": 20}
     async with History(port) as history:
-        async with running(tmp_path / "data", port=port, **shape) as server:
+        async with pair.running(port=port, **shape) as server:
             await asyncio.gather(*(history.submit(silence=20, sandbox=slow(1.5)) for _ in range(20)))
             await until(lambda: len(calls.read()) == 20)
-            Fuse(tmp_path).sluggish.touch()
+            Fuse(pair.folder).sluggish.touch()
             for number in signals:
                 server.process.send_signal(number)
                 await asyncio.sleep(0.1)
             assert await asyncio.wait_for(server.process.wait(), 15) in ENDED
-        Fuse(tmp_path).sluggish.unlink()
-        async with running(tmp_path / "data", port=port, **shape) as server:
+        Fuse(pair.folder).sluggish.unlink()
+        async with pair.running(port=port, **shape) as server:
             jobs = await history.judge(server.client, calls.read(), lambda job: job["attempt"] + 1)
     assert {(job["status"], job["attempt"]) for job in jobs.values()} == {("completed", 1)}
 
@@ -183,13 +187,13 @@ async def test_a_second_signal_gives_every_attempt_back(tmp_path: Path, signals:
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("pace", [0.0, 3.0])
-async def test_a_storm_of_restarts(tmp_path: Path, pace: float) -> None:
-    port, calls, chance = free_port(), Calls(tmp_path), dice()
+async def test_a_storm_of_restarts(pair: Pair, pace: float) -> None:
+    port, calls, chance = free_port(), Calls(pair.folder), dice()
     shape = {**SHAPE, "grace_seconds": 0.5, "max_attempts": 20}
     async with History(port) as history:
         submitting = []
         for _ in range(10):
-            process = await start(tmp_path / "data", port=port, **shape)
+            process = await pair.start(port=port, **shape)
             scripts = [slow(chance.uniform(0.1, pace)) if pace else QUICK for _ in range(6)]
             submitting += [asyncio.create_task(history.submit(watchers=2, sandbox=script)) for script in scripts]
             await asyncio.sleep(chance.uniform(0.1, 1.5))
@@ -197,21 +201,21 @@ async def test_a_storm_of_restarts(tmp_path: Path, pace: float) -> None:
             await asyncio.sleep(chance.uniform(0, 0.5))
             process.kill()
             await asyncio.wait_for(process.wait(), 10)
-        async with running(tmp_path / "data", port=port, **shape) as server:
+        async with pair.running(port=port, **shape) as server:
             await asyncio.gather(*submitting)
             jobs = await history.judge(server.client, calls.read(), lambda job: job["attempt"] + 10)
     assert {job["status"] for job in jobs.values()} == {"completed"}
 
 
 @pytest.mark.parametrize("crowd", [100, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
-async def test_two_processes_share_one_file(tmp_path: Path, crowd: int) -> None:
+async def test_two_processes_share_one_store(pair: Pair, crowd: int) -> None:
     """Each job is run once, wherever it was submitted; its watchers change servers and see the same."""
-    ports, calls = (free_port(), free_port()), Calls(tmp_path)
+    ports, calls = (free_port(), free_port()), Calls(pair.folder)
     shape = {**SHAPE, "slots__image": 8}
     async with (
         History(*ports) as history,
-        running(tmp_path / "data", port=ports[0], **shape) as one,
-        running(tmp_path / "data", port=ports[1], **shape) as two,
+        pair.running(port=ports[0], **shape) as one,
+        pair.running(port=ports[1], **shape) as two,
     ):
         for _ in range(crowd // 50):
             await asyncio.gather(*(history.submit(silence=20, sandbox=QUICK) for _ in range(50)))
@@ -255,7 +259,7 @@ async def test_a_store_that_another_process_locks_is_waited_out(
 ) -> None:
     """Longer than the busy timeout: submits are told to come back, reads go on, and nothing acknowledged is lost."""
     port, calls = free_port(), Calls(tmp_path)
-    (tmp_path / "busy").write_text(str(busy))
+    Constants(tmp_path).set(stores__sqlite__schema__BUSY_SECONDS=busy)
     shape = {**SHAPE, "lease_seconds": lease, "max_attempts": 10}
     async with History(port) as history, running(tmp_path / "data", port=port, **shape) as server:
         ids = [await history.submit(sandbox=slow(3)) for _ in range(3)]

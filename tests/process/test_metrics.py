@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import get_args
 
 from prometheus_client.metrics import MetricWrapperBase
 from tests.images import ROOT
-from tests.process.servers import Server, running
+from tests.process.pairs import Pair
+from tests.process.servers import Server
 from tests.scrapes import scrape, until
 
 from atelier import metrics
@@ -30,15 +30,15 @@ CLOSED = {
     "finding": {"worker_lost", "dispatch_lost", "deadline_exceeded", "cancelled", "forgotten"},
     "generation": {"0", "1", "2"},
 }
-UNLISTED = {"other", "/pictures/{folder}/{name}", "/", "/openapi.json"}
+UNLISTED = {"other", "/pictures/{folder}/{name}", "/", "/openapi.json", "/api/v1/worker"}
 """Routes that the OpenAPI document leaves out."""
 
 WITH_THE_FIRST = {"atelier_failures", "atelier_requeues", "atelier_http_requests"}
 """Metrics that have no series before there is something to count."""
 
 
-async def test_series_are_there_from_the_start_and_labels_tell_nothing(tmp_path: Path) -> None:
-    async with running(tmp_path / "data", retry_base_seconds=0.05) as server:
+async def test_series_are_there_from_the_start_and_labels_tell_nothing(pair: Pair) -> None:
+    async with pair.running(retry_base_seconds=0.05) as server:
         fresh = await scrape(server)
         ours = {name: family for name, family in fresh.families.items() if name.startswith("atelier_")}
         assert {name for name, family in ours.items() if not family.samples} <= WITH_THE_FIRST

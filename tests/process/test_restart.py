@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.images import ROOT, STAGES, events_of
 from tests.live import needs
+from tests.process.pairs import BOTH, Pair
 from tests.process.servers import HOLDING, Server, free_port, log_of, running, start
 
 TERMINAL = {"completed", "failed", "cancelled"}
@@ -60,17 +61,16 @@ async def thirty(server: Server) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("round_", [pytest.param(n, marks=pytest.mark.soak) if n else n for n in range(10)])
-async def test_kill_9_with_thirty_jobs_in_every_state(tmp_path: Path, round_: int) -> None:  # noqa: ARG001
-    data = tmp_path / "data"
+async def test_kill_9_with_thirty_jobs_in_every_state(pair: Pair, round_: int) -> None:  # noqa: ARG001
     shape: dict[str, Any] = {"slots__image": 20, "retry_base_seconds": 4}
-    async with running(data, script=HOLDING, **shape) as server:
+    async with pair.running(script=HOLDING, **shape) as server:
         places = await thirty(server)
         assert len(places) == 30
         for job_id, place in places.items():
             if place.startswith("waiting"):
                 assert (await job(server, job_id))["state_reason"] == place
         assert await server.signal(signal.SIGKILL) == -signal.SIGKILL
-    async with running(data, sweep_seconds=0.5) as server:
+    async with pair.running(sweep_seconds=0.5) as server:
         for job_id, place in places.items():
             done = await until(server, job_id, within=40, status="completed")
             numbers = [update["seq"] for update in done["progress_updates"]]
@@ -82,16 +82,16 @@ async def test_kill_9_with_thirty_jobs_in_every_state(tmp_path: Path, round_: in
             assert picture.status_code == 200, place
 
 
-async def test_what_was_drawn_is_not_drawn_again(tmp_path: Path) -> None:
-    async with running(tmp_path / "data", script=HOLDING) as server:
+async def test_what_was_drawn_is_not_drawn_again(pair: Pair) -> None:
+    async with pair.running(script=HOLDING) as server:
         job_id = await submit(server, blog_id="hold-uploading")
         before = await until(server, job_id, current_stage="uploading")
         await server.signal(signal.SIGKILL)
-    assert list((tmp_path / "data" / "spool").iterdir()), "the bytes wait in the spool"
-    async with running(tmp_path / "data") as server:
+    assert list((pair.data / "spool").iterdir()), "the bytes wait in the spool"
+    async with pair.running() as server:
         done = await until(server, job_id, within=10, status="completed")
         async with asyncio.timeout(10):  # the end is told first, then the bytes are let go
-            while list((tmp_path / "data" / "spool").iterdir()):
+            while list((pair.data / "spool").iterdir()):
                 await asyncio.sleep(0.02)
     stages = [update["stage"] for update in done["progress_updates"]]
     assert stages == [*STAGES[:4], "uploading", "completed"], "generating is not entered twice"
@@ -133,14 +133,15 @@ async def read_stream(server: Server, job_id: str, after: int) -> tuple[str, boo
     return text, True
 
 
-async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> None:
+@BOTH
+async def test_sigterm_ends_in_its_grace_and_streams_resume(pair: Pair) -> None:
     port = free_port()
     slow = {"scenario": "slow", "seconds": 6}
-    async with running(tmp_path / "data", port=port, fresh=True, grace_seconds=1, slots__image=3) as server:
+    async with pair.running(port=port, fresh=True, grace_seconds=1, slots__image=3) as server:
         ids = [await submit(server, sandbox=slow) for _ in range(3)]
-        waiting = [await submit(server, sandbox={"scenario": "noop"}) for _ in range(2)]
         for job_id in ids:
             await until(server, job_id, current_stage="generating")
+        waiting = [await submit(server, sandbox={"scenario": "noop"}) for _ in range(2)]
         streams = [asyncio.create_task(read_stream(server, job_id, 0)) for job_id in ids + waiting]
         await asyncio.sleep(0.5)
         began = time.monotonic()
@@ -151,7 +152,7 @@ async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> N
         assert clean, "the stream is ended, not cut"
         assert text.endswith(": come back with the last id\nretry: 1000\n\n"), text[-200:]
         assert '"stage":"error"' not in text
-    async with running(tmp_path / "data", port=port) as server:
+    async with pair.running(port=port) as server:
         for job_id, (text, _) in zip(ids + waiting, endings, strict=True):
             seen = events_of(text)
             rest, _ = await read_stream(server, job_id, seen[-1][0])
@@ -161,8 +162,8 @@ async def test_sigterm_ends_in_its_grace_and_streams_resume(tmp_path: Path) -> N
             assert done["attempt"] == 1, "a graceful stop gives the attempt back"
 
 
-async def test_a_second_signal_is_still_consistent(tmp_path: Path) -> None:
-    async with running(tmp_path / "data", grace_seconds=30) as server:
+async def test_a_second_signal_is_still_consistent(pair: Pair) -> None:
+    async with pair.running(grace_seconds=30) as server:
         job_id = await submit(server, sandbox={"scenario": "slow", "seconds": 20})
         await until(server, job_id, current_stage="generating")
         server.process.send_signal(signal.SIGINT)
@@ -170,7 +171,7 @@ async def test_a_second_signal_is_still_consistent(tmp_path: Path) -> None:
         began = time.monotonic()
         await server.signal(signal.SIGINT)
         assert time.monotonic() - began < 8
-    async with running(tmp_path / "data", lease_seconds=1, sweep_seconds=0.3, deadlines__image_seconds=600) as server:
+    async with pair.running(lease_seconds=1, sweep_seconds=0.3, deadlines__image_seconds=600) as server:
         found = await job(server, job_id)
         assert found["status"] not in TERMINAL
         await server.client.post(f"{ROOT}/jobs/{job_id}/cancel")

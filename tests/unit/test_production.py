@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from atelier import wiring
+from atelier import production, wiring
 from atelier.app import create_app
 from atelier.errors import StartRefused
-from atelier.settings import Settings, check_origins
+from atelier.settings import Settings, check_backends, check_origins
 
 SAFE: dict[str, Any] = {
     "environment": "production",
@@ -33,6 +33,19 @@ UNSAFE: list[tuple[str, Any, str]] = [
     ("sandbox", "off", "ATELIER_SANDBOX is off"),
     ("fetch", {"allow_private": True}, "ATELIER_FETCH__ALLOW_PRIVATE must be off"),
 ]
+CLOUD: dict[str, Any] = {
+    "store": {"kind": "firestore", "project": "p"},
+    "queue": {"kind": "cloud_tasks", "project": "p", "location": "l", "name": "n", "worker_url": "https://w.example"},
+    "oidc": {"email": "carrier@p.iam.gserviceaccount.com"},
+    "storage": {"kind": "cloudinary", "url": "cloudinary://key:secret@cloud"},
+}
+UNSAFE_CLOUD: list[tuple[dict[str, Any], str]] = [
+    ({"firestore_emulator_host": "127.0.0.1:8080"}, "take FIRESTORE_EMULATOR_HOST away"),
+    ({"queue": {"endpoint": "127.0.0.1:8123"}}, "ATELIER_QUEUE__ENDPOINT must be empty"),
+    ({"queue": {"worker_url": "http://w.example"}}, "ATELIER_QUEUE__WORKER_URL must be an https address"),
+    ({"oidc": {"certs_url": "http://c.example/certs"}}, "ATELIER_OIDC__CERTS_URL must be an https address"),
+    ({"storage": {"upload_prefix": "http://u.example"}}, "ATELIER_STORAGE__UPLOAD_PREFIX must be an https address"),
+]
 
 
 def settings(data: Path, **changed: Any) -> Settings:
@@ -47,6 +60,32 @@ def test_production_refuses_what_is_unsafe_in_words(tmp_path: Path, name: str, v
     assert refused.value.exit_code == 78
     assert "\n" not in refused.value.message
     assert "kkk" not in refused.value.message
+
+
+def in_the_cloud(**changed: Any) -> Settings:
+    """Return production's settings on Google Cloud, some of them changed."""
+    groups = {name: {**CLOUD[name], **changed.pop(name, {})} for name in CLOUD}
+    return Settings(**{**SAFE, **groups, **changed})
+
+
+@pytest.mark.parametrize(("changed", "sentence"), UNSAFE_CLOUD)
+def test_production_refuses_tests_servers_and_readable_addresses(changed: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        production.check(in_the_cloud(**changed))
+    assert sentence in refused.value.message
+    assert "\n" not in refused.value.message
+    production.check(in_the_cloud(**{"environment": "development", **changed}))
+
+
+def test_production_in_the_cloud_starts_when_all_is_set() -> None:
+    production.check(in_the_cloud())
+    check_backends(in_the_cloud())
+
+
+def test_instances_that_share_a_store_share_a_secret() -> None:
+    """Each would make one of its own, and give the same request another id."""
+    with pytest.raises(StartRefused, match="ATELIER_SECRET_KEY must be set for ATELIER_STORE__KIND=firestore"):
+        check_backends(in_the_cloud(environment="development", secret_key=None))
 
 
 def test_everything_unsafe_is_said_at_once(tmp_path: Path) -> None:

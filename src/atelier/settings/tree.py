@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="Secret behind unguessable picture names and tickets; empty: made once in the data directory, but"
-        " not in production.",
+        description="Secret behind ids, unguessable picture names and tickets; empty: made once in the data directory,"
+        " but neither in production nor with firestore, where every process needs the same.",
     )
     cors_origins: CommaList | None = Field(
         None, description="Comma list of origins whose pages may call; empty: any port of localhost and 127.0.0.1."
