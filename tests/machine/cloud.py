@@ -27,6 +27,9 @@ from atelier.stores.firestore.headers import RESULT
 TICK_SECONDS = 5.0
 """Time between two looks of a process at what it listens to: each costs real calls, and minutes pass here."""
 
+COLLISION_SECONDS = 0.5
+"""Within which a write that found another version was made again."""
+
 Decided = tuple[Job, tuple[Event, ...] | None, int | None, datetime | None]
 """What a header was made of: the one before, events or a renewal's fence, and when."""
 
@@ -203,6 +206,10 @@ class CloudWorld(World):
 
     def _close(self) -> None:
         self._reader.bury()
+
+    def meet(self) -> None:
+        self.settle()
+        self.pass_(COLLISION_SECONDS)
 
     def hear(self) -> None:
         self.settle()

@@ -63,7 +63,7 @@ class People(Ground):
         self.accepted.discard(job.id)
         self.keys = {key: known for key, known in self.keys.items() if known[0] != job.id}
         asked = process.call(process.engine.delete("ann", job.id))
-        self.w.settle()
+        self.w.meet()
         assert asked.exception() is None
         assert self.w.snapshot(job.id) is None
 

@@ -101,7 +101,7 @@ class Workers(Ground):
         process.stopping = True
         process.engine.close()
         draining = process.call(process.engine.drain(timedelta()))
-        self.w.settle()
+        self.w.meet()
         assert draining.done(), "I11: who lets go at once is not waited for"
         assert not [halt for halt in self.w.script.halts if halt.process is process]
         self.w.kill(process, store_done=True)

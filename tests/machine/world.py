@@ -105,6 +105,10 @@ class World:
                 self.history.writer = process.name
                 moved = process.settle() or moved
 
+    def meet(self) -> None:
+        """Let who collides in the store try again: nobody does, where writes take turns."""
+        self.settle()
+
     def hear(self) -> None:
         """Let every process hear what others wrote: at once, where they share a file."""
         self.settle()
