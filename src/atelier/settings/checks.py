@@ -46,12 +46,11 @@ def _pair(settings: Settings) -> Iterator[str]:
 
 
 def _missing(settings: Settings) -> Iterator[tuple[str, str]]:
-    if settings.store.kind == "firestore" and not settings.store_project:
-        yield "STORE__PROJECT (or GOOGLE_CLOUD_PROJECT without the prefix)", "STORE__KIND=firestore"
-    if (
-        settings.store.kind == "firestore" and settings.secret_key is None
-    ):  # ids come from it, on every instance the same
-        yield "SECRET_KEY", "STORE__KIND=firestore"
+    if settings.store.kind == "firestore":
+        if not settings.store_project:
+            yield "STORE__PROJECT (or GOOGLE_CLOUD_PROJECT without the prefix)", "STORE__KIND=firestore"
+        if settings.secret_key is None:  # ids come from it, the same on every instance
+            yield "SECRET_KEY", "STORE__KIND=firestore"
     if settings.queue.kind == "cloud_tasks":
         queue = settings.queue
         needed = {"LOCATION": queue.location, "NAME": queue.name, "WORKER_URL": queue.worker_url}
