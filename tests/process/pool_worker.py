@@ -44,14 +44,14 @@ class Time:
 
 
 class Distant(Vendor):
-    """A vendor behind a socket."""
+    """A vendor behind a socket, who is told when the call was sent."""
 
-    def __init__(self, key: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, key: str, client: httpx.AsyncClient, now: Time) -> None:
         super().__init__("gemini", key, [])
-        self._client = client
+        self._client, self._now = client, now
 
     async def generate(self, request: ImageRequest, desk: VendorDesk) -> GeneratedImage:
-        answer = await self._client.get(f"/{self._key}/{os.getpid()}")
+        answer = await self._client.get(f"/{self._key}/{os.getpid()}/{self._now().timestamp()}")
         if answer.status_code == 429:
             raise ProviderRateLimited("Too many.", retry_after=timedelta(seconds=20))
         return await super().generate(request, desk)
@@ -75,7 +75,7 @@ async def main(file: str, address: str, began: str, faster: str, seconds: str) -
         budgets = Budgets(store, now, pause=now.pause)
         members = []
         for name in KEYS:
-            allowance, vendor = Allowance(bucket=name, starts=RPM), Distant(name, client)
+            allowance, vendor = Allowance(bucket=name, starts=RPM), Distant(name, client, now)
             known = {"alias": name, "fingerprint": fingerprint(name), "bucket": None, "quota": name}
             key = Key(**known, allowance=allowance, provider=vendor)  # type: ignore[arg-type]
             members.append(Member(key=key, source=Observed(vendor, book, key=name)))

@@ -21,26 +21,32 @@ STARTUP = 4
 
 
 class Enforcing:
-    """A vendor that counts a key's calls of the last minute and answers 429 to one too many."""
+    """A vendor that counts a key's calls of any minute and answers 429 to one too many.
 
-    def __init__(self, now: Time) -> None:
-        self._now = now
+    Calls count when they arrive; where time runs faster, and the way therefore takes longer, when they were sent.
+    """
+
+    def __init__(self, now: Time, *, by_arrival: bool) -> None:
+        self._now, self._by_arrival = now, by_arrival
         self.taken: defaultdict[str, list[float]] = defaultdict(list)
         self.refused = 0
         self.callers: set[str] = set()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (line := await reader.readline()).startswith(b"GET"):
-            _, key, caller = line.split(b" ")[1].decode().split("/")
+            _, key, caller, sent = line.split(b" ")[1].decode().split("/")
             while (await reader.readline()).strip():
                 pass
-            writer.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % (b"200 OK" if self._takes(key) else b"429 No"))
+            writer.write(
+                b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n"
+                % (b"200 OK" if self._takes(key, float(sent)) else b"429 No")
+            )
             self.callers.add(caller)
         writer.close()
 
-    def _takes(self, key: str) -> bool:
-        now = self._now().timestamp()
-        taken = len([start for start in self.taken[key] if start > now - 60]) < RPM
+    def _takes(self, key: str, sent: float) -> bool:
+        now = self._now().timestamp() if self._by_arrival else sent
+        taken = len([start for start in self.taken[key] if abs(start - now) < 60]) < RPM
         if taken:
             self.taken[key].append(now)
         else:
@@ -54,7 +60,7 @@ async def shared(folder: Path, *, faster: float, minutes: int) -> Enforcing:
     await store.open()
     await store.close()
     began = time.time() + STARTUP
-    vendor = Enforcing(Time(began, faster))
+    vendor = Enforcing(Time(began, faster), by_arrival=faster == 1)
     server = await asyncio.start_server(vendor.answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     until = minutes * 60 - 1  # the next minute's first starts are not asked for

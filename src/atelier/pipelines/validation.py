@@ -17,7 +17,7 @@ SMALL = 1024
 AT_ONCE = 2
 """Pictures decoded at the same time: each may take a quarter of a gigabyte for a moment."""
 
-TOLERANCE = 0.12
+TOLERANCE = 0.08
 """By which part the aspect ratio may differ: providers draw sizes that are multiples of 64."""
 
 
