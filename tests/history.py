@@ -31,11 +31,13 @@ Fetch = Callable[[httpx.AsyncClient, str], Awaitable[bytes | None]]
 """Returns the picture at an address, or None."""
 
 
-def picture_of(prompt: str) -> bytes:
+def picture_of(prompt: str, wide: int = 1) -> bytes:
     """Return the picture that only this prompt gives, as the played providers draw it."""
     colour = cast("tuple[int, int, int]", tuple(hashlib.sha256(prompt.encode()).digest()[:3]))
     file = io.BytesIO()
-    Image.new("RGB", (SIDE, SIDE), colour).save(file, "PNG")
+    image = Image.new("RGB", (SIDE * wide, SIDE), colour)
+    image.paste((255, 255, 255), (0, 0, SIDE // 2, SIDE // 2))
+    image.save(file, "PNG")
     return file.getvalue()
 
 

@@ -22,11 +22,11 @@ AtelierError
 │   ├── ProviderRefused         it will not draw this; nobody else is asked
 │   ├── ProviderBadKey          it does not know the key
 │   ├── ProviderNoCredit        the account has no money left
-│   ├── ProviderRateLimited     too many requests, for now or for today
+│   ├── ProviderRateLimited     too many requests, for now or for today; ProviderWaits: nothing was ordered yet
 │   ├── ProviderUnavailable     down, slow, or not to be understood; nothing was ordered
 │   ├── ProviderInvalidRequest  it does not understand what it is asked
 │   ├── ProviderNotConfigured   no such provider here
-│   └── MaybeCharged            it was ordered, and no whole answer came back
+│   └── MaybeCharged            it was ordered, and no whole answer came back; PaymentUnclear: twice
 ├── InvalidImage          what the provider sent is not a complete picture
 ├── WorkerLost, DeadlineExceeded
 └── StartRefused          the configuration or the data do not allow a start
@@ -34,7 +34,7 @@ AtelierError
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 Code = Literal[
@@ -218,10 +218,7 @@ class ProviderNoCredit(ProviderError):
 
 
 class ProviderRateLimited(ProviderError):
-    """Too many requests; `retry_after` says when to come back where it is known.
-
-    `daily`: the quota of a whole day is used up, and `retry_after` lasts until it begins anew.
-    """
+    """Too many requests; `retry_after` says when to come back, where that is known. `daily`: a whole day's are used up."""
 
     code = "provider_rate_limited"
     retryable = True
@@ -229,6 +226,14 @@ class ProviderRateLimited(ProviderError):
     def __init__(self, message: str, *, retry_after: timedelta | None = None, daily: bool = False) -> None:
         super().__init__(message, retry_after=retry_after)
         self.daily = daily
+
+
+class ProviderWaits(ProviderRateLimited):
+    """Nothing was ordered, and nothing can be before `until`; `for_key`: because all keys rest."""
+
+    def __init__(self, message: str, *, until: datetime, for_key: bool = False) -> None:
+        self.until, self.for_key = until, for_key
+        super().__init__(message)
 
 
 class ProviderUnavailable(ProviderError):
@@ -254,7 +259,13 @@ class MaybeCharged(ProviderError):
     """The order went out and no whole answer came back: whether it is paid for, nobody can tell."""
 
     code = "maybe_charged"
-    retryable = True
+    retryable: ClassVar[bool] = True
+
+
+class PaymentUnclear(MaybeCharged):
+    """It happened twice: no third order is placed without being asked for."""
+
+    retryable = False
 
 
 class InvalidImage(AtelierError):

@@ -103,16 +103,13 @@ def providers(names: Iterable[str]) -> None:
 
 
 class ProviderCall:
-    """Counts and times the call inside its block: `ok`, the error's code, `cancelled`, or `internal`."""
+    """Counts and times a call that begins now: `ok`, the error's code, `cancelled`, or `internal`."""
 
     def __init__(self, provider: str) -> None:
         self._provider, self._began = provider, time.perf_counter()
 
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Count."""
+    def end(self, error: BaseException | None) -> None:
+        """Count it."""
         _called(self._provider, _outcome(error)).inc()
         _called_for(self._provider).observe(time.perf_counter() - self._began)
 

@@ -80,7 +80,9 @@ class Unsteady(DiskStorage):
 
 def picture(shade: int) -> bytes:
     data = io.BytesIO()
-    Image.new("RGB", (8, 8), (shade, 0, 0)).save(data, "PNG")
+    image = Image.new("RGB", (8, 8), (shade, 0, 0))
+    image.paste((255, 255, 255), (0, 0, 4, 4))
+    image.save(data, "PNG")
     return data.getvalue()
 
 

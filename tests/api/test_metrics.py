@@ -97,7 +97,7 @@ async def test_provider_calls_are_counted_by_what_came_of_them(serve: Serve) -> 
         "provider_refused": 1,
         "provider_rate_limited": 1,
         "provider_unavailable": 1,
-        "invalid_image": 1,
+        "invalid_image": 2,
         "cancelled": 1,
     }
     assert change("atelier_provider_call_seconds_count") == sum(counted.values())

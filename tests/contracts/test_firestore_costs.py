@@ -21,7 +21,7 @@ from atelier.jobs.engine import JobEngine, NewJob
 from atelier.jobs.followers import Followers
 from atelier.jobs.models import Status
 from atelier.jobs.ports import Delivery
-from atelier.pipelines.image import ImageParams
+from atelier.pipelines.pictures import ImageParams
 from atelier.pipelines.ports import Script
 from atelier.settings import Settings
 from atelier.stores.firestore import following

@@ -158,15 +158,27 @@ class FaultyStorage(Adapter):
 
 
 class PlayedProvider(Adapter):
-    """Somebody else's service: takes its time, tells its steps, sends a picture that shows what was asked for."""
+    """Somebody else's service: takes its time, tells its steps, sends a picture that shows what was asked for.
 
-    def __init__(self, inner: object, fuse: Fuse, calls: Calls) -> None:
+    A file `terms` beside the data directory says that it is `paid`, or that orders can be waited for again (`attaching`).
+    """
+
+    def __init__(self, inner: Any, fuse: Fuse, calls: Calls, terms: str = "") -> None:
         super().__init__(inner, fuse)
-        self._calls = calls
+        self._calls, self._attaches = calls, terms == "attaching"
+        if terms:
+            told = {"abort": "provider_cannot_cancel", "abort_billed": "unknown", "billed": "yes"}
+            self.terms = replace(inner.terms, **told, reattaches=self._attaches)
 
     async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
-        self._calls.note(request.prompt)
+        if request.order_id is not None:
+            assert self._attaches
+            assert request.order_id == f"order of {request.prompt}"
+        else:
+            self._calls.note(request.prompt)
         self._fuse.at("ordered")
+        if self._attaches:
+            await desk.placed(f"order of {request.prompt}")
         script = request.script
         if script.scenario not in {"ok", "slow"} and request.attempt == 1:
             made: GeneratedImage = await self._inner.generate(request, desk)
@@ -197,9 +209,10 @@ POINTS = {
 
 def wrapped(adapters: Adapters, folder: Path) -> Adapters:
     """Return the adapters with faults before them."""
-    fuse, calls = Fuse(folder), Calls(folder)
+    fuse, calls, terms = Fuse(folder), Calls(folder), folder / "terms"
+    kind = terms.read_text() if terms.exists() else ""
     played = {
-        name: cast("ImageProvider", PlayedProvider(provider, fuse, calls))
+        name: cast("ImageProvider", PlayedProvider(provider, fuse, calls, kind))
         for name, provider in adapters.image_providers.items()
     }
     return replace(

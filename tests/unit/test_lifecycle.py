@@ -19,6 +19,7 @@ from atelier.jobs.events import (
     Event,
     Failed,
     Held,
+    Noted,
     Postponed,
     Queued,
     Redispatched,
@@ -28,7 +29,7 @@ from atelier.jobs.events import (
     StageStarted,
 )
 from atelier.jobs.lifecycle import apply, play, record_of, touch
-from atelier.jobs.models import Fault, Job, Reason, Receipt, Record, Status, Step
+from atelier.jobs.models import Fault, Job, ProviderQueue, Reason, Receipt, Record, Status, Step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FAULT = Fault(code="provider_unavailable", message="Down.", retryable=True)
@@ -46,6 +47,12 @@ WAITING: list[st.SearchStrategy[Event]] = [
 WORKING: list[st.SearchStrategy[Event]] = [
     st.builds(StageStarted, stage=stages, progress=percent, message=st.just("Go")),
     st.builds(Advanced, progress=percent, message=st.just("Kept"), shows=st.sampled_from([{}, {"a": 1}, {"b": 2}])),
+    st.builds(
+        Noted,
+        billed=st.sampled_from(["no", "unknown", "yes"]),
+        cost=st.floats(0, 1),
+        warnings=st.sampled_from([(), ("a",), ("a", "b")]),
+    ),
     st.builds(Retried, run_at=moments, fault=st.just(FAULT)),
     st.builds(Snoozed, run_at=moments, reason=st.sampled_from([None, *Reason])),
     st.builds(Held),
@@ -231,3 +238,41 @@ def test_neither_stages_nor_steps_lower_the_bar(moves: list[tuple[str, float]]) 
         else:
             job = touch(job, fence=1, lease_until=START, step=step("generating", to), now=START)
         assert job.progress == max(before, to)
+
+
+def at_the_provider() -> Job:
+    """Return a job whose order waits in the provider's own queue."""
+    job, _ = play(
+        new_job(START), [Queued(run_at=START), Claimed(worker="w-1", lease_until=START + timedelta(minutes=1))], START
+    )
+    queue = ProviderQueue(position=3, seconds=20)
+    step = Step(stage=job.stage, step=0, total=0, progress=5, message="Waiting", at=START, queue=queue)
+    return touch(job, fence=1, lease_until=START + timedelta(minutes=2), step=step, now=START)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StageStarted(stage="uploading", progress=90, message="Go"),
+        Advanced(progress=40, message="Kept"),
+        Snoozed(run_at=START, reason=None),
+        Completed(),
+        Failed(fault=FAULT),
+    ],
+)
+def test_a_wait_at_the_provider_is_a_reason_for_as_long_as_it_lasts(event: Event) -> None:
+    job = at_the_provider()
+    assert job.state_reason is Reason.PROVIDER_QUEUED
+    assert apply(job, event, START).state_reason is None
+    drawing = Step(stage=job.stage, step=1, total=8, progress=20, message="Drawing", at=START)
+    assert touch(job, fence=1, lease_until=START, step=drawing, now=START).state_reason is None
+    cancelling = apply(job, CancelRequested(), START)
+    assert touch(cancelling, fence=1, lease_until=START, step=job.step, now=START).state_reason is Reason.CANCELLING
+
+
+def test_a_note_keeps_what_was_spent_and_tells_each_thing_once() -> None:
+    job = apply(at_the_provider(), Noted(billed="unknown", cost=0.04, warnings=("lost",)), START)
+    again = apply(job, Noted(billed="yes", cost=0.04, warnings=("lost", "more")), START)
+    assert (again.cost, again.billed, again.warnings, again.seq) == (0.08, "yes", ("lost", "more"), job.seq)
+    assert record_of(again, Noted(billed="yes")) is None
+    assert apply(apply(again, CancelRequested(), START), Noted(billed="yes"), START).cost == 0.08

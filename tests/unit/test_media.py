@@ -35,10 +35,40 @@ def test_a_picture_that_is_cut_off_is_refused(kind: str, cut: int) -> None:
         media.inspect(picture(kind)[:-cut])
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_something_behind_the_end_is_refused(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_something_behind_the_end_is_cut_and_said(kind: str) -> None:
+    alone = picture(kind)
+    content = media.inspect(alone + b"PK\x03\x04 a zip file")
+    assert (content.data, content.facts) == (alone, media.inspect(alone).facts)
+    (complete,) = [check for check in content.checks if check.name == "complete"]
+    assert complete.detail == "15 bytes behind its end were cut"
+
+
+def test_a_progressive_jpeg_with_a_picture_inside_ends_where_it_ends() -> None:
+    image, out, inside = Image.effect_noise((64, 48), 60).convert("RGB"), io.BytesIO(), picture("JPEG", (8, 8))
+    image.save(out, "JPEG", progressive=True, exif=b"Exif\0\0" + inside, restart_marker_blocks=2)
+    assert media.inspect(out.getvalue()).data == out.getvalue()
     with pytest.raises(InvalidImage):
-        media.inspect(picture(kind) + b"PK\x03\x04 a zip file")
+        media.inspect(out.getvalue()[:-2])
+
+
+def shows_something(data: bytes) -> bool:
+    (check,) = [check for check in media.inspect(data).checks if check.name == "content"]
+    return check.passed
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (120, 30, 60)])
+def test_a_picture_of_one_colour_shows_nothing(colour: tuple[int, int, int]) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (256, 256), colour).save(out, "PNG")
+    assert not shows_something(out.getvalue())
+
+
+def test_a_picture_that_is_all_but_black_shows_nothing_and_a_night_does() -> None:
+    for brightest, fine in ((8, False), (60, True)):
+        out = io.BytesIO()
+        Image.linear_gradient("L").point(lambda value, top=brightest: value * top // 255).save(out, "PNG")
+        assert shows_something(out.getvalue()) is fine
 
 
 @pytest.mark.parametrize(

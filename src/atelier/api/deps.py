@@ -28,7 +28,7 @@ from atelier.api.origins import Origins
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ports import ObservedProvider
+from atelier.pipelines.ports import ListedProvider
 
 LONGEST_WAIT_SECONDS = 60
 CONTENT_TYPE = b"content-type"
@@ -53,7 +53,7 @@ class Surroundings:
     streams: Streams
     cap: DailyCap
     pictures: PictureFiles
-    providers: Mapping[str, ObservedProvider]
+    providers: Mapping[str, ListedProvider]
     deliveries: Deliveries | None
     slots: int
     origins: Origins

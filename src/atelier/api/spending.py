@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from atelier.api.deps import Call
 from atelier.errors import AtelierError, StoreUnavailable
 from atelier.jobs.engine import NewJob, Submitted
 from atelier.jobs.groups import Group, NewGroup
+from atelier.pipelines.pictures import IN_ORDER
 
 T = TypeVar("T")
 
 
 def price(call: Call, provider: str, quality: str) -> float:
-    """Return the list price of a picture in US dollars; a quality without a price costs as much as the dearest."""
-    prices = call.around.providers[provider].terms.prices
+    """Return the list price of a picture in US dollars; a quality without a price costs as much as the dearest.
+
+    Where the provider is not chosen yet, the dearest of them may draw it.
+    """
+    known = call.around.providers
+    asked = known.values() if provider == IN_ORDER else (known[provider],)
+    return max(_price(each.terms.prices, quality) for each in asked)
+
+
+def _price(prices: Mapping[str, float], quality: str) -> float:
     return prices.get(quality, max(prices.values(), default=0.0))
 
 

@@ -164,6 +164,13 @@ def _drop_warnings(message: Message) -> None:
     message.pop("warnings", None)
 
 
+def _drop_evidence(message: Message) -> None:
+    data = message["data"]
+    shown = [*((data.get("result") or {}).get("images") or ()), *filter(None, (data.get("draft"),))]
+    for picture in shown:
+        picture.pop("validation", None)
+
+
 def _drop_eta(message: Message) -> None:
     message.pop("eta", None)
 
@@ -199,7 +206,16 @@ def _drop_pictures(message: Message) -> None:
         result["images"] = result["images"][:1]
 
 
-_DROPS = (_drop_urls, _drop_warnings, _drop_eta, _drop_queue, _drop_picture_fields, _drop_draft_fields, _drop_pictures)
+_DROPS = (
+    _drop_evidence,
+    _drop_urls,
+    _drop_warnings,
+    _drop_eta,
+    _drop_queue,
+    _drop_picture_fields,
+    _drop_draft_fields,
+    _drop_pictures,
+)
 
 
 def _cuts() -> list[Callable[[Message], None]]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from atelier.jobs.estimates import Estimate
-from atelier.jobs.models import Json, Receipt, Record
+from atelier.jobs.models import Json, Receipt, Record, Step
 
 
 class ProgressUpdate(BaseModel):
@@ -44,10 +44,10 @@ class EtaView(BaseModel):
 
 
 class QueueView(BaseModel):
-    """A job's place among those that wait for a slot, as turns go round over owners and batches."""
+    """A job's place among those that wait for a slot, as turns go round over owners and batches; or at the provider."""
 
-    position: int
-    ahead: int = Field(description="How many start before it as the queue stands now.")
+    position: int | None = Field(description="Null once it has a slot.")
+    ahead: int | None = Field(description="How many start before it as the queue stands now.")
     provider_position: int | None = Field(description="Its place in the provider's own queue, where that is told.")
 
 
@@ -56,9 +56,13 @@ def to_eta(estimate: Estimate) -> EtaView:
     return EtaView(p50=estimate.p50, p90=estimate.p90, basis=estimate.basis, samples=estimate.samples)
 
 
-def to_queue(ahead: int | None) -> QueueView | None:
-    """Return a place in the queue as it is sent."""
-    return QueueView(position=ahead + 1, ahead=ahead, provider_position=None) if ahead is not None else None
+def to_queue(ahead: int | None, step: Step | None = None) -> QueueView | None:
+    """Return a place in the queue as it is sent: in the service's own, else in the provider's."""
+    if ahead is not None:
+        return QueueView(position=ahead + 1, ahead=ahead, provider_position=None)
+    if step is None or step.queue is None:
+        return None
+    return QueueView(position=None, ahead=None, provider_position=step.queue.position)
 
 
 def stamp(moment: datetime) -> str:

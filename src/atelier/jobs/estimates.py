@@ -60,6 +60,10 @@ def remaining(job: Job, whole: Estimate, turns: int, now: datetime) -> Estimate:
         done = (now - job.started_at).total_seconds()
         left = round(done * (100 - job.progress) / job.progress, 1)
         return replace(whole, p50=left, p90=round(left * SPREAD, 1), basis="steps", samples=job.step.step)
+    queue = job.step.queue if job.step is not None else None
+    if queue is not None and queue.seconds is not None:  # the provider's own word for it
+        whole = replace(whole, p50=queue.seconds + whole.p50, p90=queue.seconds * SPREAD + whole.p90)
+        return replace(whole, p50=round(whole.p50, 1), p90=round(whole.p90, 1))
     wait = max((job.run_at - now).total_seconds(), 0.0) if job.run_at is not None else 0.0
     done = (now - job.started_at).total_seconds() if job.started_at is not None and job.run_at is None else 0.0
     p50 = round(wait + turns * whole.p50 + _left(whole.p50, done), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from atelier.jobs.models import Fault, Json, Reason, Receipt
+from atelier.jobs.models import Billed, Fault, Json, Reason, Receipt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +42,15 @@ class Advanced:
     message: str
     data: Json = field(default_factory=dict)
     shows: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """What has to outlive the attempt and is no line of the log: money that was spent or may be, and what the caller should know."""
+
+    billed: Billed
+    cost: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +127,7 @@ Event = (
     | Claimed
     | StageStarted
     | Advanced
+    | Noted
     | Retried
     | Snoozed
     | Held

@@ -7,7 +7,8 @@ pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─
                       │   Cancelled (any) ─▶ cancelled
                       └───────── Reopened ───────────┘
 
-Postponed moves the deadline of a job that has not ended; CancelRequested leaves a running one only Cancelled.
+Postponed moves the deadline of a job that has not ended; CancelRequested leaves a running one only Cancelled. Noted
+keeps what was spent, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from atelier.jobs.events import (
     Event,
     Failed,
     Held,
+    Noted,
     Postponed,
     Queued,
     Redispatched,
@@ -71,6 +73,7 @@ def touch(job: Job, *, fence: int, lease_until: datetime, step: Step | None, now
             "updated_at": max(now, job.updated_at),
             "lease_until": lease_until,
             "step": current,
+            "state_reason": _reason_with(job, current),
             "progress": progress,
         }
     )
@@ -100,7 +103,9 @@ def record_of(job: Job, event: Event) -> Record | None:
 
 
 def _numbered(event: Event) -> bool:
-    return not isinstance(event, Claimed | Retried | Snoozed | Held | Postponed | Redispatched | CancelRequested)
+    return not isinstance(
+        event, Claimed | Noted | Retried | Snoozed | Held | Postponed | Redispatched | CancelRequested
+    )
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {
@@ -108,6 +113,7 @@ _ALLOWED: dict[type[Event], frozenset[Status]] = {
     Claimed: frozenset({Status.QUEUED}),
     StageStarted: frozenset({Status.PROCESSING}),
     Advanced: frozenset({Status.PROCESSING}),
+    Noted: frozenset({Status.PROCESSING}),
     Retried: frozenset({Status.PROCESSING}),
     Snoozed: frozenset({Status.PROCESSING}),
     Held: frozenset({Status.PROCESSING}),
@@ -125,7 +131,9 @@ def _allow(job: Job, event: Event) -> None:
     name = type(event).__name__
     if job.status not in _ALLOWED[type(event)]:
         raise JobConflict(f"{name} cannot happen to a job that is {job.status}.")
-    if job.cancel_requested_at is not None and not isinstance(event, StageStarted | Advanced | Cancelled | Reopened):
+    if job.cancel_requested_at is not None and not isinstance(
+        event, StageStarted | Advanced | Noted | Cancelled | Reopened
+    ):
         raise JobConflict(f"{name} cannot happen any more: the job is being cancelled.")
 
 
@@ -137,9 +145,11 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
         case Claimed(worker=worker, lease_until=lease_until):
             return _claimed(job, worker, lease_until, now)
         case StageStarted(stage=stage, progress=progress):
-            return {"stage": stage, "progress": max(job.progress, progress), "step": None}
+            return _stepless(job) | {"stage": stage, "progress": max(job.progress, progress)}
         case Advanced(progress=progress, shows=shows):
-            return {"progress": max(job.progress, progress), "step": None, "shows": job.shows | shows}
+            return _stepless(job) | {"progress": max(job.progress, progress), "shows": job.shows | shows}
+        case Noted(billed=billed, cost=cost, warnings=warnings):
+            return {"billed": billed, "cost": job.cost + cost, "warnings": _with(job.warnings, warnings)}
         case Retried(run_at=run_at, fault=fault):
             reason = Reason.RATE_LIMITED if fault.code == "provider_rate_limited" else Reason.RETRYING
             return _due(job, run_at, reason) | {"fault": fault}
@@ -154,7 +164,7 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
         case CancelRequested():
             return {"state_reason": Reason.CANCELLING, "cancel_requested_at": now}
         case Completed(cost=cost, warnings=warnings):
-            spent = {"cost": job.cost + cost, "warnings": (*job.warnings, *warnings)}
+            spent = {"cost": job.cost + cost, "warnings": _with(job.warnings, warnings)}
             return _ended(Status.COMPLETED, "completed", now) | spent | {"progress": FULL, "fault": None}
         case Failed(fault=fault):
             return _ended(Status.FAILED, ERROR_STAGE, now) | {"fault": fault}
@@ -184,6 +194,22 @@ def _claimed(job: Job, worker: str, lease_until: datetime, now: datetime) -> dic
         "started_at": job.started_at or now,
         "run_at": None,
     }
+
+
+def _reason_with(job: Job, step: Step | None) -> Reason | None:
+    """Return why a running job waits: it is being cancelled, or its order waits at the provider."""
+    if job.state_reason is Reason.CANCELLING:
+        return job.state_reason
+    return Reason.PROVIDER_QUEUED if step is not None and step.queue is not None else None
+
+
+def _stepless(job: Job) -> dict[str, Any]:
+    return {"step": None, "state_reason": _reason_with(job, None)}
+
+
+def _with(told: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the warnings, each once."""
+    return tuple(dict.fromkeys((*told, *more)))
 
 
 def _unleased() -> dict[str, Any]:

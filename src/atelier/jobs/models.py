@@ -37,7 +37,9 @@ class Reason(StrEnum):
     """Why a job waits: the honest answer beside the status."""
 
     WAITING_FOR_SLOT = "waiting_for_slot"
+    WAITING_FOR_KEY = "waiting_for_key"
     RATE_LIMITED = "rate_limited"
+    PROVIDER_QUEUED = "provider_queued"
     RETRYING = "retrying"
     CANCELLING = "cancelling"
     PAUSED = "paused"
@@ -51,8 +53,19 @@ Billed = Literal["no", "yes", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderQueue:
+    """An order's place in the provider's own queue, from 1, and the seconds it has to wait there, as far as told."""
+
+    position: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """Progress within a stage: latest wins, never logged. `preview` is a storage location."""
+    """Progress within a stage: latest wins, never logged. `preview` is a storage location.
+
+    `queue`: nothing is made yet, the order waits at the provider.
+    """
 
     stage: str
     step: int
@@ -61,6 +74,7 @@ class Step:
     message: str
     at: datetime
     preview: str | None = None
+    queue: ProviderQueue | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +142,8 @@ class Job:
     expected: float = 0.0
     """Seconds it takes, until others of its pace were measured."""
     cost: float = 0.0
+    billed: Billed = "no"
+    """Whether what was ordered so far costs money, as far as was noted: an open order may."""
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     """What jobs are found by."""

@@ -6,20 +6,21 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
 from atelier import metrics
-from atelier.errors import AtelierError
-from atelier.jobs.events import Advanced, Event, StageStarted
+from atelier.errors import AtelierError, MaybeCharged
+from atelier.jobs.events import Advanced, Event, Noted, StageStarted
 from atelier.jobs.lifecycle import require_fence
-from atelier.jobs.models import Billed, Job, Json, Outcome, Reason, Step
+from atelier.jobs.models import Billed, Job, Json, Outcome, ProviderQueue, Reason, Step
 from atelier.jobs.ports import Clock, Decision, Store, Touch
+from atelier.jobs.progress import Progress, Tail, more
 from atelier.jobs.steps import StepWriter
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -84,35 +85,6 @@ class Pipeline(ABC, Generic[Params, State]):
 
     async def deleted(self, job_id: str) -> None:
         """Remove what the job made: its owner wants it gone. The job itself is removed afterwards."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Progress:
-    """How far a run has come: the stages it finished and the order it has open. Decides what a cancel receipt says."""
-
-    done: Sequence[str] = ()
-    outcome: Outcome = "aborted_before_send"
-    billed: Billed = "no"
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The end of a run's log that is collected and not known to be written: all behind the number `seq`."""
-
-    seq: int
-    events: tuple[Event, ...] = ()
-
-    def longer(self, event: Event) -> Tail:
-        """Return it with one more."""
-        return Tail(self.seq, (*self.events, event))
-
-    def behind(self, seq: int) -> tuple[Event, ...]:
-        """Return what a log that has reached `seq` lacks."""
-        return self.events[max(seq - self.seq, 0) :]
-
-    def written(self, seq: int) -> Tail:
-        """Return what is left once the log is known to have reached `seq`."""
-        return Tail(seq, self.behind(seq))
 
 
 class Run(Generic[Params, State]):
@@ -190,6 +162,18 @@ class Run(Generic[Params, State]):
             self._parts[kept] = made
         return self._parts[kept]
 
+    async def note(self, *, cost: float = 0.0, warnings: tuple[str, ...] = ()) -> None:
+        """Keep the state reached so far, what was spent in US dollars, and what the caller should know: it is durable at once.
+
+        It outlives the attempt, however that ends.
+        """
+        await self._write(Noted(billed=self.progress.billed, cost=cost, warnings=warnings))
+
+    def queued(self, queue: ProviderQueue, *, progress: float, message: str) -> None:
+        """Report that an order waits at the provider, as a step that moves nothing. Never waits."""
+        step = Step(stage=self._stage, step=0, total=0, progress=progress, message=message, at=self.now, queue=queue)
+        self._steps.put(step)
+
     def step(self, step: int, total: int, *, span: tuple[float, float], message: str, preview: str | None) -> None:
         """Report a step of the present stage, which moves the bar from span[0] to span[1] percent. Never waits."""
         low, high = span
@@ -211,18 +195,31 @@ class Run(Generic[Params, State]):
         raise Snooze(until, reason)
 
     @asynccontextmanager
-    async def ordering(self, *, abort: Outcome, billed: Billed, price: Billed) -> AsyncIterator[None]:
+    async def ordering(
+        self, *, abort: Outcome, billed: Billed, price: Billed, durable: bool = False
+    ) -> AsyncIterator[None]:
         """Surround a provider's call, so that a cancel's receipt is true.
 
-        What was collected is written before. Cancelled inside, the outcome is `abort`, and `billed` says whether that costs. Behind it, the bytes are here:
-        a cancel came too late, and `price` says whether they are paid for. What an earlier order cost stays paid.
+        What was collected is written before; where it is `durable`, that there is an order, too. Cancelled inside, the outcome is
+        `abort`, and `billed` says whether that costs. Behind it, the bytes are here: a cancel came too late, and `price` says
+        whether they are paid for. An error after which nothing is owed leaves everything as it was; what an earlier order cost
+        stays paid.
         """
-        if self._tail.events:
+        before = replace(self.progress)
+        self.progress.outcome, self.progress.billed = abort, more(before.billed, billed)
+        if durable:
+            await self.note()
+        elif self._tail.events:
             await self._write()
-        paid = self.progress.billed == "yes"
-        self.progress.outcome, self.progress.billed = abort, "yes" if paid else billed
-        yield
-        self.progress.outcome, self.progress.billed = "too_late", "yes" if paid else price
+        try:
+            yield
+        except MaybeCharged:
+            self.progress.billed = more(before.billed, "unknown")
+            raise
+        except AtelierError:
+            self.progress.outcome, self.progress.billed = before.outcome, before.billed
+            raise
+        self.progress.outcome, self.progress.billed = "too_late", more(before.billed, price)
 
     def checkpoint(self) -> Json:
         """Return what to resume from: the stages finished, what was ordered, and the values they left."""
@@ -233,11 +230,11 @@ class Run(Generic[Params, State]):
     def close(self) -> None:
         """Write nothing more by itself: the attempt is over."""
         self._steps.stop()
-        self._await_no_more()
+        self._await_nomore()
 
     async def _write(self, *events: Event, parts: Mapping[str, Json] | None = None) -> None:
         """Write what was collected and these events, with the state reached so far and `parts`."""
-        self._await_no_more()
+        self._await_nomore()
         state = self.checkpoint()
         kept = {**({"state": state} if state != self._kept else {}), **(parts or {})}
 
@@ -250,7 +247,7 @@ class Run(Generic[Params, State]):
         if snapshot is not None and snapshot.job.rev > self.job.rev:
             self.job, self._tail = snapshot.job, self._tail.written(snapshot.job.seq)
 
-    def _await_no_more(self) -> None:
+    def _await_nomore(self) -> None:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None

@@ -81,7 +81,8 @@ def cancelling(job: Job, now: datetime) -> Decision:
         raise AlreadyTerminal(f"The job has already {_PAST[job.status]}.")
     if job.status is Status.PROCESSING:
         return Decision(events=() if job.cancel_requested_at is not None else (CancelRequested(),))
-    receipt = Receipt(requested_at=now, outcome="dequeued", billed="no" if job.attempt == 0 else "unknown")
+    certain = job.attempt == 0 or job.billed == "yes"
+    receipt = Receipt(requested_at=now, outcome="dequeued", billed=job.billed if certain else "unknown")
     return Decision(events=(Cancelled(receipt=receipt),))
 
 

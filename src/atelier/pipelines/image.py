@@ -3,119 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from atelier import metrics
-from atelier.errors import ProviderNotConfigured
 from atelier.jobs.models import Json, Status
-from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
-from atelier.media import Content, Format
-from atelier.pipelines.inspection import inspect
-from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, Script, Spool, Storage
-from atelier.pipelines.previews import Previews
-
-KIND = "image"
-GENERATING, DRAFTED, UPLOADING = 15.0, 40.0, 90.0
-DRAFT = "draft"
-"""The quality of a draft, and the key under which one is kept and shown."""
-
-DRAFT_NUMBER, FINAL_NUMBER = 0, 1
-"""How a job's pictures are numbered in storage and spool."""
-
-ALT_TEXT_LENGTH = 125
-
-
-class ImageParams(BaseModel):
-    """A picture's request as it is stored with the job."""
-
-    model_config = ConfigDict(frozen=True)
-
-    prompt: str
-    provider: str
-    quality: str
-    aspect_ratio: str
-    output_format: Format
-    negative_prompt: str = ""
-    style: str | None = None
-    seed: int | None = None
-    draft_first: bool = False
-    """Show a draft of the same seed while the picture is made."""
-    script: Script = Script()
-
-
-class Drawn(BaseModel):
-    """What generating left: everything but the bytes, which are in the spool."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    seed: int | None
-    cost: float
-    shared: bool
-    seconds: float
-    provider: str = ""
-    """Who drew it; empty: the one that was asked for."""
-    warnings: tuple[str, ...] = ()
-
-
-class Picture(BaseModel):
-    """One stored picture. Locations are absolute, or paths below the service's own address."""
-
-    model_config = ConfigDict(frozen=True)
-
-    image_id: str
-    location: str
-    thumbnail: str
-    width: int
-    height: int
-    format: Format
-    alt_text: str
-    provider: str
-    model: str
-    seed: int | None
-    style: str | None
-    quality: str
-    size_bytes: int
-    content_hash: str
-    created_at: datetime
-
-
-class ImageState(BaseModel):
-    """How far a picture is. The content itself lives as long as the attempt; the spool has it longer."""
-
-    draft: Drawn | None = None
-    drawn: Drawn | None = None
-    content: Content | None = Field(default=None, exclude=True, repr=False)
-    pictures: tuple[Picture, ...] = ()
-
-
-class ImageResult(BaseModel):
-    """What a completed image job has: at least one picture, who made it, how long that took in seconds, its cost in US dollars."""
-
-    success: bool = True
-    images: tuple[Picture, ...]
-    provider: str
-    model: str
-    generation_time_seconds: float
-    cost: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
-    """One drawing of a job: its number, how well and from which seed it is made, and where it moves the bar."""
-
-    number: int
-    quality: str
-    seed: int | None
-    span: tuple[float, float]
-
-
-ImageRun = Run[ImageParams, ImageState]
+from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
+from atelier.media import Content
+from atelier.pipelines.drawing import Drawing
+from atelier.pipelines.ordering import ImageSource
+from atelier.pipelines.pictures import (
+    DRAFT,
+    DRAFT_NUMBER,
+    DRAFTED,
+    FINAL_NUMBER,
+    GENERATING,
+    IN_ORDER,
+    KIND,
+    UPLOADING,
+    Drawn,
+    ImageParams,
+    ImageResult,
+    ImageRun,
+    ImageState,
+    Order,
+    Picture,
+    alt_text,
+    shown,
+)
+from atelier.pipelines.ports import Spool, Storage
+from atelier.pipelines.validation import validation_of
 
 
 class ImagePipeline(Pipeline[ImageParams, ImageState]):
@@ -125,14 +42,15 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
     params = ImageParams
     state = ImageState
 
-    def __init__(self, *, providers: Mapping[str, ImageProvider], storage: Storage, spool: Spool) -> None:
-        self._providers, self._storage, self._spool = providers, storage, spool
-        metrics.providers(providers)
+    def __init__(self, *, sources: Mapping[str, ImageSource], storage: Storage, spool: Spool) -> None:
+        self._drawing = Drawing(sources=sources, storage=storage, spool=spool)
+        self._storage, self._spool = storage, spool
+        metrics.providers(name for name in sources if name != IN_ORDER)
 
     @stage(progress=5.0, message="Starting generation", light=True)
     async def processing(self, run: ImageRun) -> None:
         """Find who will draw, before anything is ordered."""
-        self._provider(run)
+        self._drawing.source(run.params.provider)
 
     @stage(progress=GENERATING, message="Generating the picture")
     async def generating(self, run: ImageRun) -> None:
@@ -154,7 +72,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
     stages: ClassVar[tuple[Stage, ...]] = (processing, generating, uploading)
 
     def product(self, run: ImageRun) -> Product:
-        """Return the pictures and what they took."""
+        """Return the pictures and what they took; what they cost stands in the job already."""
         drawn = run.state.drawn
         assert drawn is not None, "generating leaves what it drew"  # noqa: S101 - narrows the type
         drawings = (drawn,) if run.state.draft is None else (run.state.draft, drawn)
@@ -166,7 +84,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             cost=sum(one.cost for one in drawings),
         )
         warnings = tuple(dict.fromkeys(warning for one in drawings for warning in one.warnings))
-        return Product(result=result.model_dump(mode="json"), cost=result.cost, warnings=warnings)
+        return Product(result=result.model_dump(mode="json"), warnings=warnings)
 
     async def settled(self, run: ImageRun) -> None:
         """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
@@ -184,22 +102,16 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         for number in (DRAFT_NUMBER, FINAL_NUMBER):
             await self._spool.drop(job_id, number)
 
-    def _provider(self, run: ImageRun) -> ImageProvider:
-        provider = self._providers.get(run.params.provider)
-        if provider is None:
-            raise ProviderNotConfigured(f"The provider {run.params.provider} is no longer configured.")
-        return provider
-
     async def _draft(self, run: ImageRun) -> Drawn:
         """Return how the draft was made; it is made, stored and shown once, whatever happens to later attempts."""
         kept = await run.once(
-            DRAFT, partial(self._make_draft, run), message="The draft is ready", progress=DRAFTED, show=_picture
+            DRAFT, partial(self._make_draft, run), message="The draft is ready", progress=DRAFTED, show=shown
         )
         return Drawn.model_validate(kept["drawn"])
 
     async def _make_draft(self, run: ImageRun) -> Json:
         order = Order(number=DRAFT_NUMBER, quality=DRAFT, seed=run.params.seed, span=(GENERATING, DRAFTED))
-        content, drawn = await self._spooled(run, order.number) or await self._draw(run, order)
+        content, drawn = await self._drawing.content(run, order)
         picture = await self._store(run, order.number, content, drawn)
         return {"picture": picture.model_dump(mode="json"), "drawn": drawn.model_dump(mode="json")}
 
@@ -213,34 +125,8 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             seed=draft.seed if draft is not None else run.params.seed,
             span=(DRAFTED if draft is not None else GENERATING, UPLOADING),
         )
-        content, drawn = await self._spooled(run, order.number) or await self._draw(run, order)
+        content, drawn = await self._drawing.content(run, order)
         run.state = run.state.model_copy(update={"drawn": drawn, "content": content})
-        return content, drawn
-
-    async def _spooled(self, run: ImageRun, number: int) -> tuple[Content, Drawn] | None:
-        if run.job.fence == 1:
-            return None  # nobody has held this job before
-        found = await self._spool.read(run.job.id, number)
-        if found is None:
-            return None
-        data, note = found
-        return await inspect(data), Drawn.model_validate(note)
-
-    async def _draw(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
-        provider, began = self._provider(run), run.now
-        previews = Previews(self._storage, run, order.span)
-        terms = provider.terms
-        with metrics.ProviderCall(run.params.provider):
-            try:
-                async with run.ordering(abort=terms.abort, billed=terms.abort_billed, price=terms.billed):
-                    image = await provider.generate(_request(run, order), previews)
-            finally:
-                await previews.close()
-            metrics.spent(run.params.provider, image.cost)
-            content = await inspect(image.data)
-        drawn = _drawn(image, (run.now - began).total_seconds())
-        if not image.shared:
-            await self._spool.keep(run.job.id, order.number, image.data, drawn.model_dump(mode="json"))
         return content, drawn
 
     async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
@@ -262,46 +148,5 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             size_bytes=facts.size_bytes,
             content_hash=facts.content_hash,
             created_at=run.now,
+            validation=validation_of(content),
         )
-
-
-def alt_text(prompt: str) -> str:
-    """Return the prompt as a description of at most 125 characters, cut between words."""
-    text = " ".join(prompt.split())
-    if len(text) <= ALT_TEXT_LENGTH:
-        return text
-    cut = text[: ALT_TEXT_LENGTH - 1]
-    return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
-
-
-def _picture(kept: Json) -> Json:
-    """What is shown of a draft."""
-    picture: Json = kept["picture"]
-    return picture
-
-
-def _request(run: ImageRun, order: Order) -> ImageRequest:
-    params = run.params
-    return ImageRequest(
-        prompt=params.prompt,
-        negative_prompt=params.negative_prompt,
-        style=params.style,
-        aspect_ratio=params.aspect_ratio,
-        quality=order.quality,
-        seed=order.seed,
-        output_format=params.output_format,
-        script=params.script,
-        attempt=run.job.attempt,
-    )
-
-
-def _drawn(image: GeneratedImage, seconds: float) -> Drawn:
-    return Drawn(
-        model=image.model,
-        seed=image.seed,
-        cost=image.cost,
-        shared=image.shared,
-        seconds=round(max(seconds, 0.0), 3),
-        provider=image.provider,
-        warnings=image.warnings,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from atelier.pipelines.image import DRAFT, KIND, ImageParams
+from atelier.pipelines.pictures import DRAFT, KIND, ImageParams
 
 EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
 """How long a picture takes by quality, until durations are measured."""

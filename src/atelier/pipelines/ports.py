@@ -46,8 +46,9 @@ class Reference:
 class ImageRequest:
     """A picture to make. `attempt` counts from 1; `seed` None lets the provider choose.
 
-    `order_id` names an order that an earlier attempt placed: it is waited for, and nothing is ordered. Only providers
-    whose terms say `reattaches` are given one.
+    `order_id` names an order that an earlier attempt placed, with the provider and key of these names: it is waited for,
+    and nothing is ordered. Only providers whose terms say `reattaches` are given one. `again`: the picture before this was
+    useless; `avoid` names providers whose pictures were.
     """
 
     prompt: str
@@ -60,6 +61,10 @@ class ImageRequest:
     script: Script
     attempt: int
     order_id: str | None = None
+    placed_with: str = ""
+    placed_key: str = ""
+    again: bool = False
+    avoid: frozenset[str] = frozenset()
     reference: Reference | None = None
 
 
@@ -161,10 +166,35 @@ class ImageProvider(Protocol):
         """Let go of connections and processes."""
 
 
-class ObservedProvider(ImageProvider, Protocol):
-    """One whose calls are remembered."""
+KeyState = Literal["ok", "resting", "bad", "no_credit"]
 
-    health: Health
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyReport:
+    """How a key is, by its alias: whether it can be used, else until when not (None: for good) and why.
+
+    `bucket` is the quota it shares with other keys; None: it has its own.
+    """
+
+    alias: str
+    bucket: str | None
+    state: KeyState
+    until: datetime | None
+    why: str | None
+
+
+class ListedProvider(Protocol):
+    """A configured provider as callers are told of it."""
+
+    name: str
+    terms: Terms
+    offer: Offer
+
+    async def health(self) -> Health:
+        """Return how its calls went lately, in all processes."""
+
+    async def keys(self) -> tuple[KeyReport, ...]:
+        """Return how its keys are; none where it needs none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

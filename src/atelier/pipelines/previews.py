@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from atelier.errors import AtelierError
@@ -12,7 +11,7 @@ from atelier.pipelines.ports import StepReport, Storage
 
 
 class Previews:
-    """`pipelines.ports.Desk` that makes a provider's steps the run's: previews are stored one at a time, the latest wins."""
+    """Makes a provider's steps the run's: previews are stored one at a time, the latest wins."""
 
     def __init__(self, storage: Storage, run: Run[Any, Any], span: tuple[float, float]) -> None:
         self._storage, self._run, self._span = storage, run, span
@@ -24,12 +23,6 @@ class Previews:
         if step.preview is not None and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(self._save(step, step.preview))
         self._tell(step)
-
-    def queued(self, position: int | None, wait: timedelta | None) -> None:
-        """Nobody is told yet."""
-
-    async def placed(self, order_id: str) -> None:
-        """Nothing is kept yet."""
 
     async def close(self) -> None:
         """Wait for a preview that is being stored, so that none appears after the stage."""

@@ -11,7 +11,7 @@ from atelier.settings.groups import Group, Seconds
 Dollars = Annotated[float, Field(ge=0, le=100)]
 
 
-def _sendable(key: SecretStr | None) -> SecretStr | None:
+def sendable(key: SecretStr | None) -> SecretStr | None:
     """Take a key as people paste it: blanks around it fall away, blanks alone are none. Refuse what no header can carry."""
     text = key.get_secret_value().strip() if key is not None else ""
     if not text:
@@ -21,7 +21,7 @@ def _sendable(key: SecretStr | None) -> SecretStr | None:
     return SecretStr(text)
 
 
-Key = Annotated[SecretStr | None, AfterValidator(_sendable)]
+Key = Annotated[SecretStr | None, AfterValidator(sendable)]
 Model = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:()/+-]{0,199}$|^$")]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$|^$")]
 """A model's name that stands in an address."""

@@ -68,7 +68,7 @@ def _walk(model: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
 
 
 def _shown(default: object) -> str:
-    if default is None:
+    if default is None or default == {}:
         return ""
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
@@ -76,7 +76,7 @@ def _shown(default: object) -> str:
 def _sentence(item: Any) -> str:  # noqa: ANN401 - pydantic's error details
     name = "__".join(str(part).upper() for part in item["loc"])
     full = name if name.startswith(PREFIX) or name in FOREIGN else PREFIX + name
-    return f"{full}: {_PLAIN.get(item['type'], item['msg'])}."
+    return f"{full}: {_PLAIN.get(item['type'], item['msg'].removeprefix('Value error, '))}."
 
 
 _PLAIN = {

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings
 from atelier.settings.groups import Bounds, CommaList, Deadlines, RetentionSettings, Seconds, Slots
+from atelier.settings.pools import Pools
 from atelier.settings.providers import FetchSettings, Key, ProviderSettings
 
 PREFIX = "ATELIER_"
@@ -103,6 +104,11 @@ class Settings(BaseSettings):
         None, validation_alias="HF_TOKEN", description="Used where PROVIDERS__HUGGING_FACE__API_KEY is empty."
     )
     providers: ProviderSettings = ProviderSettings()
+    pools: Pools = Field(
+        {},
+        description='Pools of keys, as JSON: {"default": {"provider": "gemini", "rpm": 9, "keys": [{"alias": "i1", "key":'
+        ' "…", "bucket": "p1"}]}}; keys of one bucket share its limit. A pool goes before a single API_KEY.',
+    )
     fetch: FetchSettings = FetchSettings()
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()

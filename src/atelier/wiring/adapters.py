@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from atelier.errors import StartRefused
 from atelier.jobs.ports import Store
-from atelier.pipelines import image
+from atelier.pipelines.pictures import KIND
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
+from atelier.providers.pool import Key
 from atelier.queues.presence import DiskPresence, DistantPresence
 from atelier.settings import Settings
 from atelier.storage.cloudinary.account import Account
 from atelier.storage.disk import DiskStorage
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
+from atelier.wiring.keys import image_keys
 from atelier.wiring.secret import secret_of
-from atelier.wiring.vendors import image_provider
+from atelier.wiring.vendors import sandbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,9 @@ class Adapters:
     spool: Spool
     pictures: DiskStorage
     image_providers: Mapping[str, ImageProvider]
+    image_keys: Mapping[str, tuple[Key, ...]] = field(default_factory=dict)
+    """The keys of those that have several, or a budget."""
+
     secret: bytes
 
 
@@ -42,13 +47,17 @@ def build_adapters(settings: Settings) -> Adapters:
     """Make the adapters the settings name. Touches only the data directory."""
     secret = secret_of(settings)
     files = DiskStorage(settings.data_dir / "pictures", secret)
+    keys = image_keys(settings, utc_now)
     return Adapters(
         store=build_store(settings),
         presence=build_presence(settings),
         storage=_cloudinary(settings, secret) if settings.storage.kind == "cloudinary" else files,
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=files,  # those of earlier days are served, wherever new ones go
-        image_providers={name: image_provider(name, settings, utc_now) for name in settings.image_providers},
+        image_providers={
+            name: keys[name][0].provider if name in keys else sandbox(settings) for name in settings.image_providers
+        },
+        image_keys=keys,
         secret=secret,
     )
 
@@ -63,7 +72,7 @@ def build_store(settings: Settings) -> Store:
     return FirestoreStore(
         settings.store_project,
         utc_now,
-        keep={image.KIND: keep} if keep is not None else {},
+        keep={KIND: keep} if keep is not None else {},
         emulator=settings.firestore_emulator_host,
     )
 

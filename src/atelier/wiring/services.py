@@ -13,11 +13,13 @@ from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock, Deliver, Queue, Store
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Limits, Policy
-from atelier.pipelines import image
-from atelier.providers.health import Observed
+from atelier.pipelines.image import ImagePipeline
+from atelier.pipelines.pictures import KIND
+from atelier.providers.listed import Listed
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.settings import Settings
 from atelier.wiring.adapters import Adapters, days, utc_now
+from atelier.wiring.team import build_team
 
 WINDOW = 4
 """How many members of a group are handed over for each slot: enough that none is ever idle."""
@@ -50,7 +52,7 @@ class Services:
     """Everything the app runs on."""
 
     adapters: Adapters
-    providers: Mapping[str, Observed]
+    providers: Mapping[str, Listed]
     queue: Carrier
     deliveries: Deliveries | None
     engine: JobEngine
@@ -60,20 +62,20 @@ class Services:
 def build_services(settings: Settings, adapters: Adapters) -> Services:
     """Put engine and queue on top of the adapters."""
     queue = build_queue(settings, adapters.store)
-    providers = {name: Observed(provider, utc_now) for name, provider in adapters.image_providers.items()}
-    pipeline = image.ImagePipeline(providers=providers, storage=adapters.storage, spool=adapters.spool)
+    team = build_team(adapters, utc_now)
+    pipeline = ImagePipeline(sources=team.sources, storage=adapters.storage, spool=adapters.spool)
     engine = JobEngine(
         store=adapters.store,
         queue=queue,
         presence=adapters.presence,
-        pipelines={image.KIND: pipeline},
+        pipelines={KIND: pipeline},
         limits=Limits(
             max_attempts=settings.max_attempts,
             deadlines={
-                image.KIND: timedelta(seconds=settings.deadlines.image_seconds),
+                KIND: timedelta(seconds=settings.deadlines.image_seconds),
                 BATCH: timedelta(seconds=settings.deadlines.batch_seconds),
             },
-            slots={image.KIND: settings.slots.image},
+            slots={KIND: settings.slots.image},
             queue=settings.limits.queue,
             windows={BATCH: WINDOW * settings.slots.image},
         ),
@@ -82,13 +84,13 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
             retry_base=timedelta(seconds=settings.retry_base_seconds),
             longest_run=LONGEST_DELIVERY - HAND_BACK if settings.queue.kind == "cloud_tasks" else None,
         ),
-        retention=Retention(kinds=(image.KIND,), groups=(BATCH,), keep=days(settings.retention.jobs_days)),
+        retention=Retention(kinds=(KIND,), groups=(BATCH,), keep=days(settings.retention.jobs_days)),
         secret=adapters.secret,
         now=utc_now,
     )
     return Services(
         adapters=adapters,
-        providers=providers,
+        providers=team.listed,
         queue=queue,
         deliveries=build_deliveries(settings),
         engine=engine,
@@ -99,7 +101,7 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
 def build_queue(settings: Settings, store: Store) -> Carrier:
     """Make the queue the settings name."""
     if settings.queue.kind == "embedded":
-        return EmbeddedQueue(store=store, slots={image.KIND: settings.slots.image}, now=utc_now)
+        return EmbeddedQueue(store=store, slots={KIND: settings.slots.image}, now=utc_now)
     from atelier.queues.cloud_tasks import CloudTasksQueue, Target  # noqa: PLC0415 - google is imported where it is used
 
     target = Target(

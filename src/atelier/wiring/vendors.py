@@ -70,24 +70,27 @@ FOREIGN_NAMES = {
 }
 
 
-def image_provider(name: str, settings: Settings, now: Clock) -> ImageProvider:
-    """Make the provider of this name. Raises StartRefused: there is none, it must not be used, or its key is missing."""
-    if name == Sandbox.name:
-        return _sandbox(settings)
-    if name not in VENDORS:
+def check_name(name: str) -> None:
+    """Raise StartRefused where there is no such provider."""
+    if name not in VENDORS and name != Sandbox.name:
         known = ", ".join((*VENDORS, Sandbox.name))
         raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS: {name!r} is not a provider; known are {known}.")
+
+
+def key_of(name: str, settings: Settings) -> str:
+    """Return a vendor's single key, or nobody's where it draws for nobody. Raises StartRefused where it is missing."""
     found = settings.key_of(name)
     key = found.get_secret_value() if found is not None else WITHOUT_KEY.get(name)
     if key is None:
         raise StartRefused(
             f"{PREFIX}IMAGE_PROVIDERS names {name}, but its key is missing; set {PREFIX}PROVIDERS__{name.upper()}__API_KEY"
-            f" (or {FOREIGN_NAMES[name]} without the prefix)."
+            f" (or {FOREIGN_NAMES[name]} without the prefix), or make a pool of keys with {PREFIX}POOLS."
         )
-    return VENDORS[name](settings, key, now)
+    return key
 
 
-def _sandbox(settings: Settings) -> ImageProvider:
+def sandbox(settings: Settings) -> ImageProvider:
+    """Make the sandbox. Raises StartRefused where it must not be used."""
     if not settings.sandbox_on:
         raise StartRefused(
             f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off, as it is in production unless it is"

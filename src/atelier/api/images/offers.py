@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from atelier.api.images.schemas import ProviderHealth, ProviderLimits, ProviderList, ProviderView
-from atelier.pipelines.ports import ObservedProvider
+from atelier.api.images.provider_schemas import (
+    CancelTerms,
+    KeyView,
+    ProviderHealth,
+    ProviderLimits,
+    ProviderList,
+    ProviderView,
+)
+from atelier.pipelines.ports import Health, KeyReport, ListedProvider
+
+Report = tuple[ListedProvider, Health, tuple[KeyReport, ...]]
+"""A provider, how its calls went, and how its keys are."""
 
 
-def to_providers(providers: Mapping[str, ObservedProvider], slots: int) -> ProviderList:
-    """Return who can draw, the first as the default."""
-    return ProviderList(providers=[_provider(each, slots, n == 0) for n, each in enumerate(providers.values())])
+def to_providers(reports: Sequence[Report], slots: int) -> ProviderList:
+    """Return who can draw, in the order they are asked."""
+    return ProviderList(providers=[_provider(report, slots, n == 0) for n, report in enumerate(reports)])
 
 
-def _provider(provider: ObservedProvider, slots: int, default: bool) -> ProviderView:  # noqa: FBT001 - private
-    offer = provider.offer
+def _provider(report: Report, slots: int, default: bool) -> ProviderView:  # noqa: FBT001 - private
+    provider, health, keys = report
+    offer, terms = provider.offer, provider.terms
     return ProviderView.model_validate(
         {
             "name": provider.name,
@@ -24,9 +35,11 @@ def _provider(provider: ObservedProvider, slots: int, default: bool) -> Provider
             "aspect_ratios": offer.aspect_ratios,
             "qualities": offer.qualities,
             "output_formats": offer.formats,
-            "prices": provider.terms.prices,
-            "prices_as_of": provider.terms.prices_as_of,
+            "prices": terms.prices,
+            "prices_as_of": terms.prices_as_of,
             "limits": ProviderLimits(requests_per_minute=offer.per_minute, concurrent=slots),
-            "health": ProviderHealth.model_validate(provider.health, from_attributes=True),
+            "cancel": CancelTerms(outcome=terms.abort, billed=terms.abort_billed),
+            "health": ProviderHealth.model_validate(health, from_attributes=True),
+            "keys": [KeyView.model_validate(key, from_attributes=True) for key in keys],
         }
     )

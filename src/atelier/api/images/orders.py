@@ -11,8 +11,8 @@ from atelier.api.images.schemas import GenerateRequest, History
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.models import Job, Status
 from atelier.jobs.ports import Find
-from atelier.pipelines.image import KIND, ImageParams, alt_text
 from atelier.pipelines.pace import expected, pace
+from atelier.pipelines.pictures import IN_ORDER, KIND, ImageParams, alt_text
 from atelier.pipelines.ports import Script
 
 ROOT = "/api/v1/images"
@@ -74,14 +74,19 @@ def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order:
 
 def _choose(request: GenerateRequest, configured: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """Return who draws, and what the caller should know about that."""
-    wanted = request.provider or (SANDBOX if request.sandbox else configured[0])
+    wanted = request.provider or (SANDBOX if request.sandbox else _unnamed(configured))
     if request.sandbox is not None and wanted != SANDBOX:
         raise InvalidInput("Scripted behaviour needs the provider sandbox.", loc=("body", "sandbox"))
-    if wanted in configured:
+    if wanted in configured or wanted == IN_ORDER:
         return wanted, ()
     if SANDBOX in configured:
         return SANDBOX, (f"The provider {wanted} is not configured; the sandbox drew instead.",)
     raise ProviderNotConfigured(f"The provider {wanted} is not configured; configured are: {', '.join(configured)}.")
+
+
+def _unnamed(configured: tuple[str, ...]) -> str:
+    """Return who draws where the choice is left to the service: the only one, or the first that works."""
+    return configured[0] if len(configured) == 1 else IN_ORDER
 
 
 def to_find(history: History, owner: str) -> Find:

@@ -14,7 +14,8 @@ from atelier.api.deps import STREAM, Call, JsonRoute, Keyed, Reader, answer, wai
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.images import offers, orders, translate
 from atelier.api.images.endings import Endings
-from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView, ProviderList
+from atelier.api.images.provider_schemas import ProviderList
+from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
 from atelier.api.spending import price, submit
 from atelier.api.streams import event_stream
 from atelier.api.ticket_routes import job_ticket
@@ -23,7 +24,7 @@ from atelier.errors import AlreadyTerminal
 from atelier.jobs.engine import NewJob, Submitted
 from atelier.jobs.estimates import Outlook
 from atelier.jobs.models import Job
-from atelier.pipelines.image import KIND
+from atelier.pipelines.pictures import KIND
 
 EVENTS: dict[str, Any] = {
     "description": "Server-sent events, one per stage, each `data:` line one JSON object.",
@@ -96,7 +97,9 @@ async def generate_stream(body: GenerateRequest, call: Call, key: Key = None) ->
 @router.get("/providers", summary="Who can draw", responses={503: PROBLEM})
 async def providers(call: Call) -> ProviderList:
     """List the configured providers: what may be asked of each, what it costs, and how it has been lately."""
-    return offers.to_providers(call.around.providers, call.around.slots)
+    found = call.around.providers.values()
+    reports = [(each, await each.health(), await each.keys()) for each in found]
+    return offers.to_providers(reports, call.around.slots)
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses={422: PROBLEM, 503: PROBLEM})

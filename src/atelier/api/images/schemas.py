@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -138,6 +138,21 @@ class Accepted(BaseModel):
     urls: dict[str, str]
 
 
+class CheckView(BaseModel):
+    """Something that was looked at before the picture was stored."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class ValidationView(BaseModel):
+    """The evidence that the picture is one, and the one that was asked for."""
+
+    verdict: Literal["passed", "failed"]
+    checks: list[CheckView]
+
+
 class PictureView(BaseModel):
     """One finished picture; sizes in pixels and bytes, read from its bytes. Its addresses stay."""
 
@@ -156,6 +171,7 @@ class PictureView(BaseModel):
     size_bytes: int
     content_hash: str = Field(description="SHA-256 of the bytes, hexadecimal.")
     created_at: datetime
+    validation: ValidationView | None = Field(None, description="Null for pictures of earlier versions.")
 
 
 class ResultView(BaseModel):
@@ -231,41 +247,3 @@ class History(BaseModel):
     created_after: datetime | None = None
     cursor: Annotated[str, Field(max_length=200)] | None = None
     limit: int = Field(50, ge=1, le=200)
-
-
-class ProviderLimits(BaseModel):
-    """How much a provider lets through."""
-
-    requests_per_minute: int | None = Field(description="Null: as much as you like.")
-    concurrent: int = Field(description="Pictures that are drawn at once by this service.")
-
-
-class ProviderHealth(BaseModel):
-    """How a provider has been lately."""
-
-    state: Literal["idle", "ok", "rate_limited", "failing"] = Field(description="How the last call went.")
-    succeeded_at: datetime | None
-    failed_at: datetime | None
-    failure: str | None = Field(description="The last failure's code.")
-
-
-class ProviderView(BaseModel):
-    """A provider that is configured here, and what may be asked of it."""
-
-    name: Provider
-    default: bool = Field(description="Whether it draws where no provider is named.")
-    models: list[str]
-    styles: list[str]
-    aspect_ratios: list[str]
-    qualities: list[str]
-    output_formats: list[str]
-    prices: dict[str, float] = Field(description="US dollars a picture, by quality.")
-    prices_as_of: date | None = Field(description="The day of the price list; null: it costs nothing.")
-    limits: ProviderLimits
-    health: ProviderHealth
-
-
-class ProviderList(BaseModel):
-    """The configured providers, in the order they are tried."""
-
-    providers: list[ProviderView]

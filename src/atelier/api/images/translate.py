@@ -19,13 +19,13 @@ from atelier.api.wire import (
 )
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Reason, Record, Snapshot, Status, Step, Update
-from atelier.pipelines.image import DRAFT
+from atelier.pipelines.pictures import DRAFT
 
 SHOW_DRAFT = frozenset({"uploading", "completed", "error"})
 """Stages that come after a draft, where there is one."""
 
 PICTURE_EXTRAS = (
-    "provider", "model", "seed", "style", "quality", "size_bytes", "content_hash", "created_at",
+    "provider", "model", "seed", "style", "quality", "size_bytes", "content_hash", "created_at", "validation",
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView
         error_code=job.fault.code if job.fault and ended_badly else None,
         estimated_time_remaining=outlook.eta.p50 if outlook else None,
         eta=to_eta(outlook.eta) if outlook else None,
-        queue=to_queue(outlook.ahead) if outlook else None,
+        queue=to_queue(outlook.ahead if outlook else None, job.step),
         is_draft=_is_draft(job),
         draft=PictureView.model_validate(_picture(job.shows[DRAFT], base)) if DRAFT in job.shows else None,
         batch_id=job.group,
@@ -92,7 +92,7 @@ def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView
 
 
 def _step(step: Step | None, base: str) -> Json:
-    if step is None:
+    if step is None or step.queue is not None:
         return {"step": None, "total_steps": None, "preview_url": None}
     return {"step": step.step, "total_steps": step.total, "preview_url": absolute(step.preview, base)}
 
@@ -129,7 +129,7 @@ def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], 
     }
     if not job.status.terminal:
         message["eta"] = to_eta(estimate(job, update.ahead)).model_dump()
-    queue = to_queue(update.ahead)
+    queue = to_queue(update.ahead, job.step if record is None else None)
     if queue is not None:
         message["queue"] = queue.model_dump()
     if record is None:
@@ -204,7 +204,7 @@ def _picture(picture: Json, base: str) -> Json:
         "format": picture["format"],
         "alt_text": picture["alt_text"],
         "thumbnail_url": absolute(picture["thumbnail"], base),
-        **{name: picture[name] for name in PICTURE_EXTRAS},
+        **{name: picture.get(name) for name in PICTURE_EXTRAS},
     }
 
 

@@ -15,7 +15,7 @@ from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.estimates import Outlook
 from atelier.jobs.groups.models import Group, NewGroup, NewMember, standing_of
 from atelier.jobs.models import Snapshot
-from atelier.pipelines import image
+from atelier.pipelines import pictures
 from atelier.pipelines.pace import expected, pace
 
 KIND = "batch"
@@ -25,7 +25,7 @@ def to_group(request: BatchRequest, configured: tuple[str, ...], *, owner: str, 
     """Return what to create. Raises InvalidInput and ProviderNotConfigured, naming the picture."""
     return NewGroup(
         kind=KIND,
-        member_kind=image.KIND,
+        member_kind=pictures.KIND,
         owner=owner,
         members=[_member(request, place, configured) for place in range(len(request.images))],
         key=key,
@@ -61,7 +61,7 @@ def drawings(new: NewGroup) -> Iterator[tuple[str, str]]:
     for member in new.members:
         yield member.params["provider"], member.params["quality"]
         if member.params["draft_first"]:
-            yield member.params["provider"], image.DRAFT
+            yield member.params["provider"], pictures.DRAFT
 
 
 def _order(place: int, wanted: GenerateRequest, configured: tuple[str, ...]) -> Order:

@@ -1,0 +1,129 @@
+"""Drawing a picture in phases that cost apart: order, fetch, validate, spool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from atelier import metrics
+from atelier.errors import InvalidImage, ProviderNoCredit, ProviderNotConfigured, ProviderWaits
+from atelier.jobs.models import Reason
+from atelier.jobs.verdicts import stops_at
+from atelier.media import Content
+from atelier.pipelines.desk import JobDesk, close_order, ledger_of, write_off
+from atelier.pipelines.ordering import ImageSource
+from atelier.pipelines.pictures import IN_ORDER, Drawn, ImageRun, Order, drawn_of, request_of
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Spool, Storage
+from atelier.pipelines.previews import Previews
+from atelier.pipelines.validation import Validator
+
+LARGEST_SEED = 4294967294
+
+
+class Drawing:
+    """Has pictures made, checks what came, and spools it before anything else happens to it."""
+
+    def __init__(self, *, sources: Mapping[str, ImageSource], storage: Storage, spool: Spool) -> None:
+        self._sources, self._storage, self._spool = sources, storage, spool
+        self._validator = Validator()
+
+    def source(self, name: str) -> ImageSource:
+        """Return who draws under this name. Raises ProviderNotConfigured."""
+        source = self._sources.get(name)
+        if source is None:
+            raise ProviderNotConfigured(f"The provider {name} is no longer configured.")
+        return source
+
+    async def content(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
+        """Return the picture that an earlier attempt spooled, the one it ordered, or a new one."""
+        return await self._spooled(run, order) or await self._draw(run, order)
+
+    async def _spooled(self, run: ImageRun, order: Order) -> tuple[Content, Drawn] | None:
+        if run.job.fence == 1:
+            return None  # nobody has held this job before
+        found = await self._spool.read(run.job.id, order.number)
+        if found is None:
+            return None
+        data, note = found
+        drawn = Drawn.model_validate(note)
+        if order.number in ledger_of(run).open:  # the attempt that spooled it came no further
+            await _settle_up(run, order.number, drawn)
+        return await self._validator.check(data, drawn.ratio), drawn
+
+    async def _draw(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
+        began, request = run.now, await self._taken_up(run, order)
+        while True:
+            desk = JobDesk(run, order, Previews(self._storage, run, order.span))
+            image = await self._ordered(run, request, desk)
+            drawn = drawn_of(image, (run.now - began).total_seconds(), _ratio(request, image, desk))
+            try:
+                content = await self._validator.check(image.data, drawn.ratio)
+            except InvalidImage as error:
+                desk.judged(error)
+                request = await self._after(error, run, order, request, image)
+            else:
+                desk.judged(None)
+                break
+        if not drawn.shared:
+            await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
+        await _settle_up(run, order.number, drawn)
+        return content, drawn
+
+    async def _taken_up(self, run: ImageRun, order: Order) -> ImageRequest:
+        """Return the request, with the order an earlier attempt placed; one that cannot be waited for is written off."""
+        request, placed = request_of(run, order), ledger_of(run).open.get(order.number)
+        if placed is None:
+            return request
+        source = self._sources.get(placed.provider)
+        if placed.order_id is None or source is None or not source.terms.reattaches:
+            await write_off(run, order.number)
+            return request
+        return replace(request, order_id=placed.order_id, placed_with=placed.provider, placed_key=placed.key)
+
+    async def _ordered(self, run: ImageRun, request: ImageRequest, desk: JobDesk) -> GeneratedImage:
+        """Have the picture made; where nothing can be ordered before a moment, the slot is given back until then."""
+        source = self.source(request.placed_with or run.params.provider)
+        try:
+            image = await source.generate(request, desk)
+        except ProviderWaits as waits:
+            if isinstance(waits.__cause__, ProviderNoCredit) and waits.until >= stops_at(run.job):
+                raise waits.__cause__ from waits
+            run.snooze(waits.until, Reason.WAITING_FOR_KEY if waits.for_key else Reason.RATE_LIMITED)
+        finally:
+            await desk.close()
+        metrics.spent(image.provider, image.cost)
+        return image
+
+    async def _after(
+        self, error: InvalidImage, run: ImageRun, order: Order, request: ImageRequest, image: GeneratedImage
+    ) -> ImageRequest:
+        """Keep what a useless picture cost; return what is asked for next: another seed once, then the next provider."""
+        again = self._again(run, request, image)
+        close_order(run, order.number)
+        told = f"A picture of {image.provider} was thrown away: {error.message}"
+        await run.note(cost=image.cost, warnings=(told,) if again is not None else ())
+        if again is None:
+            raise error
+        return again
+
+    def _again(self, run: ImageRun, request: ImageRequest, image: GeneratedImage) -> ImageRequest | None:
+        fresh = replace(request, order_id=None, placed_with="", placed_key="")
+        if not request.again:
+            seed = image.seed if image.seed is not None else request.seed
+            return replace(fresh, again=True, seed=(seed + 1) % LARGEST_SEED if seed is not None else None)
+        avoid = request.avoid | {image.provider}
+        others = self._sources.keys() - {IN_ORDER} - avoid
+        return replace(fresh, avoid=avoid) if run.params.provider == IN_ORDER and others else None
+
+
+def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str | None:
+    """Return the aspect ratio the picture has to have; None where its provider has not that one, or it is everybody's."""
+    known = desk.call is None or request.aspect_ratio in desk.call.offer.aspect_ratios
+    return request.aspect_ratio if known and not image.shared else None
+
+
+async def _settle_up(run: ImageRun, number: int, drawn: Drawn) -> None:
+    """Close the order of a picture that is in safety, and keep what it cost, whatever happens to the job."""
+    close_order(run, number)
+    if drawn.cost > 0:
+        await run.note(cost=drawn.cost)

@@ -1,0 +1,205 @@
+"""What a picture's job is asked for, what it keeps between attempts, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from atelier.jobs.models import Json
+from atelier.jobs.pipeline import Run
+from atelier.media import Content, Format
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Script
+
+KIND = "image"
+IN_ORDER = "first_that_works"
+"""The provider of requests that leave the choice to the service: the configured ones, in their order."""
+
+GENERATING, DRAFTED, UPLOADING = 15.0, 40.0, 90.0
+DRAFT = "draft"
+"""The quality of a draft, and the key under which one is kept and shown."""
+
+DRAFT_NUMBER, FINAL_NUMBER = 0, 1
+"""How a job's pictures are numbered in storage and spool."""
+
+ALT_TEXT_LENGTH = 125
+
+
+class ImageParams(BaseModel):
+    """A picture's request as it is stored with the job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt: str
+    provider: str
+    quality: str
+    aspect_ratio: str
+    output_format: Format
+    negative_prompt: str = ""
+    style: str | None = None
+    seed: int | None = None
+    draft_first: bool = False
+    """Show a draft of the same seed while the picture is made."""
+    script: Script = Script()
+
+
+class Drawn(BaseModel):
+    """What generating left: everything but the bytes, which are in the spool."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    seed: int | None
+    cost: float
+    shared: bool
+    seconds: float
+    provider: str = ""
+    """Who drew it; empty: the one that was asked for."""
+    warnings: tuple[str, ...] = ()
+    ratio: str | None = None
+    """The aspect ratio it has to have; None: its provider has not the one that was asked for."""
+
+
+class Check(BaseModel):
+    """Something that was looked at before the picture was taken for one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Validation(BaseModel):
+    """What was looked at, and the verdict: `passed` is the only one a stored picture has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: str = "passed"
+    checks: tuple[Check, ...] = ()
+
+
+class Picture(BaseModel):
+    """One stored picture. Locations are absolute, or paths below the service's own address."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image_id: str
+    location: str
+    thumbnail: str
+    width: int
+    height: int
+    format: Format
+    alt_text: str
+    provider: str
+    model: str
+    seed: int | None
+    style: str | None
+    quality: str
+    size_bytes: int
+    content_hash: str
+    created_at: datetime
+    validation: Validation = Validation()
+
+
+class Placed(BaseModel):
+    """An order whose outcome is not known: with whom, with which key, and the provider's name of it where it told one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    provider: str
+    key: str
+    attempt: int
+    order_id: str | None = None
+
+
+class Ledger(BaseModel):
+    """A job's orders, by the number of the picture."""
+
+    model_config = ConfigDict(frozen=True)
+
+    open: dict[int, Placed] = {}
+    """Ordered, and nothing heard since."""
+    unclear: int = 0
+    """Orders of the present run of which nobody can tell whether they are paid for."""
+    run: int = 1
+
+
+class ImageState(BaseModel):
+    """How far a picture is. The content itself lives as long as the attempt; the spool has it longer."""
+
+    draft: Drawn | None = None
+    drawn: Drawn | None = None
+    content: Content | None = Field(default=None, exclude=True, repr=False)
+    pictures: tuple[Picture, ...] = ()
+    ledger: Ledger = Ledger()
+
+
+class ImageResult(BaseModel):
+    """What a completed image job has: at least one picture, who made it, how long that took in seconds, its cost in US dollars."""
+
+    success: bool = True
+    images: tuple[Picture, ...]
+    provider: str
+    model: str
+    generation_time_seconds: float
+    cost: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """One drawing of a job: its number, how well and from which seed it is made, and where it moves the bar."""
+
+    number: int
+    quality: str
+    seed: int | None
+    span: tuple[float, float]
+
+
+ImageRun = Run[ImageParams, ImageState]
+
+
+def alt_text(prompt: str) -> str:
+    """Return the prompt as a description of at most 125 characters, cut between words."""
+    text = " ".join(prompt.split())
+    if len(text) <= ALT_TEXT_LENGTH:
+        return text
+    cut = text[: ALT_TEXT_LENGTH - 1]
+    return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
+
+
+def shown(kept: Json) -> Json:
+    """Return what is shown of a kept draft."""
+    picture: Json = kept["picture"]
+    return picture
+
+
+def request_of(run: ImageRun, order: Order) -> ImageRequest:
+    """Return what a provider is asked for."""
+    params = run.params
+    return ImageRequest(
+        prompt=params.prompt,
+        negative_prompt=params.negative_prompt,
+        style=params.style,
+        aspect_ratio=params.aspect_ratio,
+        quality=order.quality,
+        seed=order.seed,
+        output_format=params.output_format,
+        script=params.script,
+        attempt=run.job.attempt,
+    )
+
+
+def drawn_of(image: GeneratedImage, seconds: float, ratio: str | None) -> Drawn:
+    """Return what is kept of a picture beside its bytes."""
+    return Drawn(
+        model=image.model,
+        seed=image.seed,
+        cost=image.cost,
+        shared=image.shared,
+        seconds=round(max(seconds, 0.0), 3),
+        provider=image.provider,
+        warnings=image.warnings,
+        ratio=ratio,
+    )

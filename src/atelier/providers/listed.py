@@ -1,0 +1,32 @@
+"""A configured provider as callers and operators are told of it."""
+
+from __future__ import annotations
+
+from atelier.pipelines.ordering import ImageSource
+from atelier.pipelines.ports import Health, KeyReport
+from atelier.providers.health import HealthBook
+from atelier.providers.pool import KeyPool
+
+
+class Listed:
+    """`pipelines.ports.ListedProvider`: what a source offers, how its calls went, and how its keys are."""
+
+    def __init__(self, source: ImageSource, book: HealthBook, pool: KeyPool | None) -> None:
+        self.name, self.terms, self.offer = source.name, source.terms, source.offer
+        self._source, self._book, self._pool = source, book, pool
+
+    async def health(self) -> Health:
+        """Return how its calls went lately, in all processes. Raises StoreUnavailable."""
+        return await self._book.of(self.name)
+
+    async def keys(self) -> tuple[KeyReport, ...]:
+        """Return how its keys are; none where it needs none. Raises StoreUnavailable."""
+        return await self._pool.keys() if self._pool is not None else ()
+
+    async def ping(self) -> None:
+        """Answer if pictures could be ordered now. Raises ProviderError."""
+        await self._source.ping()
+
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+        await self._source.close()

@@ -1,0 +1,184 @@
+"""Several keys of one provider as one: who has room draws, who is used up rests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from atelier import logs
+from atelier.errors import ProviderBadKey, ProviderError, ProviderNoCredit, ProviderRateLimited, ProviderWaits
+from atelier.jobs.ports import Clock
+from atelier.pipelines.ordering import ImageSource, OrderDesk
+from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, KeyReport
+from atelier.providers.budgets import Budgets, Pause, Slot, sleep
+from atelier.providers.rests import Rest, Rests
+from atelier.providers.rings import Allowance
+
+LATE = timedelta(milliseconds=500)
+"""A start that is later than its slot by more than this is reserved anew."""
+
+EARLY = timedelta(seconds=1)
+"""Whoever waits for a turn comes back this much before it, and waits for the rest where it is."""
+
+RATE_REST, CREDIT_REST = timedelta(minutes=1), timedelta(hours=1)
+"""How long a quota rests where the provider names no time, and a key whose account is empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """A configured key, and the provider made with it; its text is not here.
+
+    It is shown as `alias` and known by `fingerprint`. `quota` is what it shares with other keys of one `bucket`; `allowance`
+    None: as many calls as you like.
+    """
+
+    alias: str
+    fingerprint: str
+    bucket: str | None
+    quota: str
+    allowance: Allowance | None
+    provider: ImageProvider
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A key of a pool, and what draws with it."""
+
+    key: Key
+    source: ImageSource
+
+    @property
+    def own(self) -> str:
+        """The register's name of the key: another key under the same alias is another one."""
+        return f"key-{self.source.name}-{self.key.fingerprint}"
+
+    @property
+    def quota(self) -> str:
+        """The register's name of the quota."""
+        return f"quota-{self.key.quota}"
+
+
+def fingerprint(key: str) -> str:
+    """Return what a key is known by where it must not be shown."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+class KeyPool:
+    """`pipelines.ordering.ImageSource` that is one provider with several keys."""
+
+    def __init__(
+        self, *, members: Sequence[Member], budgets: Budgets, rests: Rests, now: Clock, pause: Pause = sleep
+    ) -> None:
+        first = members[0].source
+        self.name, self.terms, self.offer = first.name, first.terms, first.offer
+        self._members, self._budgets, self._rests, self._now, self._pause = members, budgets, rests, now, pause
+
+    async def generate(self, request: ImageRequest, desk: OrderDesk) -> GeneratedImage:
+        """Draw with the first key that may start; one that cannot rests, and where nothing was paid the next is tried at once.
+
+        Raises ProviderWaits where the wait is more than a moment; then nothing was ordered.
+        """
+        if request.order_id is not None:
+            return await self._holder(request.placed_key).source.generate(request, desk)
+        tried: list[Member] = []
+        failure: ProviderError | None = None
+        while True:
+            member = await self._next(tried, failure)
+            try:
+                return await member.source.generate(request, desk)
+            except (ProviderRateLimited, ProviderBadKey, ProviderNoCredit) as error:
+                await self._let_rest(member, error)
+                tried.append(member)
+                failure = error
+
+    async def ping(self) -> None:
+        """Try every key. Raises the first one's ProviderError."""
+        for member in self._members:
+            await member.source.ping()
+
+    async def close(self) -> None:
+        """Close every key's provider."""
+        for member in self._members:
+            await member.source.close()
+
+    async def keys(self) -> tuple[KeyReport, ...]:
+        """Return how the keys are, by their aliases."""
+        rests = await self._rests.all()
+        return tuple(self._report(member, rests) for member in self._members)
+
+    def _holder(self, alias: str) -> Member:
+        return next((member for member in self._members if member.key.alias == alias), self._members[0])
+
+    async def _next(self, tried: Sequence[Member], failure: ProviderError | None) -> Member:
+        """Return who may start now, after waiting a moment for its slot."""
+        slot: Slot | None = None
+        while True:
+            rests = await self._rests.all()
+            awake = self._awake(rests, tried)
+            if not awake:
+                raise self._all_rest(rests, failure)
+            free = next((member for member in awake if member.key.allowance is None), None)
+            if free is not None:
+                return free
+            slot = await self._budgets.reserve(_allowances(awake), instead_of=slot)
+            if not slot.reserved:
+                raise ProviderWaits(f"{self.name} takes no more calls for the moment.", until=slot.at - EARLY)
+            await self._pause(max(slot.at - self._now(), timedelta()))
+            if self._now() <= slot.at + LATE:
+                return next(member for member in awake if member.key.quota == slot.bucket)
+
+    def _awake(self, rests: Mapping[str, Rest], tried: Sequence[Member]) -> list[Member]:
+        now = self._now()
+        return [member for member in self._members if member not in tried and _rest(member, rests).over(now)]
+
+    async def _let_rest(self, member: Member, error: ProviderError) -> None:
+        logs.warning("key_rests", provider=self.name, key=member.key.alias, code=error.code)
+        now, why = self._now(), error.message
+        match error:
+            case ProviderBadKey():
+                await self._rests.rest(member.own, state="bad", until=None, why=why)
+            case ProviderNoCredit():
+                await self._rests.rest(member.own, state="no_credit", until=now + CREDIT_REST, why=why)
+            case _:
+                until = now + (error.retry_after or RATE_REST)
+                await self._rests.rest(member.quota, state="resting", until=until, why=why)
+
+    def _all_rest(self, rests: Mapping[str, Rest], failure: ProviderError | None) -> ProviderError:
+        """Say what all keys being at rest means: none of them will do, or some are back at a moment."""
+        found = [_rest(member, rests) for member in self._members]
+        back = [rest.until for rest in found if rest.until is not None]
+        if not back:
+            return ProviderBadKey(f"No key of {self.name} is valid.")
+        until = max(min(back), self._now() + EARLY)
+        empty = all(rest.state in {"no_credit", "bad"} for rest in found)
+        waits = ProviderWaits(f"All keys of {self.name} rest until {_moment(until)}.", until=until, for_key=True)
+        waits.__cause__ = ProviderNoCredit(f"The account of {self.name} has no credit left.") if empty else failure
+        return waits
+
+    def _report(self, member: Member, rests: Mapping[str, Rest]) -> KeyReport:
+        rest, alias, bucket = _rest(member, rests), member.key.alias, member.key.bucket
+        if rest.over(self._now()):
+            return KeyReport(alias=alias, bucket=bucket, state="ok", until=None, why=None)
+        return KeyReport(alias=alias, bucket=bucket, state=rest.state, until=rest.until, why=rest.why)
+
+
+AWAKE = Rest(state="ok", until=None, why="")
+
+
+def _rest(member: Member, rests: Mapping[str, Rest]) -> Rest:
+    """Return what keeps a key from being used for longest: its own state, or its quota's."""
+    own, quota = rests.get(member.own, AWAKE), rests.get(member.quota, AWAKE)
+    if own.state == "ok" or (own.until is not None and quota.until is not None and quota.until > own.until):
+        return quota
+    return own
+
+
+def _allowances(members: Sequence[Member]) -> list[Allowance]:
+    found = (member.key.allowance for member in members)
+    return list({each.bucket: each for each in found if each is not None}.values())
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
