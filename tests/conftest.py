@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import settings
 from tests.canaries import WATCH, WatchedLog
 from tests.emulator import Emulator, find_jar, running
 from tests.jobs import Clock
@@ -19,6 +20,9 @@ from tests.live import Live, Serve, needs, serving
 
 from atelier.settings import FOREIGN, PREFIX
 from atelier.stores.sqlite import SqliteStore
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)
