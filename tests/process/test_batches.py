@@ -7,8 +7,9 @@ import signal
 from typing import Any
 
 from tests.images import NOOP, ROOT, states_of
+from tests.process.faults import Constants
 from tests.process.pairs import BOTH, Pair
-from tests.process.servers import Server
+from tests.process.servers import FAULTY, Server
 
 
 async def post(server: Server, count: int) -> dict[str, Any]:
@@ -34,14 +35,16 @@ async def test_a_stream_follows_what_another_process_draws(pair: Pair) -> None:
 
 @BOTH
 async def test_kill_9_in_the_middle_of_a_batch(pair: Pair) -> None:
-    async with pair.running() as server:
+    """Killed between a member's record and its task, too: what nothing carries is found when patience is over."""
+    Constants(pair.folder).set(jobs__sweeper__QUEUE_PATIENCE=2)
+    async with pair.running(script=FAULTY) as server:
         batch = await post(server, 60)
         async with asyncio.timeout(10):
             while not (found := (await server.client.get(f"{ROOT}/batches/{batch['batch_id']}")).json())["completed"]:
                 await asyncio.sleep(0.01)
         assert found["status"] == "processing"
         await server.signal(signal.SIGKILL)
-    async with pair.running(sweep_seconds=0.3) as server:
+    async with pair.running(script=FAULTY, sweep_seconds=0.3) as server:
         last = {state["job_id"]: state for state in await watch(server, batch)}
         done = (await server.client.get(f"{ROOT}/batches/{batch['batch_id']}")).json()
     assert {state["status"] for state in last.values()} == {"completed"}
