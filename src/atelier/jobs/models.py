@@ -41,6 +41,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     PROVIDER_QUEUED = "provider_queued"
     RETRYING = "retrying"
+    STORING = "storing"
     CANCELLING = "cancelling"
     PAUSED = "paused"
     WAITING_UNTIL = "waiting_until"

@@ -7,6 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from atelier import metrics
+from atelier.errors import StorageError
 from atelier.jobs.models import Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
 from atelier.media import Content
@@ -32,6 +33,7 @@ from atelier.pipelines.pictures import (
     shown,
 )
 from atelier.pipelines.ports import Spool, Storage
+from atelier.pipelines.storing import put_off
 from atelier.pipelines.validation import validation_of
 
 
@@ -131,7 +133,11 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
         described, facts = alt_text(run.params.prompt), content.facts
-        stored = await self._storage.save(run.job.id, number, content, alt=described, shared=drawn.shared)
+        try:
+            stored = await self._storage.save(run.job.id, number, content, alt=described, shared=drawn.shared)
+        except StorageError as error:
+            put_off(run, error)
+            raise
         return Picture(
             image_id=f"{run.job.id}-{number}",
             location=stored.location,
