@@ -114,6 +114,15 @@ async def test_a_lost_order_is_told_and_another_is_the_last(serve: Serve, tmp_pa
         assert (again["status"], len(painter.requests)) == ("completed", 7), "who asks for it himself gets two more"
 
 
+async def test_another_format_than_was_asked_for_is_told(serve: Serve, tmp_path: Path) -> None:
+    async with served(serve, tmp_path / "data", Painter("gemini", "k")) as live:
+        came = (await drawn(live))["result"]["images"][0]["format"]
+        other = "webp" if came != "webp" else "png"
+        job = await drawn(live, output_format=other)
+        assert (job["status"], job["warnings"]) == ("completed", [f"gemini sent {came}, not {other}."])
+        assert job["result"]["images"][0]["format"] == came
+
+
 async def test_a_useless_picture_is_tried_with_another_seed_then_with_the_next(serve: Serve, tmp_path: Path) -> None:
     """What was charged for useless pictures stands in the cost; every one is told of."""
     garbage = b"This is not a picture."

@@ -64,6 +64,7 @@ class Drawing:
             else:
                 desk.judged(None)
                 break
+        drawn = drawn.model_copy(update={"warnings": (*drawn.warnings, *_other_format(request, content, drawn))})
         if not drawn.shared:
             await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
         await _settle_up(run, order.number, drawn)
@@ -114,6 +115,14 @@ class Drawing:
         avoid = request.avoid | {image.provider}
         others = self._sources.keys() - {IN_ORDER} - avoid
         return replace(fresh, avoid=avoid) if run.params.provider == IN_ORDER and others else None
+
+
+def _other_format(request: ImageRequest, content: Content, drawn: Drawn) -> tuple[str, ...]:
+    """Say where a provider sends what it likes: nothing is encoded anew, which would only make it worse."""
+    came = content.facts.format
+    if drawn.shared or came == request.output_format:
+        return ()
+    return (f"{drawn.provider} sent {came}, not {request.output_format}.",)
 
 
 def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str | None:

@@ -9,6 +9,9 @@ from atelier.pipelines.pictures import DRAFT, KIND, ImageParams
 EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
 """How long a picture takes by quality, until durations are measured."""
 
+SLOWER = {"stability_ai": 3.0, "gemini": 6.0, "hugging_face": 5.0, "stable_horde": 40.0}
+"""How many times as long it takes where others draw; from what vendors and their users tell."""
+
 
 def pace(params: ImageParams) -> str:
     """Return which pictures take as long as this one."""
@@ -20,4 +23,4 @@ def pace(params: ImageParams) -> str:
 def expected(params: ImageParams) -> timedelta:
     """Return how long one takes, until the like were measured."""
     first = EXPECTED_SECONDS[DRAFT] if params.draft_first else 0.0
-    return timedelta(seconds=first + EXPECTED_SECONDS[params.quality])
+    return timedelta(seconds=(first + EXPECTED_SECONDS[params.quality]) * SLOWER.get(params.provider, 1.0))
