@@ -91,6 +91,15 @@ async def drawn(live: Live, **fields: Any) -> dict[str, Any]:
     return await ended(live, await submit(live, HILL | fields))
 
 
+async def dequeued(live: Live, job_id: str) -> tuple[str, str]:
+    """Cancel a job that waits for another attempt; what its receipt says."""
+    async with asyncio.timeout(10):
+        while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["state_reason"] != "retrying":
+            await asyncio.sleep(0.02)
+    receipt = (await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")).json()["cancellation"]
+    return receipt["outcome"], receipt["billed"]
+
+
 async def providers(live: Live) -> dict[str, dict[str, Any]]:
     answer = (await live.client.get(f"{ROOT}/providers")).json()
     return {each["name"]: each for each in answer["providers"]}
@@ -234,11 +243,7 @@ async def test_a_waiting_job_s_receipt_knows_what_was_spent(serve: Serve, tmp_pa
     painter = Painter("gemini", "k", MaybeCharged("Lost."))
     async with served(serve, tmp_path / "data", painter, retry_base_seconds=30) as live:
         job_id = await submit(live, HILL)
-        async with asyncio.timeout(10):
-            while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["state_reason"] != "retrying":
-                await asyncio.sleep(0.02)
-        receipt = (await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")).json()["cancellation"]
-        assert (receipt["outcome"], receipt["billed"]) == ("dequeued", "unknown")
+        assert await dequeued(live, job_id) == ("dequeued", "unknown")
 
 
 async def test_an_order_that_is_still_there_is_waited_for_and_may_cost(serve: Serve, tmp_path: Path) -> None:
@@ -251,11 +256,7 @@ async def test_an_order_that_is_still_there_is_waited_for_and_may_cost(serve: Se
     painter._script = [MaybeCharged("Lost.")]
     async with served(serve, tmp_path / "data", painter, retry_base_seconds=30) as live:
         job_id = await submit(live, HILL)
-        async with asyncio.timeout(10):
-            while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["state_reason"] != "retrying":
-                await asyncio.sleep(0.02)
-        receipt = (await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")).json()["cancellation"]
-        assert (receipt["outcome"], receipt["billed"]) == ("dequeued", "unknown")
+        assert await dequeued(live, job_id) == ("dequeued", "unknown")
 
 
 async def test_a_place_in_the_provider_s_queue_is_shown(serve: Serve, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,16 @@ from PIL import Image
 from tests.canaries import WATCH
 from tests.images import ROOT, ended, reached, submit
 from tests.live import Serve
-from tests.providers.fakes import Fake, Reply, as_json, faking
+from tests.providers.fakes import Fake, Reply, as_json, fake, faking, impatience
 from tests.providers.subjects import KEY, SUBJECTS, WAITING, Subject, horde_service
 from tests.providers.test_stable_horde import STATUS, calls, scripted
 
 from atelier import settings as all_settings
 from atelier.errors import StartRefused
-from atelier.providers import stable_horde
 from atelier.settings import Settings
 from atelier.wiring import build_adapters
+
+__all__ = ["fake", "impatience"]
 
 WAITS = ("rate_limited", "waiting_for_key")
 CODES = {
@@ -33,18 +33,6 @@ CODES = {
     "broken": "maybe_charged",
 }
 """What becomes of a job whose order is answered so; `broken`: the connection ends in the middle."""
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[Fake]:
-    async with faking() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stable_horde, "LEAST_PAUSE", 0.01)
-    monkeypatch.setattr(stable_horde, "MOST_PAUSE", 0.02)
 
 
 def noise(width: int, height: int) -> bytes:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from tests.canaries import WATCH
-from tests.providers.fakes import Fake, faking
+from tests.providers.fakes import fake, impatience
 from tests.providers.subjects import KEY
 
-from atelier.providers import stable_horde
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[Fake]:
-    async with faking() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stable_horde, "LEAST_PAUSE", 0.01)
-    monkeypatch.setattr(stable_horde, "MOST_PAUSE", 0.02)
+__all__ = ["fake", "impatience"]
 
 
 @pytest.fixture(autouse=True)

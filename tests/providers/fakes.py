@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from tests.history import picture_of
 
 from atelier.pipelines.ports import ImageRequest, Script
+from atelier.providers import stable_horde
 
 PNG = picture_of("A picture of somebody else's")
 
@@ -146,3 +148,15 @@ def request(prompt: str = "a cat é", **more: Any) -> ImageRequest:
         "attempt": 1,
     }
     return ImageRequest(prompt=prompt, **{**usual, **more})
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[Fake]:
+    async with faking() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stable_horde, "LEAST_PAUSE", 0.01)
+    monkeypatch.setattr(stable_horde, "MOST_PAUSE", 0.02)

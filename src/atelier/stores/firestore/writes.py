@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import AsyncClient, AsyncDocumentReference, AsyncWriteBatch
 
+from atelier.errors import AtelierError
 from atelier.jobs.models import Job, Json, Record
 from atelier.stores import serialisation as codec
 from atelier.stores.firestore import headers
@@ -207,7 +208,7 @@ def _guess(plan: Plan, header: Header) -> Change | None:
     """Return what a plan makes of a header that may be old."""
     try:
         return plan(header.job)
-    except Exception:  # noqa: BLE001 - whatever it is, the plan is asked again with the present header
+    except AtelierError:  # the plan is asked again with the present header
         return None
 
 
