@@ -28,6 +28,8 @@ AtelierError
 │   ├── ProviderNotConfigured   no such provider here
 │   └── MaybeCharged            it was ordered, and no whole answer came back; PaymentUnclear: twice
 ├── InvalidImage          what the provider sent is not a complete picture
+├── InvalidText           what the provider wrote is empty, or not of the shape that was asked for, twice
+├── PageUnreadable        a page of the web is not there, or nothing to read; no job fails of it
 ├── WorkerLost, DeadlineExceeded
 └── StartRefused          the configuration or the data do not allow a start
 """
@@ -61,6 +63,8 @@ Code = Literal[
     "provider_invalid_request",
     "maybe_charged",
     "invalid_image",
+    "invalid_text",
+    "page_unreadable",
     "storage_full",
     "storage_unavailable",
     "store_unavailable",
@@ -272,6 +276,18 @@ class InvalidImage(AtelierError):
     """What came back is not a complete, plausible picture."""
 
     code = "invalid_image"
+
+
+class InvalidText(AtelierError):
+    """What was written is empty, or has not the shape that was asked for, also when asked again."""
+
+    code = "invalid_text"
+
+
+class PageUnreadable(AtelierError):
+    """A page is not there, too large, no text, or at an address that must not be asked."""
+
+    code = "page_unreadable"
 
 
 class WorkerLost(AtelierError):

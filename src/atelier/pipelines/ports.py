@@ -43,13 +43,39 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ImageRequest:
-    """A picture to make. `attempt` counts from 1; `seed` None lets the provider choose.
+class Asked:
+    """What every order says, whatever is ordered. `attempt` counts from 1.
 
     `order_id` names an order that an earlier attempt placed, with the provider and key of these names: it is waited for,
-    and nothing is ordered. Only providers whose terms say `reattaches` are given one. `again`: the picture before this was
-    useless; `avoid` names providers whose pictures were.
+    and nothing is ordered. Only providers whose terms say `reattaches` are given one. `avoid` names providers whose
+    products were useless.
     """
+
+    script: Script
+    attempt: int
+    order_id: str | None = None
+    placed_with: str = ""
+    placed_key: str = ""
+    avoid: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What every product says of itself. Cost in US dollars.
+
+    `provider` made it: in a chain the one that did. `warnings` are sentences for the caller: what was mapped to something
+    near it, who was passed over.
+    """
+
+    provider: str
+    model: str
+    cost: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRequest(Asked):
+    """A picture to make. `seed` None lets the provider choose. `again`: the picture before this was useless."""
 
     prompt: str
     negative_prompt: str
@@ -58,13 +84,7 @@ class ImageRequest:
     quality: str
     seed: int | None
     output_format: Format
-    script: Script
-    attempt: int
-    order_id: str | None = None
-    placed_with: str = ""
-    placed_key: str = ""
     again: bool = False
-    avoid: frozenset[str] = frozenset()
     reference: Reference | None = None
 
 
@@ -91,20 +111,15 @@ class Desk(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GeneratedImage:
-    """What a provider made: its bytes as they came, not decoded. Cost in US dollars.
+class GeneratedImage(Made):
+    """A picture as a provider sent it: its bytes, not decoded.
 
-    `provider` drew it: in a chain the one that did. `shared`: the same bytes for everybody, stored once. `seed` None:
-    the provider does not tell. `warnings` are sentences for the caller: what was mapped to something near it.
+    `shared`: the same bytes for everybody, stored once. `seed` None: the provider does not tell.
     """
 
     data: bytes
-    provider: str
-    model: str
     seed: int | None
-    cost: float
     shared: bool = False
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

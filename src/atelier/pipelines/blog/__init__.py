@@ -1,0 +1,1 @@
+"""Blog posts: thirteen stages from a topic to a page with sources."""

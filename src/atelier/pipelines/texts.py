@@ -1,0 +1,98 @@
+"""What pipelines ask of those who write: texts, or values of a shape, with their tokens and their price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from atelier.jobs.models import Json
+from atelier.pipelines.ordering import OrderDesk
+from atelier.pipelines.ports import Asked, Made, Terms
+
+Ending = Literal["stop", "length"]
+"""How a text ended: the writer was done, or had no room left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextRequest(Asked):
+    """A text to write.
+
+    `task` says what it is in one word of ours (`outline`, `section`), and `subject` the plain values the prompt was made
+    of: the sandbox writes from them. `shape` is a JSON schema the answer has to have; None: plain text, Markdown.
+    `most_tokens` bounds the answer.
+    """
+
+    task: str
+    instructions: str
+    prompt: str
+    most_tokens: int
+    subject: Json = field(default_factory=dict)
+    shape: Json | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Tokens that were counted: those read and those written, the model's own thoughts included."""
+
+    read: int
+    written: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GeneratedText(Made):
+    """A text as a provider wrote it, with what it took. `value` is the parsed JSON where a shape was asked for.
+
+    `value` None although there was a shape: what came is no JSON; whether it has the shape is not checked here.
+    """
+
+    text: str
+    usage: Usage
+    value: Any = None
+    ending: Ending = "stop"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextOffer:
+    """What a provider writes with. Prices are US dollars for a million tokens. `per_minute` None: as much as you like."""
+
+    models: tuple[str, ...]
+    read_price: float
+    written_price: float
+    per_minute: int | None = None
+
+
+class TextProvider(Protocol):
+    """Writes texts. Errors are ProviderError and its kin; cancelling the call aborts it."""
+
+    name: str
+    terms: Terms
+    offer: TextOffer
+
+    async def generate(self, request: TextRequest, desk: object) -> GeneratedText:
+        """Return what was written, not yet checked. Raises ProviderRefused where it will not write this."""
+
+    async def ping(self) -> None:
+        """Answer if texts could be ordered now, with these credentials; none is. Raises ProviderError."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class TextSource(Protocol):
+    """Somewhere texts come from: a provider, its keys, or several providers in order.
+
+    Raises ProviderError and its kin; ProviderWaits where nothing can be ordered before a moment.
+    """
+
+    name: str
+    terms: Terms
+    offer: TextOffer
+
+    async def generate(self, request: TextRequest, desk: OrderDesk) -> GeneratedText:
+        """Have a text written."""
+
+    async def ping(self) -> None:
+        """Answer if texts could be ordered now; none is. Raises ProviderError."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
