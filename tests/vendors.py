@@ -94,7 +94,9 @@ class Shop:
     async def pause(self, duration: timedelta) -> None:
         self.clock.moment += duration
 
-    def pool(self, *vendors: Vendor, buckets: tuple[str, ...] = (), rpm: int | None = 9) -> KeyPool:
+    def pool(
+        self, *vendors: Vendor, buckets: tuple[str, ...] = (), rpm: int | None = 9
+    ) -> KeyPool[ImageRequest, GeneratedImage, Offer]:
         """Return a pool of the vendors' keys, each in the bucket of its place or in its own."""
         members = []
         for number, vendor in enumerate(vendors):

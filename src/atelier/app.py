@@ -149,6 +149,8 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
             chore.cancel()
         for provider in services.providers.values():
             await provider.close()
+        for writer in services.writers.values():
+            await writer.close()
         await services.queue.close()
         await services.adapters.presence.close()
         await services.adapters.store.close()

@@ -27,7 +27,7 @@ from atelier.errors import (
     ProviderUnavailable,
 )
 from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
-from atelier.providers.pool import Key, fingerprint
+from atelier.providers.pool import ImageKey, Key, fingerprint
 from atelier.providers.rings import Allowance
 from atelier.settings import Settings
 from atelier.wiring import build_adapters
@@ -70,7 +70,7 @@ def plain(colour: tuple[int, int, int]) -> bytes:
 async def served(serve: Serve, data: Path, *painters: Painter, rpm: int = 60, **settings: Any) -> AsyncIterator[Live]:
     """Serve with these painters; those of one name are keys of one pool."""
     adapters = await asyncio.to_thread(build_adapters, Settings(data_dir=data))
-    keys: dict[str, tuple[Key, ...]] = {}
+    keys: dict[str, tuple[ImageKey, ...]] = {}
     for number, painter in enumerate(painters):
         key = Key(
             alias=f"k{number}",

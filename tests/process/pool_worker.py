@@ -18,7 +18,7 @@ from tests.vendors import Desk, Vendor, image_request
 
 from atelier.errors import ProviderRateLimited, ProviderWaits
 from atelier.pipelines.ports import Desk as VendorDesk
-from atelier.pipelines.ports import GeneratedImage, ImageRequest
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer
 from atelier.providers.budgets import Budgets
 from atelier.providers.health import HealthBook, Observed
 from atelier.providers.pool import Key, KeyPool, Member, fingerprint
@@ -57,7 +57,7 @@ class Distant(Vendor):
         return await super().generate(request, desk)
 
 
-async def draw(pool: KeyPool, now: Time, until: datetime) -> None:
+async def draw(pool: KeyPool[ImageRequest, GeneratedImage, Offer], now: Time, until: datetime) -> None:
     """Draw one picture after the other; where the pool says to come back, come back then."""
     while now() < until:
         try:

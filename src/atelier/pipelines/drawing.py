@@ -13,7 +13,7 @@ from atelier.media import Content
 from atelier.pipelines.desk import JobDesk, close_order, ledger_of, write_off
 from atelier.pipelines.ordering import ImageSource
 from atelier.pipelines.pictures import IN_ORDER, Drawn, ImageRun, Order, drawn_of, request_of
-from atelier.pipelines.ports import GeneratedImage, ImageRequest, Spool, Storage
+from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Spool, Storage
 from atelier.pipelines.previews import Previews
 from atelier.pipelines.validation import Validator
 
@@ -127,7 +127,8 @@ def _other_format(request: ImageRequest, content: Content, drawn: Drawn) -> tupl
 
 def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str | None:
     """Return the aspect ratio the picture has to have; None where its provider has not that one, or it is everybody's."""
-    known = desk.call is None or request.aspect_ratio in desk.call.offer.aspect_ratios
+    offer = desk.call.offer if desk.call is not None else None
+    known = not isinstance(offer, Offer) or request.aspect_ratio in offer.aspect_ratios
     return request.aspect_ratio if known and not image.shared else None
 
 

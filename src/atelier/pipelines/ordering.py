@@ -1,4 +1,4 @@
-"""How a picture is ordered: what a call of a provider is surrounded with, so that no order is ever forgotten."""
+"""How something is ordered: what a call of a provider is surrounded with, so that no order is ever forgotten."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest, Offer, Terms
+from atelier.pipelines.ports import (
+    AskedT_contra,
+    Desk,
+    GeneratedImage,
+    ImageRequest,
+    MadeT_co,
+    Offer,
+    Offered,
+    OfferT,
+    Terms,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One call of one provider: with which key (its alias; empty: none), on what terms, and what it can draw."""
+    """One call of one provider: with which key (its alias; empty: none), on what terms, and what it offers."""
 
     provider: str
     key: str
     terms: Terms
-    offer: Offer
+    offer: Offered
 
 
 class OrderDesk(Desk, Protocol):
-    """The desk of those who choose who draws."""
+    """The desk of those who choose who is asked."""
 
     def ordering(self, call: Call) -> AbstractAsyncContextManager[None]:
         """Surround the call. Where it may cost money, that it is made is durable before it begins.
@@ -29,21 +39,25 @@ class OrderDesk(Desk, Protocol):
         """
 
 
-class ImageSource(Protocol):
-    """Somewhere pictures come from: a provider, its keys, or several providers in order.
+class Source(Protocol[AskedT_contra, MadeT_co, OfferT]):
+    """Somewhere things come from: a provider, its keys, or several providers in order.
 
     Raises ProviderError and its kin; ProviderWaits where nothing can be ordered before a moment.
     """
 
     name: str
     terms: Terms
-    offer: Offer
+    offer: OfferT
 
-    async def generate(self, request: ImageRequest, desk: OrderDesk) -> GeneratedImage:
-        """Have a picture made; its bytes as the provider sent them, not yet checked."""
+    async def generate(self, request: AskedT_contra, desk: OrderDesk) -> MadeT_co:
+        """Have something made; as the provider sent it, not yet checked."""
 
     async def ping(self) -> None:
-        """Answer if pictures could be ordered now; none is. Raises ProviderError."""
+        """Answer if something could be ordered now; nothing is. Raises ProviderError."""
 
     async def close(self) -> None:
         """Let go of connections and processes."""
+
+
+ImageSource = Source[ImageRequest, GeneratedImage, Offer]
+"""Somewhere pictures come from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -139,15 +139,28 @@ class Terms:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Offer:
-    """What a provider draws: its models, and what may be asked of them. `per_minute` None: as much as you like."""
+class Offered:
+    """What every provider offers: its models, and how often they may be asked. `per_minute` None: as often as you like."""
 
     models: tuple[str, ...]
+    per_minute: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer(Offered):
+    """What a provider draws: what may be asked of its models."""
+
     styles: tuple[str, ...]
     aspect_ratios: tuple[str, ...]
     qualities: tuple[str, ...]
     formats: tuple[Format, ...]
-    per_minute: int | None = None
+
+
+AskedT = TypeVar("AskedT", bound=Asked)
+AskedT_contra = TypeVar("AskedT_contra", bound=Asked, contravariant=True)
+MadeT = TypeVar("MadeT", bound=Made)
+MadeT_co = TypeVar("MadeT_co", bound=Made, covariant=True)
+OfferT = TypeVar("OfferT", bound=Offered)
 
 
 State = Literal["idle", "ok", "rate_limited", "failing"]
@@ -164,21 +177,25 @@ class Health:
     """The last failure's code."""
 
 
-class ImageProvider(Protocol):
-    """Makes pictures. Errors are ProviderError and its kin; cancelling the call aborts it."""
+class Provider(Protocol[AskedT_contra, MadeT_co, OfferT]):
+    """Makes what is asked. Errors are ProviderError and its kin; cancelling the call aborts it."""
 
     name: str
     terms: Terms
-    offer: Offer
+    offer: OfferT
 
-    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
-        """Return the picture's bytes as the provider sent them, not yet checked."""
+    async def generate(self, request: AskedT_contra, desk: Desk) -> MadeT_co:
+        """Return what was made as the provider sent it, not yet checked. Raises ProviderRefused where it will not make this."""
 
     async def ping(self) -> None:
-        """Answer if pictures could be ordered now, with these credentials; none is. Raises ProviderError."""
+        """Answer if something could be ordered now, with these credentials; nothing is. Raises ProviderError."""
 
     async def close(self) -> None:
         """Let go of connections and processes."""
+
+
+ImageProvider = Provider[ImageRequest, GeneratedImage, Offer]
+"""Makes pictures: their bytes as they came, not decoded."""
 
 
 KeyState = Literal["ok", "resting", "bad", "no_credit"]

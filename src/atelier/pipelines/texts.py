@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from atelier.jobs.models import Json
-from atelier.pipelines.ordering import OrderDesk
-from atelier.pipelines.ports import Asked, Made, Terms
+from atelier.pipelines.ordering import Source
+from atelier.pipelines.ports import Asked, Made, Offered, Provider
 
 Ending = Literal["stop", "length"]
 """How a text ended: the writer was done, or had no room left."""
@@ -52,47 +52,15 @@ class GeneratedText(Made):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TextOffer:
-    """What a provider writes with. Prices are US dollars for a million tokens. `per_minute` None: as much as you like."""
+class TextOffer(Offered):
+    """What a provider writes with. Prices are US dollars for a million tokens."""
 
-    models: tuple[str, ...]
     read_price: float
     written_price: float
-    per_minute: int | None = None
 
 
-class TextProvider(Protocol):
-    """Writes texts. Errors are ProviderError and its kin; cancelling the call aborts it."""
+TextProvider = Provider[TextRequest, GeneratedText, TextOffer]
+"""Writes texts: what was written, not yet checked."""
 
-    name: str
-    terms: Terms
-    offer: TextOffer
-
-    async def generate(self, request: TextRequest, desk: object) -> GeneratedText:
-        """Return what was written, not yet checked. Raises ProviderRefused where it will not write this."""
-
-    async def ping(self) -> None:
-        """Answer if texts could be ordered now, with these credentials; none is. Raises ProviderError."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
-
-
-class TextSource(Protocol):
-    """Somewhere texts come from: a provider, its keys, or several providers in order.
-
-    Raises ProviderError and its kin; ProviderWaits where nothing can be ordered before a moment.
-    """
-
-    name: str
-    terms: Terms
-    offer: TextOffer
-
-    async def generate(self, request: TextRequest, desk: OrderDesk) -> GeneratedText:
-        """Have a text written."""
-
-    async def ping(self) -> None:
-        """Answer if texts could be ordered now; none is. Raises ProviderError."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
+TextSource = Source[TextRequest, GeneratedText, TextOffer]
+"""Somewhere texts come from."""

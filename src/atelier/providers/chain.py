@@ -1,9 +1,10 @@
-"""Several providers in order: the first that works draws."""
+"""Several providers in order: the first that works is the one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Generic
 
 from atelier import logs
 from atelier.errors import (
@@ -18,8 +19,8 @@ from atelier.errors import (
     ProviderWaits,
 )
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ordering import ImageSource, OrderDesk
-from atelier.pipelines.ports import GeneratedImage, ImageRequest
+from atelier.pipelines.ordering import OrderDesk, Source
+from atelier.pipelines.ports import AskedT, MadeT, OfferT
 from atelier.providers.rests import Rest, Rests
 
 PASSED_OVER = (ProviderUnavailable, ProviderRateLimited, ProviderNoCredit, ProviderBadKey)
@@ -27,22 +28,28 @@ DEAD = (ProviderUnavailable, MaybeCharged)
 """What a provider that does not answer fails with; anything else is an answer."""
 
 
-class FirstThatWorks:
-    """`pipelines.ordering.ImageSource` that tries providers in order, and leaves those alone that do not answer.
+class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
+    """`pipelines.ordering.Source` that tries providers in order, and leaves those alone that do not answer.
 
     It goes on where nothing was paid: to the next behind one that is down, has no room, no credit or no valid key.
     A refusal ends it unless it is made with `after_refusal`; so does an order that may have been charged.
     """
 
     def __init__(
-        self, name: str, sources: Sequence[ImageSource], *, rests: Rests, now: Clock, after_refusal: bool = False
+        self,
+        name: str,
+        sources: Sequence[Source[AskedT, MadeT, OfferT]],
+        *,
+        rests: Rests,
+        now: Clock,
+        after_refusal: bool = False,
     ) -> None:
         self.name, self.terms, self.offer = name, sources[0].terms, sources[0].offer
         self._sources, self._rests, self._now = sources, rests, now
         self._goes_on = (*PASSED_OVER, ProviderRefused) if after_refusal else PASSED_OVER
 
-    async def generate(self, request: ImageRequest, desk: OrderDesk) -> GeneratedImage:
-        """Have the first draw that can; who was passed over and why is among the warnings."""
+    async def generate(self, request: AskedT, desk: OrderDesk) -> MadeT:
+        """Have the first make it that can; who was passed over and why is among the warnings."""
         if request.order_id is not None:
             return await self._holder(request.placed_with).generate(request, desk)
         failures: list[tuple[str, ProviderError]] = []
@@ -50,11 +57,11 @@ class FirstThatWorks:
             if source.name in request.avoid:
                 continue
             try:
-                image = await self._ask(source, request, desk)
+                made = await self._ask(source, request, desk)
             except self._goes_on as error:
                 failures.append((source.name, error))
             else:
-                return replace(image, warnings=(*(_passed_over(*each) for each in failures), *image.warnings))
+                return replace(made, warnings=(*(_passed_over(*each) for each in failures), *made.warnings))
         raise self._verdict([error for _, error in failures])
 
     async def ping(self) -> None:
@@ -67,16 +74,16 @@ class FirstThatWorks:
         for source in self._sources:
             await source.close()
 
-    def _holder(self, name: str) -> ImageSource:
+    def _holder(self, name: str) -> Source[AskedT, MadeT, OfferT]:
         return next((source for source in self._sources if source.name == name), self._sources[0])
 
-    async def _ask(self, source: ImageSource, request: ImageRequest, desk: OrderDesk) -> GeneratedImage:
-        """Let one draw, unless it rests; what became of it is remembered."""
+    async def _ask(self, source: Source[AskedT, MadeT, OfferT], request: AskedT, desk: OrderDesk) -> MadeT:
+        """Let one try, unless it rests; what became of it is remembered."""
         name = f"provider-{source.name}"
         known = await self._rests.all()
         await self._try_again(source, name, known)
         try:
-            image = await source.generate(request, desk)
+            made = await source.generate(request, desk)
         except ProviderWaits:
             raise
         except DEAD as error:
@@ -86,9 +93,9 @@ class FirstThatWorks:
             await self._forget(name, known)
             raise
         await self._forget(name, known)
-        return image
+        return made
 
-    async def _try_again(self, source: ImageSource, name: str, known: Mapping[str, Rest]) -> None:
+    async def _try_again(self, source: Source[AskedT, MadeT, OfferT], name: str, known: Mapping[str, Rest]) -> None:
         """Raise ProviderUnavailable while it rests; behind that, one caller tries whether it is back."""
         rest, now = known.get(name), self._now()
         if rest is None or rest.state == "ok":
@@ -108,7 +115,7 @@ class FirstThatWorks:
     def _verdict(self, failures: Sequence[ProviderError]) -> ProviderError:
         """Return what having failed with all of them means: to come back when the first has room, else to try again if that can help."""
         if not failures:
-            return ProviderNotConfigured("There is no other provider to draw this.")
+            return ProviderNotConfigured("There is no other provider for this.")
         waits = [error for error in failures if isinstance(error, ProviderWaits)]
         if waits:
             return min(waits, key=lambda error: error.until)

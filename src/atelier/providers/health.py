@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Generic
 
 from atelier.errors import AtelierError, ProviderError, ProviderRateLimited, ProviderRefused, StoreUnavailable
 from atelier.jobs.models import Json
 from atelier.jobs.ports import Clock, Documents
 from atelier.pipelines.ordering import Call, OrderDesk
-from atelier.pipelines.ports import GeneratedImage, Health, ImageProvider, ImageRequest, State
+from atelier.pipelines.ports import AskedT, Health, MadeT, OfferT, Provider, State
 
 KIND = "health"
 TOLD_EVERY = timedelta(seconds=30)
@@ -20,14 +21,14 @@ TOLD_EVERY = timedelta(seconds=30)
 class HealthBook:
     """How each provider's calls went. The newest of what this process saw and what others wrote down."""
 
-    def __init__(self, documents: Documents, now: Clock) -> None:
-        self._documents, self._now = documents, now
+    def __init__(self, documents: Documents, now: Clock, *, kind: str = KIND) -> None:
+        self._documents, self._now, self._kind = documents, now, kind
         self._seen: dict[str, Health] = {}
         self._told: dict[str, tuple[State, datetime]] = {}
 
     async def of(self, provider: str) -> Health:
         """Return how a provider has been. Raises StoreUnavailable."""
-        document = await self._documents.document(KIND, provider)
+        document = await self._documents.document(self._kind, provider)
         told = _health_of(document.body) if document is not None else Health()
         return _newest(self._seen.get(provider, Health()), told)
 
@@ -48,25 +49,25 @@ class HealthBook:
         if told is not None and told[0] == health.state and self._now() - told[1] < TOLD_EVERY:
             return
         with contextlib.suppress(StoreUnavailable):
-            document = await self._documents.document(KIND, provider)
+            document = await self._documents.document(self._kind, provider)
             rev, before = (document.rev, _health_of(document.body)) if document is not None else (0, Health())
-            await self._documents.put(KIND, provider, _body(_newest(health, before)), if_rev=rev)
+            await self._documents.put(self._kind, provider, _body(_newest(health, before)), if_rev=rev)
             self._told[provider] = (health.state, self._now())
 
 
-class Observed:
-    """`pipelines.ordering.ImageSource` that is one provider with at most one key: its calls are announced and remembered."""
+class Observed(Generic[AskedT, MadeT, OfferT]):
+    """`pipelines.ordering.Source` that is one provider with at most one key: its calls are announced and remembered."""
 
-    def __init__(self, provider: ImageProvider, book: HealthBook, *, key: str = "") -> None:
+    def __init__(self, provider: Provider[AskedT, MadeT, OfferT], book: HealthBook, *, key: str = "") -> None:
         self.name, self.terms, self.offer = provider.name, provider.terms, provider.offer
         self._provider, self._book, self._key = provider, book, key
 
-    async def generate(self, request: ImageRequest, desk: OrderDesk) -> GeneratedImage:
-        """Let the provider draw. One that refuses a request is well; a call that was cancelled says nothing."""
+    async def generate(self, request: AskedT, desk: OrderDesk) -> MadeT:
+        """Let the provider work. One that refuses a request is well; a call that was cancelled says nothing."""
         call = Call(provider=self.name, key=self._key, terms=self.terms, offer=self.offer)
         try:
             async with desk.ordering(call):
-                image = await self._provider.generate(request, desk)
+                made = await self._provider.generate(request, desk)
         except ProviderRefused:
             await self._book.succeeded(self.name)
             raise
@@ -76,7 +77,7 @@ class Observed:
                 await self._book.failed(self.name, "rate_limited" if limited else "failing", error.code)
             raise
         await self._book.succeeded(self.name)
-        return image
+        return made
 
     async def ping(self) -> None:
         """Ask the provider. This is no call of its own kind: its health stays what it was."""

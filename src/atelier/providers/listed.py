@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from atelier.pipelines.ordering import ImageSource
-from atelier.pipelines.ports import Health, KeyReport
+from typing import Generic
+
+from atelier.pipelines.ordering import Source
+from atelier.pipelines.ports import AskedT, Health, KeyReport, MadeT, OfferT
 from atelier.providers.health import HealthBook
 from atelier.providers.pool import KeyPool
 
 
-class Listed:
+class Listed(Generic[AskedT, MadeT, OfferT]):
     """`pipelines.ports.ListedProvider`: what a source offers, how its calls went, and how its keys are."""
 
-    def __init__(self, source: ImageSource, book: HealthBook, pool: KeyPool | None) -> None:
+    def __init__(
+        self, source: Source[AskedT, MadeT, OfferT], book: HealthBook, pool: KeyPool[AskedT, MadeT, OfferT] | None
+    ) -> None:
         self.name, self.terms, self.offer = source.name, source.terms, source.offer
         self._source, self._book, self._pool = source, book, pool
 
@@ -24,7 +28,7 @@ class Listed:
         return await self._pool.keys() if self._pool is not None else ()
 
     async def ping(self) -> None:
-        """Answer if pictures could be ordered now. Raises ProviderError."""
+        """Answer if something could be ordered now. Raises ProviderError."""
         await self._source.ping()
 
     async def close(self) -> None:

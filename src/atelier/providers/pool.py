@@ -1,4 +1,4 @@
-"""Several keys of one provider as one: who has room draws, who is used up rests."""
+"""Several keys of one provider as one: who has room is used, who is used up rests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Generic
 
 from atelier import logs
 from atelier.errors import ProviderBadKey, ProviderError, ProviderNoCredit, ProviderRateLimited, ProviderWaits
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ordering import ImageSource, OrderDesk
-from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, KeyReport
+from atelier.pipelines.ordering import OrderDesk, Source
+from atelier.pipelines.ports import AskedT, GeneratedImage, ImageRequest, KeyReport, MadeT, Offer, OfferT, Provider
+from atelier.pipelines.texts import GeneratedText, TextOffer, TextRequest
 from atelier.providers.budgets import Budgets, Pause, Slot, sleep
 from atelier.providers.rests import Rest, Rests
 from atelier.providers.rings import Allowance
@@ -27,7 +29,7 @@ RATE_REST, CREDIT_REST = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Key:
+class Key(Generic[AskedT, MadeT, OfferT]):
     """A configured key, and the provider made with it; its text is not here.
 
     It is shown as `alias` and known by `fingerprint`. `quota` is what it shares with other keys of one `bucket`; `allowance`
@@ -39,15 +41,15 @@ class Key:
     bucket: str | None
     quota: str
     allowance: Allowance | None
-    provider: ImageProvider
+    provider: Provider[AskedT, MadeT, OfferT]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
-    """A key of a pool, and what draws with it."""
+class Member(Generic[AskedT, MadeT, OfferT]):
+    """A key of a pool, and what works with it."""
 
-    key: Key
-    source: ImageSource
+    key: Key[AskedT, MadeT, OfferT]
+    source: Source[AskedT, MadeT, OfferT]
 
     @property
     def own(self) -> str:
@@ -60,29 +62,40 @@ class Member:
         return f"quota-{self.key.quota}"
 
 
+AnyMember = Member[Any, Any, Any]
+ImageKey = Key[ImageRequest, GeneratedImage, Offer]
+TextKey = Key[TextRequest, GeneratedText, TextOffer]
+
+
 def fingerprint(key: str) -> str:
     """Return what a key is known by where it must not be shown."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-class KeyPool:
-    """`pipelines.ordering.ImageSource` that is one provider with several keys."""
+class KeyPool(Generic[AskedT, MadeT, OfferT]):
+    """`pipelines.ordering.Source` that is one provider with several keys."""
 
     def __init__(
-        self, *, members: Sequence[Member], budgets: Budgets, rests: Rests, now: Clock, pause: Pause = sleep
+        self,
+        *,
+        members: Sequence[Member[AskedT, MadeT, OfferT]],
+        budgets: Budgets,
+        rests: Rests,
+        now: Clock,
+        pause: Pause = sleep,
     ) -> None:
         first = members[0].source
         self.name, self.terms, self.offer = first.name, first.terms, first.offer
         self._members, self._budgets, self._rests, self._now, self._pause = members, budgets, rests, now, pause
 
-    async def generate(self, request: ImageRequest, desk: OrderDesk) -> GeneratedImage:
-        """Draw with the first key that may start; one that cannot rests, and where nothing was paid the next is tried at once.
+    async def generate(self, request: AskedT, desk: OrderDesk) -> MadeT:
+        """Ask with the first key that may start; one that cannot rests, and where nothing was paid the next is tried at once.
 
         Raises ProviderWaits where the wait is more than a moment; then nothing was ordered.
         """
         if request.order_id is not None:
             return await self._holder(request.placed_key).source.generate(request, desk)
-        tried: list[Member] = []
+        tried: list[Member[AskedT, MadeT, OfferT]] = []
         failure: ProviderError | None = None
         while True:
             member = await self._next(tried, failure)
@@ -108,10 +121,12 @@ class KeyPool:
         rests = await self._rests.all()
         return tuple(self._report(member, rests) for member in self._members)
 
-    def _holder(self, alias: str) -> Member:
+    def _holder(self, alias: str) -> Member[AskedT, MadeT, OfferT]:
         return next((member for member in self._members if member.key.alias == alias), self._members[0])
 
-    async def _next(self, tried: Sequence[Member], failure: ProviderError | None) -> Member:
+    async def _next(
+        self, tried: Sequence[Member[AskedT, MadeT, OfferT]], failure: ProviderError | None
+    ) -> Member[AskedT, MadeT, OfferT]:
         """Return who may start now, after waiting a moment for its slot."""
         slot: Slot | None = None
         while True:
@@ -129,11 +144,13 @@ class KeyPool:
             if self._now() <= slot.at + LATE:
                 return next(member for member in awake if member.key.quota == slot.bucket)
 
-    def _awake(self, rests: Mapping[str, Rest], tried: Sequence[Member]) -> list[Member]:
+    def _awake(
+        self, rests: Mapping[str, Rest], tried: Sequence[Member[AskedT, MadeT, OfferT]]
+    ) -> list[Member[AskedT, MadeT, OfferT]]:
         now = self._now()
         return [member for member in self._members if member not in tried and _rest(member, rests).over(now)]
 
-    async def _let_rest(self, member: Member, error: ProviderError) -> None:
+    async def _let_rest(self, member: AnyMember, error: ProviderError) -> None:
         logs.warning("key_rests", provider=self.name, key=member.key.alias, code=error.code)
         now, why = self._now(), error.message
         match error:
@@ -157,7 +174,7 @@ class KeyPool:
         waits.__cause__ = ProviderNoCredit(f"The account of {self.name} has no credit left.") if empty else failure
         return waits
 
-    def _report(self, member: Member, rests: Mapping[str, Rest]) -> KeyReport:
+    def _report(self, member: AnyMember, rests: Mapping[str, Rest]) -> KeyReport:
         rest, alias, bucket = _rest(member, rests), member.key.alias, member.key.bucket
         if rest.over(self._now()):
             return KeyReport(alias=alias, bucket=bucket, state="ok", until=None, why=None)
@@ -167,7 +184,7 @@ class KeyPool:
 AWAKE = Rest(state="ok", until=None, why="")
 
 
-def _rest(member: Member, rests: Mapping[str, Rest]) -> Rest:
+def _rest(member: AnyMember, rests: Mapping[str, Rest]) -> Rest:
     """Return what keeps a key from being used for longest: its own state, or its quota's."""
     own, quota = rests.get(member.own, AWAKE), rests.get(member.quota, AWAKE)
     if own.state == "ok" or (own.until is not None and quota.until is not None and quota.until > own.until):
@@ -175,7 +192,7 @@ def _rest(member: Member, rests: Mapping[str, Rest]) -> Rest:
     return own
 
 
-def _allowances(members: Sequence[Member]) -> list[Allowance]:
+def _allowances(members: Sequence[AnyMember]) -> list[Allowance]:
     found = (member.key.allowance for member in members)
     return list({each.bucket: each for each in found if each is not None}.values())
 

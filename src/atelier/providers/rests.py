@@ -38,21 +38,21 @@ class Rest:
 class Rests:
     """The register of what rests, in the store. Two who note at the same time agree in substance: the later note stands."""
 
-    def __init__(self, documents: Documents, now: Clock) -> None:
-        self._documents, self._now = documents, now
+    def __init__(self, documents: Documents, now: Clock, *, kind: str = KIND) -> None:
+        self._documents, self._now, self._kind = documents, now, kind
 
     async def all(self) -> Mapping[str, Rest]:
         """Return everything that rests or did."""
-        return {found.name: _rest_of(found) for found in await self._documents.documents(KIND, limit=PAGE)}
+        return {found.name: _rest_of(found) for found in await self._documents.documents(self._kind, limit=PAGE)}
 
     async def rest(self, name: str, *, state: KeyState, until: datetime | None, why: str) -> None:
         """Let something rest."""
-        found = await self._documents.document(KIND, name)
+        found = await self._documents.document(self._kind, name)
         await self._put(name, Rest(state=state, until=until, why=why), found.rev if found is not None else 0)
 
     async def failed(self, name: str, why: str) -> None:
         """Count a failure; after the third in a row it rests for a minute, with each further one for twice as long."""
-        found = await self._documents.document(KIND, name)
+        found = await self._documents.document(self._kind, name)
         failures = (_rest_of(found).failures if found is not None else 0) + 1
         rests = failures >= FAILURES
         until = self._now() + min(FIRST_REST * 2 ** max(failures - FAILURES, 0), LONGEST_REST) if rests else None
@@ -66,12 +66,12 @@ class Rests:
 
     async def works(self, name: str) -> None:
         """Forget that it failed."""
-        await self._documents.drop(KIND, name)
+        await self._documents.drop(self._kind, name)
 
     async def _put(self, name: str, rest: Rest, rev: int) -> bool:
         until = rest.until.isoformat() if rest.until is not None else None
         body: Json = {"state": rest.state, "until": until, "why": rest.why, "failures": rest.failures}
-        return await self._documents.put(KIND, name, body, if_rev=rev) is not None
+        return await self._documents.put(self._kind, name, body, if_rev=rev) is not None
 
 
 def _rest_of(document: Document) -> Rest:

@@ -10,7 +10,8 @@ from atelier.errors import StartRefused
 from atelier.jobs.ports import Store
 from atelier.pipelines.pictures import KIND
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
-from atelier.providers.pool import Key
+from atelier.pipelines.texts import TextProvider
+from atelier.providers.pool import ImageKey, TextKey
 from atelier.queues.presence import DiskPresence, DistantPresence
 from atelier.settings import Settings
 from atelier.storage.cloudinary.account import Account
@@ -32,8 +33,11 @@ class Adapters:
     spool: Spool
     pictures: DiskStorage
     image_providers: Mapping[str, ImageProvider]
-    image_keys: Mapping[str, tuple[Key, ...]] = field(default_factory=dict)
+    image_keys: Mapping[str, tuple[ImageKey, ...]] = field(default_factory=dict)
     """The keys of those that have several, or a budget."""
+
+    text_providers: Mapping[str, TextProvider] = field(default_factory=dict)
+    text_keys: Mapping[str, tuple[TextKey, ...]] = field(default_factory=dict)
 
     secret: bytes
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from atelier.errors import StartRefused
 from atelier.jobs.ports import Clock
 from atelier.pipelines.ports import ImageProvider
-from atelier.providers.pool import Key, fingerprint
+from atelier.providers.pool import ImageKey, Key, fingerprint
 from atelier.providers.rings import Allowance
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import PREFIX, Settings
@@ -24,7 +24,7 @@ WINDOWS = {"stability_ai": (150, timedelta(seconds=10))}
 MINUTE = timedelta(minutes=1)
 
 
-def image_keys(settings: Settings, now: Clock) -> dict[str, tuple[Key, ...]]:
+def image_keys(settings: Settings, now: Clock) -> dict[str, tuple[ImageKey, ...]]:
     """Make the configured vendors with each of their keys. Raises StartRefused with a sentence for what is wrong."""
     _check(settings)
     for name in settings.image_providers:
@@ -38,7 +38,7 @@ def pool_of(name: str, settings: Settings) -> PoolSettings | None:
     return own.get(DEFAULT) or next(iter(own.values()), None)
 
 
-def _keys(name: str, settings: Settings, now: Clock) -> tuple[Key, ...]:
+def _keys(name: str, settings: Settings, now: Clock) -> tuple[ImageKey, ...]:
     pool = pool_of(name, settings)
     if pool is None:
         only = key_of(name, settings)
@@ -46,13 +46,13 @@ def _keys(name: str, settings: Settings, now: Clock) -> tuple[Key, ...]:
     return tuple(_pooled(name, settings, now, pool, key) for key in pool.keys)
 
 
-def _pooled(name: str, settings: Settings, now: Clock, pool: PoolSettings, key: PoolKey) -> Key:
+def _pooled(name: str, settings: Settings, now: Clock, pool: PoolSettings, key: PoolKey) -> ImageKey:
     text = key.key.get_secret_value()
     provider = VENDORS[name](settings, text, now)
     return _key(name, provider, alias=key.alias, key=text, bucket=key.bucket, rpm=pool.rpm)
 
 
-def _key(name: str, provider: ImageProvider, *, alias: str, key: str, bucket: str | None, rpm: int | None) -> Key:
+def _key(name: str, provider: ImageProvider, *, alias: str, key: str, bucket: str | None, rpm: int | None) -> ImageKey:
     known_as = fingerprint(key)
     starts, per = WINDOWS.get(name, (provider.offer.per_minute, MINUTE)) if rpm is None else (rpm, MINUTE)
     quota = f"{name}-{bucket or known_as}"

@@ -15,11 +15,10 @@ from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Limits, Policy
 from atelier.pipelines.image import ImagePipeline
 from atelier.pipelines.pictures import KIND
-from atelier.providers.listed import Listed
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.settings import Settings
 from atelier.wiring.adapters import Adapters, days, utc_now
-from atelier.wiring.team import build_team
+from atelier.wiring.team import Painter, Writer, build_team
 
 WINDOW = 4
 """How many members of a group are handed over for each slot: enough that none is ever idle."""
@@ -52,7 +51,8 @@ class Services:
     """Everything the app runs on."""
 
     adapters: Adapters
-    providers: Mapping[str, Listed]
+    providers: Mapping[str, Painter]
+    writers: Mapping[str, Writer]
     queue: Carrier
     deliveries: Deliveries | None
     engine: JobEngine
@@ -91,6 +91,7 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
     return Services(
         adapters=adapters,
         providers=team.listed,
+        writers=team.writers,
         queue=queue,
         deliveries=build_deliveries(settings),
         engine=engine,
