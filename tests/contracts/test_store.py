@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -119,6 +120,7 @@ async def test_touch_renews_and_shows_the_step(store: Store, clock: Clock) -> No
     await create(store, clock)
     await store.write("job-1", always(claimed(clock), StageStarted(stage="generating", progress=15, message="Go")))
     step = Step(stage="generating", step=3, total=8, progress=40, message="step 3/8", at=clock(), preview="/p.jpg")
+    step = replace(step, part="sketch", part_step=3, part_total=5)
     until = clock() + timedelta(minutes=1)
     job = await store.touch(Touch(job_id="job-1", fence=1, lease_until=until, step=step))
     assert job is not None

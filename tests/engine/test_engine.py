@@ -244,6 +244,27 @@ async def test_steps_are_written_once_a_second(house: House, monkeypatch: pytest
     assert shown[1] > 20, "the latest wins"
 
 
+async def test_the_next_part_is_shown_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[int, str, int, int]] = []
+    touched = house.store.touch
+
+    async def noted(touch: Touch) -> Job | None:
+        assert touch.step is not None
+        shown.append((touch.step.step, touch.step.part, touch.step.part_step, touch.step.part_total))
+        return await touched(touch)
+
+    async def steps(run: Run[Nothing, Count]) -> None:
+        for number in range(1, 11):
+            part = ("sketch", number, 8) if number <= 8 else ("finish", number - 8, 2)
+            run.step(number, 10, span=(10, 50), message="step", preview=None, part=part)
+            await asyncio.sleep(0.02)
+
+    monkeypatch.setattr(house.store, "touch", noted)
+    house.pipeline.acts["first"] = steps
+    await house.deliver((await house.submit()).id)
+    assert shown == [(1, "sketch", 1, 8), (9, "finish", 1, 2)]
+
+
 async def collect(house: House, job_id: str, after: int = 0) -> list[Update]:
     return [update async for update in house.engine.follow(job_id, after=after)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,3 +121,12 @@ async def test_noop_starts_no_process(sandbox: Sandbox) -> None:
     assert image.shared
     assert media.inspect(image.data).facts.width > 0
     assert sandbox._easel._process is None
+
+
+async def test_a_refined_picture_s_last_fifth_is_the_refiner_s(sandbox: Sandbox) -> None:
+    steps: list[StepReport] = []
+    image = await sandbox.generate(replace(request(), refine=True), Noted(steps.append))
+    turns = [(step.step, step.part, step.part_step, step.part_total) for step in steps]
+    base = [(number, "base_model", number, 6) for number in range(1, 7)]
+    assert turns == [*base, (7, "refiner_model", 1, 2), (8, "refiner_model", 2, 2)]
+    assert image.warnings == ()

@@ -65,7 +65,8 @@ class ProviderQueue:
 class Step:
     """Progress within a stage: latest wins, never logged. `preview` is a storage location.
 
-    `queue`: nothing is made yet, the order waits at the provider.
+    `queue`: nothing is made yet, the order waits at the provider. `part`: who is at work, where several take turns, with
+    the step's number of how many of its own; empty where nobody does.
     """
 
     stage: str
@@ -76,6 +77,9 @@ class Step:
     at: datetime
     preview: str | None = None
     queue: ProviderQueue | None = None
+    part: str = ""
+    part_step: int = 0
+    part_total: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

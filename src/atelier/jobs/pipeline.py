@@ -174,8 +174,20 @@ class Run(Generic[Params, State]):
         step = Step(stage=self._stage, step=0, total=0, progress=progress, message=message, at=self.now, queue=queue)
         self._steps.put(step)
 
-    def step(self, step: int, total: int, *, span: tuple[float, float], message: str, preview: str | None) -> None:
-        """Report a step of the present stage, which moves the bar from span[0] to span[1] percent. Never waits."""
+    def step(
+        self,
+        step: int,
+        total: int,
+        *,
+        span: tuple[float, float],
+        message: str,
+        preview: str | None,
+        part: tuple[str, int, int] = ("", 0, 0),
+    ) -> None:
+        """Report a step of the present stage, which moves the bar from span[0] to span[1] percent. Never waits.
+
+        `part`: who of several is at work, and the step's number of how many of its own.
+        """
         low, high = span
         progress = low + (high - low) * step / max(total, 1)
         self._steps.put(
@@ -187,6 +199,9 @@ class Run(Generic[Params, State]):
                 message=message,
                 at=self.now,
                 preview=preview,
+                part=part[0],
+                part_step=part[1],
+                part_total=part[2],
             )
         )
 

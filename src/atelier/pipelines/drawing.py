@@ -64,7 +64,8 @@ class Drawing:
             else:
                 desk.judged(None)
                 break
-        drawn = drawn.model_copy(update={"warnings": (*drawn.warnings, *_other_format(request, content, drawn))})
+        told = (*drawn.warnings, *_other_format(request, content, drawn), *_not_refined(request, drawn, desk))
+        drawn = drawn.model_copy(update={"warnings": told})
         if not drawn.shared:
             await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
         await _settle_up(run, order.number, drawn)
@@ -123,6 +124,13 @@ def _other_format(request: ImageRequest, content: Content, drawn: Drawn) -> tupl
     if drawn.shared or came == request.output_format:
         return ()
     return (f"{drawn.provider} sent {came}, not {request.output_format}.",)
+
+
+def _not_refined(request: ImageRequest, drawn: Drawn, desk: JobDesk) -> tuple[str, ...]:
+    """Say where a second model was asked for and there is none."""
+    if not request.refine or desk.call is None or desk.call.offer.refines:
+        return ()
+    return (f"{drawn.provider} has no second model to refine pictures with; this one was not refined.",)
 
 
 def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str | None:

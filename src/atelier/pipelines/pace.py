@@ -17,6 +17,7 @@ def pace(params: ImageParams) -> str:
     """Return which pictures take as long as this one."""
     scenario = params.script.scenario
     marks = ([scenario] if scenario != "ok" else []) + (["draft_first"] if params.draft_first else [])
+    marks += ["refine"] if params.refine else []
     return "/".join([KIND, params.provider, params.quality, *marks])
 
 

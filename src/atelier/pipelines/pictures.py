@@ -41,6 +41,8 @@ class ImageParams(BaseModel):
     seed: int | None = None
     draft_first: bool = False
     """Show a draft of the same seed while the picture is made."""
+    refine: bool = False
+    """Let a second model finish what the first one began, where the provider has one."""
     script: Script = Script()
 
 
@@ -186,6 +188,7 @@ def request_of(run: ImageRun, order: Order) -> ImageRequest:
         quality=order.quality,
         seed=order.seed,
         output_format=params.output_format,
+        refine=params.refine,
         script=params.script,
         attempt=run.job.attempt,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol, TypeVar
 
@@ -75,7 +75,10 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRequest(Asked):
-    """A picture to make. `seed` None lets the provider choose. `again`: the picture before this was useless."""
+    """A picture to make. `seed` None lets the provider choose. `again`: the picture before this was useless.
+
+    `refine`: a second model shall finish it, where the provider has one (its offer says).
+    """
 
     prompt: str
     negative_prompt: str
@@ -85,16 +88,27 @@ class ImageRequest(Asked):
     seed: int | None
     output_format: Format
     again: bool = False
+    refine: bool = False
     reference: Reference | None = None
+
+
+BASE_MODEL, REFINER_MODEL = "base_model", "refiner_model"
+"""Who takes turns at a picture that is refined."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepReport:
-    """A provider's step: its number of how many, and a small JPEG of the picture so far where there is one."""
+    """A provider's step: its number of how many, and a small JPEG of the picture so far where there is one.
+
+    Where models take turns at a picture, `part` names the one at work, with the step's number of how many of its own.
+    """
 
     step: int
     total: int
     preview: bytes | None
+    part: str = ""
+    part_step: int = 0
+    part_total: int = 0
 
 
 class Desk(Protocol):
@@ -148,12 +162,17 @@ class Offered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer(Offered):
-    """What a provider draws: what may be asked of its models."""
+    """What a provider draws: what may be asked of its models.
+
+    `steps`: in how many it draws, by quality, where it tells of each. `refines`: it has a second model that finishes pictures.
+    """
 
     styles: tuple[str, ...]
     aspect_ratios: tuple[str, ...]
     qualities: tuple[str, ...]
     formats: tuple[Format, ...]
+    steps: Mapping[str, int] = field(default_factory=dict)
+    refines: bool = False
 
 
 AskedT = TypeVar("AskedT", bound=Asked)

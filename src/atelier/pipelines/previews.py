@@ -40,4 +40,5 @@ class Previews:
 
     def _tell(self, step: StepReport) -> None:
         message = f"Generating the picture: step {step.step}/{step.total}"
-        self._run.step(step.step, step.total, span=self._span, message=message, preview=self._location)
+        part = (step.part, step.part_step, step.part_total)
+        self._run.step(step.step, step.total, span=self._span, message=message, preview=self._location, part=part)

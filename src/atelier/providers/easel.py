@@ -1,16 +1,13 @@
 """The sandbox's drawing process: `python -m atelier.providers.easel`, orders in, steps and pictures out.
 
-Both directions are frames: four bytes of length, that many bytes of JSON, and behind an answer whose JSON names a
-`size`, so many raw bytes. Orders are drawn in turns, a step each, so that several advance together. The process
-ends when its input does.
+Both directions are frames. Orders are drawn in turns, a step each, so that several advance together. The process ends
+when its input does.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-import struct
 import sys
 import threading
 import time
@@ -20,9 +17,9 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from atelier import media
+from atelier.providers.frames import receive, send
 from atelier.providers.painting import Commission, paint, steps_of
 
-LENGTH = struct.Struct(">I")
 PREVIEW_SIDE = 320
 
 
@@ -58,22 +55,6 @@ class Order:
         small = canvas.copy()
         small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return media.encode(small, "jpeg", quality=70)
-
-
-def send(out: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
-    """Write one frame."""
-    text = json.dumps({**head, "size": len(body)}).encode()
-    out.write(LENGTH.pack(len(text)) + text + body)
-    out.flush()
-
-
-def receive(source: BinaryIO) -> dict[str, Any] | None:
-    """Read one order; None at the end of input."""
-    prefix = source.read(LENGTH.size)
-    if len(prefix) < LENGTH.size:
-        return None
-    order: dict[str, Any] = json.loads(source.read(LENGTH.unpack(prefix)[0]))
-    return order
 
 
 def main() -> None:

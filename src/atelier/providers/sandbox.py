@@ -8,16 +8,24 @@ import contextlib
 import contextvars
 import hashlib
 import itertools
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from atelier import logs
 from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
-from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest, Offer, StepReport, Terms
-from atelier.providers.easel import LENGTH
+from atelier.pipelines.ports import (
+    BASE_MODEL,
+    REFINER_MODEL,
+    Desk,
+    GeneratedImage,
+    ImageRequest,
+    Offer,
+    StepReport,
+    Terms,
+)
+from atelier.providers.frames import packed, received
 from atelier.providers.palette import ASPECT_RATIOS, STEPS, STYLES
 
 MODEL = "sandbox-painter-1"
@@ -26,6 +34,9 @@ SILENCE_SECONDS = 20.0
 
 PREVIEW_SECONDS = 0.8
 """Previews come this far apart; steps are written once a second anyway."""
+
+REFINED = 0.2
+"""The share of a refined picture's steps that are its refiner's."""
 
 Report = Callable[[StepReport], None]
 """Takes steps as they happen; returns at once."""
@@ -52,6 +63,8 @@ class Sandbox:
         aspect_ratios=ASPECT_RATIOS,
         qualities=tuple(STEPS),
         formats=("png", "jpeg", "webp"),
+        steps=STEPS,
+        refines=True,
     )
 
     def __init__(self) -> None:
@@ -81,7 +94,8 @@ class Sandbox:
 
     async def _draw(self, request: ImageRequest, report: Report, *, preview_seconds: float) -> GeneratedImage:
         seed = request.seed if request.seed is not None else _seed_of(request)
-        data = await self._easel.draw({**_order(request, seed), "preview_seconds": preview_seconds}, report)
+        told = _in_turns(report) if request.refine else report
+        data = await self._easel.draw({**_order(request, seed), "preview_seconds": preview_seconds}, told)
         return _made(data, seed)
 
     async def _draw_slowly(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
@@ -92,6 +106,19 @@ class Sandbox:
             desk.step(step)
             await asyncio.sleep(request.script.seconds / len(steps))
         return image
+
+
+def _in_turns(report: Report) -> Report:
+    """Tell the steps as those of two models: the last fifth is the refiner's."""
+
+    def told(step: StepReport) -> None:
+        base = step.total - max(round(step.total * REFINED), 1)
+        if step.step <= base:
+            report(replace(step, part=BASE_MODEL, part_step=step.step, part_total=base))
+        else:
+            report(replace(step, part=REFINER_MODEL, part_step=step.step - base, part_total=step.total - base))
+
+    return told
 
 
 def _made(data: bytes, seed: int, *, shared: bool = False) -> GeneratedImage:
@@ -207,17 +234,15 @@ class Easel:
             return self._process
 
     def _send(self, process: asyncio.subprocess.Process, message: dict[str, Any]) -> None:
-        text = json.dumps(message).encode()
         if process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(LENGTH.pack(len(text)) + text)
+            process.stdin.write(packed(message))
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         """Hand out what the process sends; when it dies, whoever waits is told and the next order starts another."""
         assert process.stdout is not None, "the process was started with a pipe"  # noqa: S101 - narrows the type
         with contextlib.suppress(asyncio.IncompleteReadError):
             while True:
-                head = json.loads(await _exactly(process.stdout, LENGTH.unpack(await _exactly(process.stdout, 4))[0]))
-                self._hand_out(head, await _exactly(process.stdout, head["size"]))
+                self._hand_out(*await received(process.stdout))
         await process.wait()
         if self._process is process:
             logs.warning("easel_died", returncode=process.returncode)
@@ -235,7 +260,3 @@ class Easel:
             pending.picture.set_result(body)
         else:
             pending.report(StepReport(step=head["step"], total=head["total"], preview=body or None))
-
-
-async def _exactly(source: asyncio.StreamReader, size: int) -> bytes:
-    return await source.readexactly(size)
