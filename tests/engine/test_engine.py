@@ -27,6 +27,7 @@ from atelier.jobs.events import CancelRequested, Failed, Retried
 from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Decide, Decision, Delivery, Ready, Touch
+from atelier.jobs.progress import Milestone
 from atelier.jobs.verdicts import backoff, fault_of, interrupted
 
 
@@ -192,7 +193,7 @@ async def test_once_keeps_what_was_made(house: House) -> None:
                     raise ProviderUnavailable("Down.")
                 return {"text": key}
 
-            kept = await run.once(key, make, message=f"Section {key}", progress=30)
+            kept = await run.once(key, make, Milestone(message=f"Section {key}", progress=30))
             assert kept == {"text": key}
 
     house.pipeline.acts["first"] = sections

@@ -16,6 +16,7 @@ from atelier.jobs.groups.register import CONTENT, ENDED, GROUP, WORK
 from atelier.jobs.models import Job, Json, Reason, Status
 from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Delivery, Find
+from atelier.jobs.progress import Milestone
 
 WINDOW = 4
 """Of the house."""
@@ -518,7 +519,8 @@ async def test_a_milestone_shows_what_it_made_from_then_on(house: House) -> None
         async def make() -> Json:
             return {"picture": {"at": "/draft.png"}, "cost": 1}
 
-        await run.once("draft", make, message="Drafted", progress=20, show=lambda made: {"at": made["picture"]["at"]})
+        drafted = Milestone(message="Drafted", progress=20, show=lambda made: {"at": made["picture"]["at"]})
+        await run.once("draft", make, drafted)
 
     house.pipeline.acts["first"] = draft
     done = await house.deliver((await house.submit()).id)

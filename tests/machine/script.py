@@ -13,6 +13,7 @@ from tests.machine.process import Process
 from atelier.errors import ProviderRateLimited, ProviderRefused, ProviderUnavailable
 from atelier.jobs.models import Json, Reason
 from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
+from atelier.jobs.progress import Milestone
 from atelier.jobs.runner import AnyPipeline
 
 OUTCOMES = ("ok", "ok", "ok", "ok", "transient", "limited", "refused", "bug", "snooze")
@@ -112,7 +113,7 @@ class Scripted(Pipeline[Order, Kept]):
         async def make() -> Json:
             return {"fence": run.job.fence}
 
-        await run.once(f"{name}-{run.job.fence}", make, message="Kept", progress=progress)
+        await run.once(f"{name}-{run.job.fence}", make, Milestone(message="Kept", progress=progress))
 
 
 class Long(Scripted):

@@ -16,11 +16,11 @@ from pydantic import BaseModel
 
 from atelier import metrics
 from atelier.errors import AtelierError, MaybeCharged
-from atelier.jobs.events import Advanced, Event, Noted, StageStarted
+from atelier.jobs.events import Event, Noted, StageStarted
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Billed, Job, Json, Outcome, ProviderQueue, Reason, Step
 from atelier.jobs.ports import Clock, Decision, Store, Touch
-from atelier.jobs.progress import Progress, Tail, more
+from atelier.jobs.progress import Milestone, Progress, Tail, more
 from atelier.jobs.steps import StepWriter
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -139,28 +139,22 @@ class Run(Generic[Params, State]):
         """Return what the log of `job`, as it is now, still lacks of this run: only the run itself makes it longer."""
         return self._tail.behind(job.seq)
 
-    async def once(
-        self,
-        key: str,
-        make: Callable[[], Awaitable[Json]],
-        *,
-        message: str,
-        progress: float,
-        show: Callable[[Json], Json] | None = None,
-    ) -> Json:
+    async def once(self, key: str, make: Callable[[], Awaitable[Json]], milestone: Milestone) -> Json:
         """Return what is kept under `key`; else make it, keep it as a milestone of the log, and return it.
 
-        What `show` returns of it stands in the milestone's data and in the job from then on, under `key`.
+        What was made, what it cost and what is told of it is one write: each of these once, whatever becomes of the attempt.
         """
         kept = f"once/{key}"
         if kept not in self._parts:
             made = await make()
             self._steps.stop()
-            shows = {key: show(made)} if show is not None else {}
-            event = Advanced(progress=progress, message=message, data={"key": key, **shows}, shows=shows)
-            await self._write(event, parts={kept: made})
+            await self._write(*milestone.events(key, made, self.progress.billed), parts={kept: made})
             self._parts[kept] = made
         return self._parts[kept]
+
+    def kept(self, key: str) -> Json | None:
+        """Return what `once` keeps under `key`; None where it was not made yet."""
+        return self._parts.get(f"once/{key}")
 
     async def note(self, *, cost: float = 0.0, warnings: tuple[str, ...] = ()) -> None:
         """Keep the state reached so far, what was spent in US dollars, and what the caller should know: it is durable at once.

@@ -1,12 +1,12 @@
-"""How far a run has come: finished stages, the order it has open, and the end of its log."""
+"""How far a run has come: finished stages, the order it has open, what it keeps, and the end of its log."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from atelier.jobs.events import Event
-from atelier.jobs.models import Billed, Outcome
+from atelier.jobs.events import Advanced, Event, Noted
+from atelier.jobs.models import Billed, Json, Outcome
 
 
 @dataclass(kw_only=True, slots=True)
@@ -16,6 +16,32 @@ class Progress:
     done: Sequence[str] = ()
     outcome: Outcome = "aborted_before_send"
     billed: Billed = "no"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Milestone:
+    """How something that a run keeps is told: the bar's position, a sentence, and what each function returns of it.
+
+    `show`: stands in the record's data under the milestone's key, and in the job from then on. `tell`: in the record's data
+    only. `spent`: US dollars, added to what the job costs. `warn`: what the caller should know.
+    """
+
+    message: str
+    progress: float
+    show: Callable[[Json], Json] | None = None
+    tell: Callable[[Json], Json] | None = None
+    spent: Callable[[Json], float] | None = None
+    warn: Callable[[Json], tuple[str, ...]] | None = None
+
+    def events(self, key: str, made: Json, billed: Billed) -> tuple[Event, ...]:
+        """Return what has happened to the job now that this was made."""
+        cost = self.spent(made) if self.spent is not None else 0.0
+        warnings = self.warn(made) if self.warn is not None else ()
+        shows = {key: self.show(made)} if self.show is not None else {}
+        tells = self.tell(made) if self.tell is not None else {}
+        data = {"key": key, **tells, **shows}
+        kept = Advanced(progress=self.progress, message=self.message, data=data, shows=shows)
+        return (Noted(billed=billed, cost=cost, warnings=warnings), kept) if cost or warnings else (kept,)
 
 
 @dataclass(frozen=True, slots=True)

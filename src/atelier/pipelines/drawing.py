@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from atelier import metrics
-from atelier.errors import InvalidImage, ProviderNoCredit, ProviderNotConfigured, ProviderWaits
-from atelier.jobs.models import Reason
-from atelier.jobs.verdicts import stops_at
+from atelier.errors import InvalidImage, ProviderNotConfigured, ProviderWaits
 from atelier.media import Content
-from atelier.pipelines.desk import JobDesk, close_order, ledger_of, write_off
+from atelier.pipelines.desk import JobDesk, come_back
+from atelier.pipelines.ledger import close_order, ledger_of, write_off
 from atelier.pipelines.ordering import ImageSource
 from atelier.pipelines.pictures import IN_ORDER, Drawn, ImageRun, Order, drawn_of, request_of
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Spool, Storage
@@ -46,8 +45,8 @@ class Drawing:
             return None
         data, note = found
         drawn = Drawn.model_validate(note)
-        if order.number in ledger_of(run).open:  # the attempt that spooled it came no further
-            await _settle_up(run, order.number, drawn)
+        if order.key in ledger_of(run).open:  # the attempt that spooled it came no further
+            await _settle_up(run, order, drawn)
         return await self._validator.check(data, drawn.ratio), drawn
 
     async def _draw(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
@@ -68,17 +67,17 @@ class Drawing:
         drawn = drawn.model_copy(update={"warnings": told})
         if not drawn.shared:
             await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
-        await _settle_up(run, order.number, drawn)
+        await _settle_up(run, order, drawn)
         return content, drawn
 
     async def _taken_up(self, run: ImageRun, order: Order) -> ImageRequest:
         """Return the request, with the order an earlier attempt placed; one that cannot be waited for is written off."""
-        request, placed = request_of(run, order), ledger_of(run).open.get(order.number)
+        request, placed = request_of(run, order), ledger_of(run).open.get(order.key)
         if placed is None:
             return request
         source = self._sources.get(placed.provider)
         if placed.order_id is None or source is None or not source.terms.reattaches:
-            await write_off(run, order.number)
+            await write_off(run, order.key, product="picture")
             return request
         return replace(request, order_id=placed.order_id, placed_with=placed.provider, placed_key=placed.key)
 
@@ -88,9 +87,7 @@ class Drawing:
         try:
             image = await source.generate(request, desk)
         except ProviderWaits as waits:
-            if isinstance(waits.__cause__, ProviderNoCredit) and waits.until >= stops_at(run.job):
-                raise waits.__cause__ from waits
-            run.snooze(waits.until, Reason.WAITING_FOR_KEY if waits.for_key else Reason.RATE_LIMITED)
+            come_back(run, waits)
         finally:
             await desk.close()
         metrics.spent(image.provider, image.cost)
@@ -101,7 +98,7 @@ class Drawing:
     ) -> ImageRequest:
         """Keep what a useless picture cost; return what is asked for next: another seed once, then the next provider."""
         again = self._again(run, request, image)
-        close_order(run, order.number)
+        close_order(run, order.key)
         told = f"A picture of {image.provider} was thrown away: {error.message}"
         await run.note(cost=image.cost, warnings=(told,) if again is not None else ())
         if again is None:
@@ -128,7 +125,8 @@ def _other_format(request: ImageRequest, content: Content, drawn: Drawn) -> tupl
 
 def _not_refined(request: ImageRequest, drawn: Drawn, desk: JobDesk) -> tuple[str, ...]:
     """Say where a second model was asked for and there is none."""
-    if not request.refine or desk.call is None or desk.call.offer.refines:
+    offer = desk.call.offer if desk.call is not None else None
+    if not request.refine or not isinstance(offer, Offer) or offer.refines:
         return ()
     return (f"{drawn.provider} has no second model to refine pictures with; this one was not refined.",)
 
@@ -140,8 +138,8 @@ def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str |
     return request.aspect_ratio if known and not image.shared else None
 
 
-async def _settle_up(run: ImageRun, number: int, drawn: Drawn) -> None:
+async def _settle_up(run: ImageRun, order: Order, drawn: Drawn) -> None:
     """Close the order of a picture that is in safety, and keep what it cost, whatever happens to the job."""
-    close_order(run, number)
+    close_order(run, order.key)
     if drawn.cost > 0:
         await run.note(cost=drawn.cost)

@@ -10,6 +10,7 @@ from atelier import metrics
 from atelier.errors import StorageError
 from atelier.jobs.models import Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
+from atelier.jobs.progress import Milestone
 from atelier.media import Content
 from atelier.pipelines.drawing import Drawing
 from atelier.pipelines.ordering import ImageSource
@@ -106,9 +107,8 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     async def _draft(self, run: ImageRun) -> Drawn:
         """Return how the draft was made; it is made, stored and shown once, whatever happens to later attempts."""
-        kept = await run.once(
-            DRAFT, partial(self._make_draft, run), message="The draft is ready", progress=DRAFTED, show=shown
-        )
+        ready = Milestone(message="The draft is ready", progress=DRAFTED, show=shown)
+        kept = await run.once(DRAFT, partial(self._make_draft, run), ready)
         return Drawn.model_validate(kept["drawn"])
 
     async def _make_draft(self, run: ImageRun) -> Json:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from atelier.jobs.models import Json
 from atelier.jobs.pipeline import Run
 from atelier.media import Content, Format
+from atelier.pipelines.ledger import Ledger
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Script
 
 KIND = "image"
@@ -105,29 +106,6 @@ class Picture(BaseModel):
     validation: Validation = Validation()
 
 
-class Placed(BaseModel):
-    """An order whose outcome is not known: with whom, with which key, and the provider's name of it where it told one."""
-
-    model_config = ConfigDict(frozen=True)
-
-    provider: str
-    key: str
-    attempt: int
-    order_id: str | None = None
-
-
-class Ledger(BaseModel):
-    """A job's orders, by the number of the picture."""
-
-    model_config = ConfigDict(frozen=True)
-
-    open: dict[int, Placed] = {}
-    """Ordered, and nothing heard since."""
-    unclear: int = 0
-    """Orders of the present run of which nobody can tell whether they are paid for."""
-    run: int = 1
-
-
 class ImageState(BaseModel):
     """How far a picture is. The content itself lives as long as the attempt; the spool has it longer."""
 
@@ -157,6 +135,11 @@ class Order:
     quality: str
     seed: int | None
     span: tuple[float, float]
+
+    @property
+    def key(self) -> str:
+        """Its name in the job's ledger."""
+        return str(self.number)
 
 
 ImageRun = Run[ImageParams, ImageState]

@@ -11,10 +11,10 @@ import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
 from atelier import logs
-from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
+from atelier.errors import ProviderUnavailable
 from atelier.pipelines.ports import (
     BASE_MODEL,
     REFINER_MODEL,
@@ -27,6 +27,7 @@ from atelier.pipelines.ports import (
 )
 from atelier.providers.frames import packed, received
 from atelier.providers.palette import ASPECT_RATIOS, STEPS, STYLES
+from atelier.providers.scripted import trouble
 
 MODEL = "sandbox-painter-1"
 SILENCE_SECONDS = 20.0
@@ -89,7 +90,7 @@ class Sandbox:
             case "stall":
                 await asyncio.Event().wait()
             case _:
-                _trouble(request)
+                trouble(request)
         return await self._draw(request, desk.step, preview_seconds=PREVIEW_SECONDS)
 
     async def _draw(self, request: ImageRequest, report: Report, *, preview_seconds: float) -> GeneratedImage:
@@ -123,24 +124,6 @@ def _in_turns(report: Report) -> Report:
 
 def _made(data: bytes, seed: int, *, shared: bool = False) -> GeneratedImage:
     return GeneratedImage(data=data, provider=Sandbox.name, model=MODEL, seed=seed, cost=0.0, shared=shared)
-
-
-def _trouble(request: ImageRequest) -> None:
-    """Fail as the script says; a script without trouble for this attempt does nothing."""
-    scenario, first = request.script.scenario, request.attempt == 1
-    if scenario == "refused":
-        raise ProviderRefused("The sandbox refuses this request, as it was asked to.")
-    if scenario == "rate_limited_then_ok" and first:
-        raise ProviderRateLimited("The sandbox allows no more requests at the moment, as it was asked to.")
-    if scenario == "provider_down_then_ok" and first:
-        raise ProviderUnavailable("The sandbox is down, as it was asked to be.")
-    if scenario == "worker_lost" and first:
-        _lose_worker()
-
-
-def _lose_worker() -> NoReturn:
-    """Walk away as a worker does that lost its lease: nothing more is written until the lease runs out."""
-    raise JobConflict("The sandbox lost its worker, as it was asked to.")
 
 
 def _seed_of(request: ImageRequest) -> int:
