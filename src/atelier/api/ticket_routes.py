@@ -43,7 +43,7 @@ async def group_ticket(group_id: str, call: Call) -> TicketView:
     return call.around.access.tickets.issue(Ticket(thing=f"group:{group.id}", owner=group.owner), must_finish_by)
 
 
-async def job_ticket(job_id: str, call: Call) -> TicketView:
-    """Return a ticket for one of the caller's jobs. Raises NotFound."""
-    job = (await call.around.engine.get(call.owner, job_id)).job
+async def job_ticket(job_id: str, call: Call, kind: str | None = None) -> TicketView:
+    """Return a ticket for one of the caller's jobs, of this kind or of any. Raises NotFound."""
+    job = (await call.around.engine.get(call.owner, job_id, kind=kind)).job
     return call.around.access.tickets.issue(Ticket(thing=f"job:{job.id}", owner=job.owner), job.must_finish_by)

@@ -160,10 +160,10 @@ class JobEngine:
         key = new.key if new.key is not None else f"\x1f{self._nonce}\x1f{next(self._numbers)}"
         return identity.derived_id(self._secret, new.owner, new.kind, key)
 
-    async def get(self, owner: str, job_id: str, *, after: int = 0) -> Snapshot:
-        """Return the job with its records behind `after`. Raises NotFound, for others' jobs too."""
+    async def get(self, owner: str, job_id: str, *, kind: str | None = None, after: int = 0) -> Snapshot:
+        """Return the job with its records behind `after`. Raises NotFound, for others' jobs and another kind's, too."""
         snapshot = await self._store.read(job_id, after=after)
-        if snapshot is None or snapshot.job.owner != owner:
+        if snapshot is None or snapshot.job.owner != owner or kind not in {None, snapshot.job.kind}:
             raise _not_found()
         return snapshot
 
@@ -207,12 +207,12 @@ class JobEngine:
         """Yield the latest run's records behind `after` and the state between them, until its end. See Followers."""
         return self._followers.follow(job_id, after)
 
-    async def cancel(self, owner: str, job_id: str) -> Job:
+    async def cancel(self, owner: str, job_id: str, *, kind: str | None = None) -> Job:
         """Cancel in two steps: at once where nothing runs, else by request, waiting a while for the receipt.
 
         Raises AlreadyTerminal when the run has ended. A returned job that is not terminal is still being cancelled.
         """
-        await self._owned(owner, job_id)
+        await self._owned(owner, job_id, kind)
         decision = Counted(lambda job: cancelling(job, self._now()))
         snapshot = await self._store.write(job_id, decision)
         if snapshot is None:
@@ -225,9 +225,9 @@ class JobEngine:
             return snapshot.job
         return await self.wait(job_id, CANCEL_WAIT) or snapshot.job
 
-    async def retry(self, owner: str, job_id: str) -> Job:
+    async def retry(self, owner: str, job_id: str, *, kind: str | None = None) -> Job:
         """Open the next run of a failed or cancelled job. Raises Conflict in any other state."""
-        await self._owned(owner, job_id)
+        await self._owned(owner, job_id, kind)
         snapshot = await self._store.write(job_id, lambda job: reopening(job, self._now(), self._limits.deadlines))
         if snapshot is None:
             raise _not_found()
@@ -235,9 +235,9 @@ class JobEngine:
         await self._queue.dispatch(snapshot.job)
         return snapshot.job
 
-    async def delete(self, owner: str, job_id: str) -> None:
+    async def delete(self, owner: str, job_id: str, *, kind: str | None = None) -> None:
         """Remove an ended job and everything it made. Raises Conflict while it runs."""
-        job = await self._owned(owner, job_id)
+        job = await self._owned(owner, job_id, kind)
         if not job.status.terminal:
             raise Conflict(f"Only jobs that have ended can be deleted; this one is {job.status}. Cancel it first.")
         await self._pipelines[job.kind].deleted(job_id)
@@ -287,9 +287,9 @@ class JobEngine:
         """Cut the grace of a `drain` short."""
         self._runner.release()
 
-    async def _owned(self, owner: str, job_id: str) -> Job:
+    async def _owned(self, owner: str, job_id: str, kind: str | None) -> Job:
         job = await self._store.get(job_id)
-        if job is None or job.owner != owner:
+        if job is None or job.owner != owner or kind not in {None, job.kind}:
             raise _not_found()
         return job
 

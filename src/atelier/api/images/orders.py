@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from atelier.api.images.schemas import GenerateRequest, History
+from atelier.api.job_views import aware, place_of
 from atelier.errors import InvalidInput, ProviderNotConfigured
-from atelier.jobs.models import Job, Status
+from atelier.jobs.models import Status
 from atelier.jobs.ports import Find
 from atelier.pipelines.pace import expected, pace
 from atelier.pipelines.pictures import IN_ORDER, KIND, ImageParams, alt_text
@@ -97,26 +96,7 @@ def to_find(history: History, owner: str) -> Find:
         kinds=(KIND,),
         statuses=(Status(history.status),) if history.status else (),
         tags={name: value for name, value in tags.items() if value is not None},
-        created_after=_aware(history.created_after),
-        before=_place(history.cursor) if history.cursor else None,
+        created_after=aware(history.created_after),
+        before=place_of(history.cursor) if history.cursor else None,
         limit=history.limit,
     )
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    try:
-        stamped, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
-        moment = datetime.fromisoformat(stamped).astimezone(UTC)
-        moment.timestamp()
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
-    return moment, job_id
-
-
-def cursor_of(job: Job) -> str:
-    """Return the place of a job in a list: the page behind it starts there."""
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()}|{job.id}".encode()).decode()

@@ -14,8 +14,8 @@ from atelier.api.errors import problem
 from atelier.api.images import orders
 from atelier.api.images.batches import translate
 from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchView
-from atelier.api.images.routes import CHANGES, CREATES, READS, Key, Prefer
 from atelier.api.images.translate import to_message
+from atelier.api.job_routes import CHANGES, CREATES, READS, Key, Prefer
 from atelier.api.spending import create, price
 from atelier.api.streams import group_stream
 from atelier.errors import AlreadyTerminal

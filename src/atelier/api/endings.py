@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
-from atelier.api.images import translate
+from pydantic import BaseModel
+
+from atelier.jobs.estimates import Outlook
 from atelier.jobs.models import Snapshot
 
 REMEMBERED = 512
@@ -12,9 +15,10 @@ REMEMBERED = 512
 
 
 class Endings:
-    """The bodies of answers, by the job's very version and the address it was asked for at."""
+    """The bodies of a dialect's answers, by the job's very version and the address it was asked for at."""
 
-    def __init__(self) -> None:
+    def __init__(self, to_status: Callable[[Snapshot, Outlook | None, str], BaseModel]) -> None:
+        self._to_status = to_status
         self._written: OrderedDict[tuple[object, ...], str] = OrderedDict()
 
     def body(self, snapshot: Snapshot, base: str) -> str:
@@ -23,7 +27,7 @@ class Endings:
         version = (job.id, job.created_at, job.rev, base)
         written = self._written.get(version)
         if written is None:
-            written = self._written[version] = translate.to_status(snapshot, None, base).model_dump_json()
+            written = self._written[version] = self._to_status(snapshot, None, base).model_dump_json()
             if len(self._written) > REMEMBERED:
                 self._written.popitem(last=False)
         return written
