@@ -63,7 +63,9 @@ RUN_SECONDS = _histogram("atelier_run_seconds", "From a run's first claim to its
 STAGE_SECONDS = _histogram("atelier_stage_seconds", "Stages that were finished.", LONG, "kind", "stage")
 PROVIDER_CALLS = _counter("atelier_provider_calls", "Calls of providers, by what came of them.", "provider", "outcome")
 PROVIDER_SECONDS = _histogram("atelier_provider_call_seconds", "How long calls of providers take.", LONG, "provider")
-PROVIDER_COST = _counter("atelier_provider_cost_dollars", "What providers say their pictures cost.", "provider")
+PROVIDER_COST = _counter(
+    "atelier_provider_cost_dollars", "What providers say that pictures and texts cost.", "provider"
+)
 OPEN_STREAMS = _gauge("atelier_open_streams", "Streams of events that are open.")
 FOLLOWED = _gauge("atelier_followed_jobs", "Jobs that this process reads for its streams, waiters and runs.")
 STREAM_LAG = _histogram("atelier_stream_lag_seconds", "From a record's commit to its being handed to a stream.", QUICK)
@@ -123,7 +125,7 @@ def _outcome(error: BaseException | None) -> str:
 
 
 def spent(provider: str, dollars: float) -> None:
-    """Add what a picture cost."""
+    """Add what a picture or a text cost."""
     if dollars > 0:
         PROVIDER_COST.labels(provider).inc(dollars)
 

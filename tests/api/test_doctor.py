@@ -19,6 +19,8 @@ from tests.cloud_tasks.place import cloud
 from tests.emulator import Emulator
 from tests.live import Live
 from tests.loopback_cloudinary import SECRET, Cloudinary
+from tests.providers.fakes import Fake, as_json, fake
+from tests.providers.subjects import KEY
 from tests.proxy import Proxy
 
 from atelier.api import streams
@@ -27,6 +29,8 @@ from atelier.doctor import visit as visiting
 from atelier.doctor.findings import Verdict, finding, well
 from atelier.errors import StorageError
 from atelier.settings import Settings
+
+__all__ = ["fake"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +54,25 @@ async def test_all_is_well(live: Live, tmp_path: Path) -> None:
     found = await visit(live.base, data_dir=tmp_path / "other")
     assert wrong(found) == {}
     assert list(found) == [
-        "settings", "data directory", "store", "storage", "spool", "provider sandbox", "clock", "address", "stream",
+        "settings", "data directory", "store", "storage", "spool", "provider sandbox", "text provider sandbox", "clock", "address", "stream",
     ]  # fmt: skip
     assert re.fullmatch(r"5 events came as they were sent, over 0\.[3-9] seconds", found["stream"].text)
     assert found["clock"].text == "agrees with that of 127.0.0.1"
+
+
+async def test_who_writes_is_asked_with_the_key(fake: Fake, tmp_path: Path) -> None:
+    WATCH.know(KEY, "the key of a vendor")
+    own = {"base_url": f"{fake.base}/v1", "model": "m", "api_key": KEY}
+    writing: dict[str, Any] = {
+        "data_dir": tmp_path / "data",
+        "text_providers": ("openai",),
+        "providers": {"openai": own},
+    }
+    fake.says(as_json({"data": []}))
+    assert (await visit(**writing))["text provider openai"] == well("can be asked")
+    assert [(seen.method, seen.target) for seen in fake.seen] == [("GET", "/v1/models")]
+    fake.says(as_json({"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}, 401))
+    assert wrong(await visit(**writing)) == {"text provider openai": "OpenAI does not know the key."}
 
 
 async def test_a_data_directory_that_cannot_be_written(tmp_path: Path) -> None:

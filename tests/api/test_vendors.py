@@ -179,6 +179,18 @@ async def asked_with(fake: Fake, name: str, data: Path) -> str:
     return next(headers[kind] for kind in ("authorization", "apikey", "x-goog-api-key") if kind in headers)
 
 
+async def test_who_writes_is_let_go_of_when_the_service_stops(serve: Serve, fake: Fake, tmp_path: Path) -> None:
+    own = {"openai": {"base_url": f"{fake.base}/v1", "model": "m", "api_key": KEY}}
+    settings: dict[str, Any] = {"text_providers": ("openai",), "providers": own}
+    adapters = await asyncio.to_thread(build_adapters, Settings(data_dir=tmp_path / "own", **settings))
+    fake.says(as_json({"data": []}))
+    async with serve(adapters=adapters, **settings):
+        writer = adapters.text_providers["openai"]
+        await writer.ping()
+        assert writer._line._client is not None  # type: ignore[attr-defined]
+    assert writer._line._client is None  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("key", ["kéy-of-mine-kéy-of-mine", "two words-two words", "line\x00-of-something"])
 def test_a_key_that_no_header_can_carry_refuses_the_start_unsaid(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     for value in (key, ""):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from tests.live import ROOT
 
 from atelier.errors import AtelierError, ProviderError
-from atelier.providers import gemini, hugging_face, stability_ai, stable_horde
+from atelier.providers import anthropic, gemini, hugging_face, stability_ai, stable_horde
+from atelier.providers.houses import GEMINI, OPENAI
+from atelier.providers.tokens import Prices
 from atelier.wiring.vendors import VENDORS
+from atelier.wiring.writers import WRITERS
 
 PAGE = (ROOT / "docs" / "providers.md").read_text()
 
@@ -22,7 +26,26 @@ def rows(name: str) -> dict[str, list[str]]:
 
 
 def test_every_vendor_is_on_the_page() -> None:
-    assert re.findall(r"^\| `(\w+)` \| \[", PAGE, re.MULTILINE) == list(VENDORS)
+    assert re.findall(r"^\| `(\w+)` \| \[", PAGE, re.MULTILINE) == [*VENDORS, *WRITERS]
+
+
+HOUSES = {
+    "OpenAI and whoever speaks its protocol": (OPENAI.model, OPENAI.sheet, OPENAI.prices_as_of),
+    "Anthropic": (anthropic.MODEL, anthropic.SHEET, anthropic.PRICES_AS_OF),
+    "Gemini for texts": (GEMINI.model, GEMINI.sheet, GEMINI.prices_as_of),
+}
+
+
+@pytest.mark.parametrize("section", HOUSES)
+def test_prices_of_texts_and_their_day_are_those_of_the_files(section: str) -> None:
+    model, sheet, day = HOUSES[section]
+    told = {name: Prices(*map(float, cells)) for name, cells in rows(section).items()}
+    others = [prices for name, prices in told.items() if "any other" in name]
+    assert {name.split(",")[0]: prices for name, prices in told.items() if name != "any other"} == sheet.models
+    assert others == [sheet.other]
+    assert f"Prices as they were on {day.isoformat()}" in PAGE.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+    read, written = re.findall(rf"`{re.escape(model)}` \| ([\d.]+), ([\d.]+) \|", PAGE)[0]
+    assert Prices(float(read), float(written)) == sheet.of(model)
 
 
 def test_prices_and_their_day_are_those_of_the_files() -> None:

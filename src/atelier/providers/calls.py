@@ -174,4 +174,4 @@ class Line:
             sentence = f"{self.vendor} sent more than {LARGEST // 1024**2} MB."
         else:
             sentence = f"The connection to {self.vendor} broke before its answer was whole."
-        return MaybeCharged(f"{sentence} The picture may be paid for.") if paid else ProviderUnavailable(sentence)
+        return MaybeCharged(f"{sentence} It may be paid for.") if paid else ProviderUnavailable(sentence)

@@ -9,29 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
-from atelier.errors import (
-    MaybeCharged,
-    ProviderBadKey,
-    ProviderError,
-    ProviderInvalidRequest,
-    ProviderNoCredit,
-    ProviderRateLimited,
-    ProviderRefused,
-    ProviderUnavailable,
-)
+from atelier.errors import MaybeCharged, ProviderRefused, ProviderUnavailable
 from atelier.jobs.ports import Clock
 from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest, Offer, Terms
-from atelier.providers import calls, faults, replies
-from atelier.providers.calls import Answer, Line
-from atelier.providers.faults import Rule
+from atelier.providers import calls, replies
+from atelier.providers.calls import Line
+from atelier.providers.gemini_faults import OK, VENDOR, fault
 from atelier.providers.likeness import RATIOS, STYLES, nearest, worded
 from atelier.providers.replies import Object
-from atelier.providers.waits import retry_after, until_midnight_pacific, wait_of
 
-VENDOR = "Gemini"
 MODEL = "gemini-nano-banana-2.1"
 DRAW = ":generateContent"
-OK, TOO_MANY = 200, 429
 SEEDS = 2**31
 """Its seeds have 31 bits; ours are taken modulo that."""
 
@@ -62,19 +50,6 @@ UNKNOWN: Final = Sheet((None,) * 4, (0.134,) * 4)
 
 FORBIDDEN: Final = re.compile(r"SAFETY|PROHIBITED|RECITATION|BLOCKLIST|SPII|MODEL_ARMOR|JAILBREAK|LANGUAGE|PUP_LIMITED")
 """Ways to end that stay the same however often one asks."""
-
-RULES: Final = (
-    Rule(None, "API_KEY", ProviderBadKey, "does not know the key."),
-    Rule(401, "", ProviderBadKey, "does not know the key."),
-    Rule(403, "", ProviderBadKey, "does not let this key draw."),
-    Rule(None, "BILLING", ProviderNoCredit, "draws only for projects with billing."),
-    Rule(402, "", ProviderNoCredit, "has no credit left for this key."),
-    Rule(None, "FREE_TIER_NONE", ProviderNoCredit, "draws with this model only for projects with billing."),
-    Rule(400, "FAILED_PRECONDITION", ProviderInvalidRequest, "does not draw under these circumstances.", quoted=True),
-    Rule(404, "", ProviderInvalidRequest, "has no such model; it is retired or misspelt."),
-    Rule(400, "", ProviderInvalidRequest, "did not take the request.", quoted=True),
-    Rule(TOO_MANY, "", ProviderRateLimited, "takes no more requests for now."),
-)
 
 
 class Gemini:
@@ -109,7 +84,7 @@ class Gemini:
         url = self._url.removesuffix(DRAW)
         answer = await self._line.call("GET", url, headers={"x-goog-api-key": self._key}, paid=False)
         if answer.status != OK:
-            raise self._fault(answer, replies.as_object(answer.json()))
+            raise fault(answer, replies.as_object(answer.json()), key=self._key, now=self._now())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -123,7 +98,7 @@ class Gemini:
         answer = await self._line.call("POST", self._url, headers={"x-goog-api-key": self._key}, body=body, paid=True)
         reply = replies.as_object(answer.json())
         if answer.status != OK or "error" in reply:
-            raise self._fault(answer, reply)
+            raise fault(answer, reply, key=self._key, now=self._now())
         return GeneratedImage(
             data=self._picture(reply, request.attempt),
             provider=self.name,
@@ -151,32 +126,6 @@ class Gemini:
         if attempt > 1:
             raise ProviderRefused(f"{VENDOR} makes no picture of this ({reason}).")
         raise ProviderUnavailable(f"{VENDOR} answered without a picture ({reason}).")
-
-    def _fault(self, answer: Answer, reply: Object) -> ProviderError:
-        error = replies.member(reply, "error")
-        status = answer.status if answer.status != OK else _status(error)
-        message = replies.text(error, "message")
-        if status == TOO_MANY and _is_daily(error):
-            rest = until_midnight_pacific(self._now())
-            return ProviderRateLimited(f"{VENDOR} draws no more for this project today.", retry_after=rest, daily=True)
-        return faults.judged(
-            RULES,
-            vendor=VENDOR,
-            status=status,
-            mark=_mark(error),
-            said=faults.told(message, self._key),
-            wait=self._wait(answer, error),
-        )
-
-    def _wait(self, answer: Answer, error: Object) -> timedelta | None:
-        """Return how long to wait: what the details say, else the message, else the header."""
-        for detail in replies.objects(error, "details"):
-            asked = detail.get("retryDelay")
-            if isinstance(asked, str) and (found := wait_of(asked, self._now())) is not None:
-                return found
-        spoken = re.search(r"[Rr]etry in ([\d.hms]+?)\.?(?:\s|$)", replies.text(error, "message"))
-        found = wait_of(spoken.group(1), self._now()) if spoken is not None else None
-        return found if found is not None else retry_after(answer.headers, self._now())
 
 
 def _body(request: ImageRequest, size: str | None) -> dict[str, Any]:
@@ -214,42 +163,3 @@ def _reason(reply: Object) -> str:
 
 def _blocked(reply: Object) -> bool:
     return bool(replies.member(reply, "promptFeedback").get("blockReason"))
-
-
-def _violations(error: Object) -> Iterator[tuple[str, str]]:
-    """Walk the quotas that are used up: their ids and sizes."""
-    for detail in replies.objects(error, "details"):
-        for violation in replies.objects(detail, "violations"):
-            yield replies.text(violation, "quotaId"), replies.text(violation, "quotaValue")
-
-
-def _is_daily(error: Object) -> bool:
-    """Whether a whole day's quota is used up; what the answer then says about waiting means nothing."""
-    return any("PerDay" in quota for quota, _ in _violations(error)) and not _has_no_free_tier(error)
-
-
-def _has_no_free_tier(error: Object) -> bool:
-    """Whether the quota is nought: that of a model which is drawn with for money only."""
-    values = [value for _, value in _violations(error)]
-    return "0" in values or re.search(r"limit: 0(?![\d.])", replies.text(error, "message")) is not None
-
-
-def _status(error: Object) -> int:
-    code = error.get("code")
-    return code if isinstance(code, int) else 500
-
-
-def _mark(error: Object) -> str:
-    """Return every name the error has, and ours for what only its words tell."""
-    message = replies.text(error, "message").lower()
-    names = [
-        replies.text(error, "status"),
-        *(replies.text(detail, "reason") for detail in replies.objects(error, "details")),
-    ]
-    if "api key" in message and ("not valid" in message or "expired" in message or "leaked" in message):
-        names.append("API_KEY")
-    if "billing" in message and error.get("status") == "FAILED_PRECONDITION":
-        names.append("BILLING")
-    if error.get("status") == "RESOURCE_EXHAUSTED" and _has_no_free_tier(error):
-        names.append("FREE_TIER_NONE")
-    return " ".join(names)

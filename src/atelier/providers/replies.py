@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
 Object = Mapping[str, Any]
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def as_object(body: object) -> Object:
@@ -39,6 +42,18 @@ def text(thing: Object, name: str) -> str:
     """Return the text of this name; empty where there is none."""
     found = thing.get(name)
     return found if isinstance(found, str) else ""
+
+
+def number(thing: Object, name: str) -> int | None:
+    """Return the whole number of this name, nought or more; None where there is none."""
+    found = thing.get(name)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def prose(text: str) -> str:
+    """Return a text as it can be stored and shown: lines end alike, no control characters, no halves of surrogates."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").encode(errors="replace").decode()
+    return _CONTROLS.sub("", lines)
 
 
 def decoded(data: object) -> bytes:

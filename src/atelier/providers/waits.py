@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,6 +34,15 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     if _NUMBER.fullmatch(milliseconds.strip()):
         return _bounded(float(milliseconds) / 1000)
     return wait_of(headers.get("retry-after", ""), now)
+
+
+def until_reset(headers: Mapping[str, str], windows: Iterable[tuple[str, str]], now: datetime) -> timedelta | None:
+    """Return how long the windows that are used up still last; None where none is.
+
+    A window is two headers' names: one says how much of it is left, the other when it begins anew.
+    """
+    waits = [wait_of(headers.get(reset, ""), now) for left, reset in windows if headers.get(left, "").strip() == "0"]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def wait_of(text: str, now: datetime) -> timedelta | None:

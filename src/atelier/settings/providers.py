@@ -1,4 +1,4 @@
-"""The settings of the vendors who draw: key, address, model, patience."""
+"""The settings of the vendors who draw and who write: key, address, model, patience, prices."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
 from atelier.settings.groups import Group, Seconds
 
 Dollars = Annotated[float, Field(ge=0, le=100)]
+TokenDollars = Annotated[float, Field(ge=0, le=100_000)] | None
 
 
 def sendable(key: SecretStr | None) -> SecretStr | None:
@@ -49,6 +50,7 @@ class GeminiSettings(Group):
         AnyHttpUrl("https://generativelanguage.googleapis.com/v1beta"), description="Where Gemini is, version included."
     )
     model: Path = Field("", description="Gemini's model for pictures; empty: gemini-nano-banana-2.1.")
+    text_model: Model = Field("", description="Gemini's model for texts; empty: gemini-3.8-flash.")
     timeout_seconds: Seconds = Field(180, description="Seconds that a call of Gemini may take, whole answer and all.")
 
 
@@ -81,6 +83,46 @@ class HuggingFaceSettings(Group):
     )
 
 
+class OpenAISettings(Group):
+    """OpenAI, or another server that speaks its protocol."""
+
+    api_key: Key = Field(
+        None, description="Key of OpenAI; empty: OPENAI_API_KEY; other servers at BASE_URL may do without."
+    )
+    base_url: AnyHttpUrl | None = Field(
+        None,
+        description="Where OpenAI is, or another server of its protocol (Ollama, vLLM, Groq …), version included; empty:"
+        " OPENAI_BASE_URL, else https://api.openai.com/v1.",
+    )
+    model: Model = Field("", description="The model that writes there; empty: gpt-5.4-mini, at OpenAI only.")
+    timeout_seconds: Seconds = Field(180, description="Seconds that a call of OpenAI may take, whole answer and all.")
+    read_price: TokenDollars = Field(
+        None,
+        description="US dollars for a million tokens that OpenAI's model reads; empty: its list price, on this machine and"
+        " in private networks 0.",
+    )
+    written_price: TokenDollars = Field(
+        None, description="US dollars for a million tokens that OpenAI's model writes; empty: as for READ_PRICE."
+    )
+
+
+class AnthropicSettings(Group):
+    """Anthropic."""
+
+    api_key: Key = Field(None, description="Key of Anthropic; empty: ANTHROPIC_API_KEY.")
+    base_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.anthropic.com"), description="Where Anthropic is.")
+    model: Model = Field("", description="Anthropic's model; empty: claude-haiku-5-5.")
+    timeout_seconds: Seconds = Field(
+        180, description="Seconds that a call of Anthropic may take, whole answer and all."
+    )
+    read_price: TokenDollars = Field(
+        None, description="US dollars for a million tokens that Anthropic's model reads; empty: its list price."
+    )
+    written_price: TokenDollars = Field(
+        None, description="US dollars for a million tokens that Anthropic's model writes; empty: its list price."
+    )
+
+
 class ProviderSettings(Group):
     """Every vendor."""
 
@@ -88,6 +130,8 @@ class ProviderSettings(Group):
     gemini: GeminiSettings = GeminiSettings()
     stable_horde: HordeSettings = HordeSettings()
     hugging_face: HuggingFaceSettings = HuggingFaceSettings()
+    openai: OpenAISettings = OpenAISettings()
+    anthropic: AnthropicSettings = AnthropicSettings()
 
 
 class FetchSettings(Group):

@@ -24,6 +24,9 @@ FOREIGN = frozenset(
         "GEMINI_API_KEY",
         "STABLE_HORDE_API_KEY",
         "HF_TOKEN",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "ANTHROPIC_API_KEY",
     }
 )
 """Names without our prefix, which people have already."""

@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     image_providers: CommaList = Field(
         ("sandbox",), min_length=1, description="Comma list of image providers in order; the first is the default."
     )
+    text_providers: CommaList = Field(
+        ("sandbox",),
+        min_length=1,
+        description="Comma list of text providers in order; the first is the default. Where it is not set and the sandbox"
+        " is off, nobody writes.",
+    )
     google_cloud_project: str = Field(
         "",
         validation_alias="GOOGLE_CLOUD_PROJECT",
@@ -103,6 +109,15 @@ class Settings(BaseSettings):
     hf_token: Key = Field(
         None, validation_alias="HF_TOKEN", description="Used where PROVIDERS__HUGGING_FACE__API_KEY is empty."
     )
+    openai_api_key: Key = Field(
+        None, validation_alias="OPENAI_API_KEY", description="Used where PROVIDERS__OPENAI__API_KEY is empty."
+    )
+    openai_base_url: AnyHttpUrl | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="Used where PROVIDERS__OPENAI__BASE_URL is empty."
+    )
+    anthropic_api_key: Key = Field(
+        None, validation_alias="ANTHROPIC_API_KEY", description="Used where PROVIDERS__ANTHROPIC__API_KEY is empty."
+    )
     providers: ProviderSettings = ProviderSettings()
     pools: Pools = Field(
         {},
@@ -118,6 +133,12 @@ class Settings(BaseSettings):
     deadlines: Deadlines = Deadlines()
     limits: Bounds = Bounds()
     retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The text providers; none where the sandbox would be it by default, but is off."""
+        chosen = "text_providers" in self.model_fields_set
+        return self.text_providers if chosen or self.sandbox_on else ()
 
     @property
     def access(self) -> Literal["open", "keys", "anonymous"]:
@@ -168,6 +189,8 @@ class Settings(BaseSettings):
             "gemini": vendors.gemini.api_key or self.gemini_api_key,
             "stable_horde": vendors.stable_horde.api_key or self.stable_horde_api_key,
             "hugging_face": vendors.hugging_face.api_key or self.hf_token,
+            "openai": vendors.openai.api_key or self.openai_api_key,
+            "anthropic": vendors.anthropic.api_key or self.anthropic_api_key,
         }
         return keys.get(provider)
 

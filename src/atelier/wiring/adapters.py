@@ -18,9 +18,10 @@ from atelier.storage.cloudinary.account import Account
 from atelier.storage.disk import DiskStorage
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
-from atelier.wiring.keys import image_keys
+from atelier.wiring.keys import check_pools, keys_of
 from atelier.wiring.secret import secret_of
-from atelier.wiring.vendors import sandbox
+from atelier.wiring.vendors import DRAWING
+from atelier.wiring.writers import WRITING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,10 @@ def build_adapters(settings: Settings) -> Adapters:
     """Make the adapters the settings name. Touches only the data directory."""
     secret = secret_of(settings)
     files = DiskStorage(settings.data_dir / "pictures", secret)
-    keys = image_keys(settings, utc_now)
+    check_pools(settings)
+    painters, writers = settings.image_providers, settings.writers
+    image_keys = keys_of(DRAWING, painters, settings, utc_now)
+    text_keys = keys_of(WRITING, writers, settings, utc_now)
     return Adapters(
         store=build_store(settings),
         presence=build_presence(settings),
@@ -59,9 +63,13 @@ def build_adapters(settings: Settings) -> Adapters:
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=files,  # those of earlier days are served, wherever new ones go
         image_providers={
-            name: keys[name][0].provider if name in keys else sandbox(settings) for name in settings.image_providers
+            name: image_keys[name][0].provider if name in image_keys else DRAWING.sandbox() for name in painters
         },
-        image_keys=keys,
+        image_keys=image_keys,
+        text_providers={
+            name: text_keys[name][0].provider if name in text_keys else WRITING.sandbox() for name in writers
+        },
+        text_keys=text_keys,
         secret=secret,
     )
 

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from atelier.errors import StartRefused
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ports import ImageProvider
-from atelier.providers.pool import ImageKey, Key, fingerprint
+from atelier.pipelines.ports import AskedT, MadeT, OfferT
+from atelier.providers.pool import Key, fingerprint
 from atelier.providers.rings import Allowance
-from atelier.providers.sandbox import Sandbox
 from atelier.settings import PREFIX, Settings
 from atelier.settings.pools import PoolKey, PoolSettings, contradictions
-from atelier.wiring.vendors import VENDORS, check_name, key_of
+from atelier.wiring.crafts import SANDBOX, Craft
+from atelier.wiring.vendors import DRAWING
+from atelier.wiring.writers import WRITING
 
 DEFAULT = "default"
 ONLY = "key"
@@ -24,12 +25,25 @@ WINDOWS = {"stability_ai": (150, timedelta(seconds=10))}
 MINUTE = timedelta(minutes=1)
 
 
-def image_keys(settings: Settings, now: Clock) -> dict[str, tuple[ImageKey, ...]]:
-    """Make the configured vendors with each of their keys. Raises StartRefused with a sentence for what is wrong."""
-    _check(settings)
-    for name in settings.image_providers:
-        check_name(name)
-    return {name: _keys(name, settings, now) for name in settings.image_providers if name != Sandbox.name}
+def keys_of(
+    craft: Craft[AskedT, MadeT, OfferT], names: tuple[str, ...], settings: Settings, now: Clock
+) -> dict[str, tuple[Key[AskedT, MadeT, OfferT], ...]]:
+    """Make the vendors of these names with each of their keys. Raises StartRefused with a sentence for what is wrong."""
+    craft.check(names, settings)
+    return {name: _keys(craft, name, settings, now) for name in names if name != SANDBOX}
+
+
+def check_pools(settings: Settings) -> None:
+    """Raise StartRefused with a sentence for everything that is wrong with the pools."""
+    known = tuple(dict.fromkeys((*DRAWING.rows, *WRITING.rows)))
+    wrong = contradictions(settings.pools)
+    wrong += [
+        f"{name} names the provider {pool.provider}; pools are of {', '.join(known)}."
+        for name, pool in settings.pools.items()
+        if pool.provider not in known
+    ]
+    if wrong:
+        raise StartRefused("\n".join(f"{PREFIX}POOLS: {sentence}" for sentence in wrong))
 
 
 def pool_of(name: str, settings: Settings) -> PoolSettings | None:
@@ -38,34 +52,31 @@ def pool_of(name: str, settings: Settings) -> PoolSettings | None:
     return own.get(DEFAULT) or next(iter(own.values()), None)
 
 
-def _keys(name: str, settings: Settings, now: Clock) -> tuple[ImageKey, ...]:
+def _keys(
+    craft: Craft[AskedT, MadeT, OfferT], name: str, settings: Settings, now: Clock
+) -> tuple[Key[AskedT, MadeT, OfferT], ...]:
     pool = pool_of(name, settings)
-    if pool is None:
-        only = key_of(name, settings)
-        return (_key(name, VENDORS[name](settings, only, now), alias=ONLY, key=only, bucket=None, rpm=None),)
-    return tuple(_pooled(name, settings, now, pool, key) for key in pool.keys)
+    given = [(ONLY, craft.key_of(name, settings), None)] if pool is None else [_given(key) for key in pool.keys]
+    rpm = pool.rpm if pool is not None else None
+    return tuple(_key(craft, name, settings, now, given=each, rpm=rpm) for each in given)
 
 
-def _pooled(name: str, settings: Settings, now: Clock, pool: PoolSettings, key: PoolKey) -> ImageKey:
-    text = key.key.get_secret_value()
-    provider = VENDORS[name](settings, text, now)
-    return _key(name, provider, alias=key.alias, key=text, bucket=key.bucket, rpm=pool.rpm)
+def _given(key: PoolKey) -> tuple[str, str, str | None]:
+    return key.alias, key.key.get_secret_value(), key.bucket
 
 
-def _key(name: str, provider: ImageProvider, *, alias: str, key: str, bucket: str | None, rpm: int | None) -> ImageKey:
-    known_as = fingerprint(key)
+def _key(
+    craft: Craft[AskedT, MadeT, OfferT],
+    name: str,
+    settings: Settings,
+    now: Clock,
+    *,
+    given: tuple[str, str, str | None],
+    rpm: int | None,
+) -> Key[AskedT, MadeT, OfferT]:
+    alias, text, bucket = given
+    provider, known_as = craft.rows[name](settings, text, now), fingerprint(text)
     starts, per = WINDOWS.get(name, (provider.offer.per_minute, MINUTE)) if rpm is None else (rpm, MINUTE)
-    quota = f"{name}-{bucket or known_as}"
+    quota = f"{craft.prefix}{name}-{bucket or known_as}"
     allowance = Allowance(bucket=quota, starts=starts, per=per) if starts is not None else None
     return Key(alias=alias, fingerprint=known_as, bucket=bucket, quota=quota, allowance=allowance, provider=provider)
-
-
-def _check(settings: Settings) -> None:
-    wrong = contradictions(settings.pools)
-    wrong += [
-        f"{name} names the provider {pool.provider}; pools are of {', '.join(VENDORS)}."
-        for name, pool in settings.pools.items()
-        if pool.provider not in VENDORS
-    ]
-    if wrong:
-        raise StartRefused("\n".join(f"{PREFIX}POOLS: {sentence}" for sentence in wrong))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from atelier import metrics
 from atelier.api.deliveries import Deliveries
 from atelier.api.images.batches.translate import KIND as BATCH
 from atelier.jobs.engine import JobEngine
@@ -63,6 +64,7 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
     """Put engine and queue on top of the adapters."""
     queue = build_queue(settings, adapters.store)
     team = build_team(adapters, utc_now)
+    metrics.providers(team.writers)
     pipeline = ImagePipeline(sources=team.sources, storage=adapters.storage, spool=adapters.spool)
     engine = JobEngine(
         store=adapters.store,

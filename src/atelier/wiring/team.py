@@ -19,9 +19,8 @@ from atelier.providers.listed import Listed
 from atelier.providers.pool import Key, KeyPool, Member
 from atelier.providers.rests import Rests
 from atelier.wiring.adapters import Adapters
-
-TEXTS = "text-"
-"""What is known of those who write stands under names of its own: one who does both may be well at one of them only."""
+from atelier.wiring.vendors import DRAWING
+from atelier.wiring.writers import WRITING
 
 Painter = Listed[ImageRequest, GeneratedImage, Offer]
 Writer = Listed[TextRequest, GeneratedText, TextOffer]
@@ -40,8 +39,8 @@ class Team:
 def build_team(adapters: Adapters, now: Clock) -> Team:
     """Put pools and the order on top of the providers; what they share is in the store."""
     budgets = Budgets(adapters.store, now)
-    images: _Crew[ImageRequest, GeneratedImage, Offer] = _Crew(adapters, budgets, now, prefix="")
-    texts: _Crew[TextRequest, GeneratedText, TextOffer] = _Crew(adapters, budgets, now, prefix=TEXTS)
+    images: _Crew[ImageRequest, GeneratedImage, Offer] = _Crew(adapters, budgets, now, prefix=DRAWING.prefix)
+    texts: _Crew[TextRequest, GeneratedText, TextOffer] = _Crew(adapters, budgets, now, prefix=WRITING.prefix)
     for name, painter in adapters.image_providers.items():
         images.add(name, painter, adapters.image_keys.get(name, ()))
     for name, writer in adapters.text_providers.items():

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from atelier.errors import StartRefused
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ports import ImageProvider
+from atelier.pipelines.ports import GeneratedImage, ImageProvider, ImageRequest, Offer
 from atelier.providers.gemini import Gemini
 from atelier.providers.hugging_face import HuggingFace
 from atelier.providers.sandbox import Sandbox
 from atelier.providers.stability_ai import Stability
 from atelier.providers.stable_horde import ANONYMOUS, StableHorde
-from atelier.settings import PREFIX, Settings
+from atelier.settings import Settings
+from atelier.wiring.crafts import Craft
 
 
 def _stability(settings: Settings, key: str, now: Clock) -> ImageProvider:
     own = settings.providers.stability_ai
     return Stability(
-        key=key, base_url=str(own.base_url), model=own.model, timeout=_seconds(own.timeout_seconds), now=now
+        key=key, base_url=str(own.base_url), model=own.model, timeout=timedelta(seconds=own.timeout_seconds), now=now
     )
 
 
 def _gemini(settings: Settings, key: str, now: Clock) -> ImageProvider:
     own = settings.providers.gemini
-    return Gemini(key=key, base_url=str(own.base_url), model=own.model, timeout=_seconds(own.timeout_seconds), now=now)
+    return Gemini(
+        key=key, base_url=str(own.base_url), model=own.model, timeout=timedelta(seconds=own.timeout_seconds), now=now
+    )
 
 
 def _stable_horde(settings: Settings, key: str, now: Clock) -> ImageProvider:
@@ -34,7 +36,7 @@ def _stable_horde(settings: Settings, key: str, now: Clock) -> ImageProvider:
         key=key,
         base_url=str(own.base_url),
         model=own.model,
-        timeout=_seconds(own.timeout_seconds),
+        timeout=timedelta(seconds=own.timeout_seconds),
         contact=str(settings.public_url) if settings.public_url is not None else "unknown",
         allow_private=settings.fetch.allow_private,
         now=now,
@@ -47,7 +49,7 @@ def _hugging_face(settings: Settings, key: str, now: Clock) -> ImageProvider:
         key=key,
         base_url=str(own.base_url),
         model=own.model,
-        timeout=_seconds(own.timeout_seconds),
+        timeout=timedelta(seconds=own.timeout_seconds),
         price=own.price,
         now=now,
     )
@@ -60,44 +62,10 @@ VENDORS: Mapping[str, Callable[[Settings, str, Clock], ImageProvider]] = {
     "hugging_face": _hugging_face,
 }
 
-WITHOUT_KEY = {"stable_horde": ANONYMOUS}
-"""Who draws for nobody in particular, and what nobody's key is."""
-
-FOREIGN_NAMES = {
-    "stability_ai": "STABILITY_API_KEY",
-    "gemini": "GEMINI_API_KEY",
-    "hugging_face": "HF_TOKEN",
-}
-
-
-def check_name(name: str) -> None:
-    """Raise StartRefused where there is no such provider."""
-    if name not in VENDORS and name != Sandbox.name:
-        known = ", ".join((*VENDORS, Sandbox.name))
-        raise StartRefused(f"{PREFIX}IMAGE_PROVIDERS: {name!r} is not a provider; known are {known}.")
-
-
-def key_of(name: str, settings: Settings) -> str:
-    """Return a vendor's single key, or nobody's where it draws for nobody. Raises StartRefused where it is missing."""
-    found = settings.key_of(name)
-    key = found.get_secret_value() if found is not None else WITHOUT_KEY.get(name)
-    if key is None:
-        raise StartRefused(
-            f"{PREFIX}IMAGE_PROVIDERS names {name}, but its key is missing; set {PREFIX}PROVIDERS__{name.upper()}__API_KEY"
-            f" (or {FOREIGN_NAMES[name]} without the prefix), or make a pool of keys with {PREFIX}POOLS."
-        )
-    return key
-
-
-def sandbox(settings: Settings) -> ImageProvider:
-    """Make the sandbox. Raises StartRefused where it must not be used."""
-    if not settings.sandbox_on:
-        raise StartRefused(
-            f"{PREFIX}IMAGE_PROVIDERS names the sandbox, but {PREFIX}SANDBOX is off, as it is in production unless it is"
-            " set to on."
-        )
-    return Sandbox()
-
-
-def _seconds(number: float) -> timedelta:
-    return timedelta(seconds=number)
+DRAWING: Craft[ImageRequest, GeneratedImage, Offer] = Craft(
+    setting="IMAGE_PROVIDERS",
+    prefix="",
+    rows=VENDORS,
+    nobodys=lambda name, _: ANONYMOUS if name == StableHorde.name else None,
+    sandbox=Sandbox,
+)
