@@ -108,6 +108,7 @@ class House:
     def __init__(self, store: Store, clock: Clock, queue: Hand) -> None:
         self.store, self.clock, self.queue, self.pipeline = store, clock, queue, Scripted()
         self.presence = Register()
+        self.others: dict[str, Pipeline[Any, Any]] = {}
         self.engine = self.another_engine()
 
     def another_engine(self, *, longest_run: timedelta | None = None) -> JobEngine:
@@ -115,12 +116,18 @@ class House:
             store=self.store,
             queue=self.queue,
             presence=self.presence,
-            pipelines={"image": self.pipeline},
+            pipelines={"image": self.pipeline, **self.others},
             limits=Limits(
                 slots={},
                 queue=300,
                 max_attempts=3,
-                deadlines={"image": timedelta(minutes=10), "batch": timedelta(hours=1), "board": timedelta(hours=48)},
+                deadlines={
+                    "image": timedelta(minutes=10),
+                    "blog": timedelta(minutes=30),
+                    "essay": timedelta(minutes=30),
+                    "batch": timedelta(hours=1),
+                    "board": timedelta(hours=48),
+                },
                 windows={"batch": 4, "board": 4},
             ),
             policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2), longest_run=longest_run),

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from atelier import logs, metrics, production, settings, wiring
 from atelier.api import errors, health, openapi, pictures, ticket_routes, worker
 from atelier.api import metrics as scrapes
 from atelier.api.access import Access
+from atelier.api.blog import routes as blog
 from atelier.api.deps import Surroundings
 from atelier.api.images import routes as images
 from atelier.api.images.batches import routes as batches
@@ -82,6 +84,8 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         cap=DailyCap(store, ANONYMOUS, config.limits.anonymous_daily_cost, services.now),
         pictures=adapters.pictures,
         providers=services.providers,
+        writers=services.writers,
+        sync_wait=timedelta(seconds=config.blog.sync_wait_seconds),
         deliveries=services.deliveries if config.role != "web" else None,
         slots=config.slots.image,
         origins=Origins(
@@ -120,6 +124,7 @@ def _add_middleware(app: FastAPI, origins: Origins) -> None:
 def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
     app.include_router(batches.router)
+    app.include_router(blog.router)
     app.include_router(ticket_routes.router)
     app.include_router(pictures.router)
     mimetypes.init()  # reads the machine's lists of types: now, not in the loop
@@ -151,6 +156,8 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
             await provider.close()
         for writer in services.writers.values():
             await writer.close()
+        for source in services.adapters.sources:
+            await source.close()
         await services.queue.close()
         await services.adapters.presence.close()
         await services.adapters.store.close()

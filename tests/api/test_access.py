@@ -10,13 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
+from tests import blogs
 from tests.callers import bearer, keys_of, routes_of
 from tests.images import NOOP, ROOT, ended, events_of
 from tests.live import Live, Serve
 
 from atelier import wiring
 from atelier.api.deps import JsonRoute, Keyed, Reader, call_of
+from atelier.pipelines.blog.models import BlogParams
+from atelier.pipelines.blog.pace import most_tokens
 from atelier.providers.sandbox import Sandbox
+from atelier.providers.sandbox_writer import SandboxWriter
 from atelier.settings import Settings
 
 PUBLIC = {
@@ -141,24 +145,27 @@ async def test_somebody_else_s_job_looks_as_if_there_were_none_on_every_route(gu
     ann, bob = await bearer(guarded, "ann"), await bearer(guarded, "bob")
     job_id, unknown = await order(guarded, ann, STALL), "f" * 32
     batch = await guarded.client.post(f"{ROOT}/batch-generate", json={"images": [STALL]}, headers=ann)
+    post = await blogs.submit(guarded, {"topic": "Stones", "sandbox": {"scenario": "stall"}}, **ann)
     tried = 0
     for method, path, _ in api(guarded):
         if "{" not in path and path != "/api/v1/tickets":
             continue
+        known = post if path.startswith(blogs.ROOT) else job_id
         foreign, none = [
             await guarded.client.request(
                 method, filled(path, job_id=job, batch_id=group), json={"job_id": job}, headers=bob
             )
-            for job, group in ((job_id, batch.json()["batch_id"]), (unknown, unknown))
+            for job, group in ((known, batch.json()["batch_id"]), (unknown, unknown))
         ]
         assert foreign.status_code == none.status_code == 404, f"{method} {path}: {foreign.text}"
         assert without_id(foreign) == without_id(none)
         assert size(foreign) == size(none)
         tried += 1
-    assert tried >= 10
-    found = (await guarded.client.get(f"{ROOT}/jobs/{job_id}", headers=ann)).json()
-    assert found["status"] in {"queued", "processing"}, "nothing of that has touched it"
-    assert (await guarded.client.post(f"{ROOT}/jobs/{job_id}/cancel", headers=ann)).status_code == 200
+    assert tried >= 16
+    for own in (f"{ROOT}/jobs/{job_id}", f"{blogs.ROOT}/jobs/{post}"):
+        found = (await guarded.client.get(own, headers=ann)).json()
+        assert found["status"] in {"queued", "processing"}, "nothing of that has touched it"
+        assert (await guarded.client.post(f"{own}/cancel", headers=ann)).status_code == 200
 
 
 async def test_lists_and_idempotency_keys_are_each_owner_s_own(guarded: Live) -> None:
@@ -200,8 +207,11 @@ async def test_anonymous_jobs_can_be_made_read_watched_and_cancelled_but_not_lis
     job_id = sent.headers["x-job-id"]
     assert (await ended(public, job_id))["status"] == "completed"
     assert (await public.client.get(f"{ROOT}/jobs/{job_id}/stream")).status_code == 200
-    listed = await public.client.get(f"{ROOT}/jobs")
-    assert (listed.status_code, listed.json()) == (200, {"jobs": [], "next_cursor": None})
+    post = await public.client.post(f"{blogs.ROOT}/generate-enhanced?async_mode=false", json=blogs.TOMATOES)
+    assert (await blogs.read(public, post.headers["x-job-id"]))["result"] == post.json()
+    for root in (ROOT, blogs.ROOT):
+        listed = await public.client.get(f"{root}/jobs")
+        assert (listed.status_code, listed.json()) == (200, {"jobs": [], "next_cursor": None})
     stalled = await order(public, {}, STALL)
     assert (await public.client.post(f"{ROOT}/jobs/{stalled}/cancel")).json()["status"] == "cancelled"
 
@@ -248,6 +258,12 @@ class Priced(Sandbox):
     terms = replace(Sandbox.terms, prices={"draft": 0.04, "standard": 0.1})
 
 
+class PricedWriter(SandboxWriter):
+    """The same of texts: a short post costs about 0.04."""
+
+    offer = replace(SandboxWriter.offer, read_price=0.3, written_price=0.6)
+
+
 @pytest.fixture
 async def priced(serve: Serve, tmp_path: Path) -> AsyncIterator[Live]:
     settings: dict[str, Any] = {
@@ -256,7 +272,8 @@ async def priced(serve: Serve, tmp_path: Path) -> AsyncIterator[Live]:
         "limits": {"anonymous_daily_cost": 0.1},
     }
     adapters = await asyncio.to_thread(wiring.build_adapters, Settings(**settings))
-    async with serve(**settings, adapters=replace(adapters, image_providers={"sandbox": Priced()})) as running:
+    dear = replace(adapters, image_providers={"sandbox": Priced()}, text_providers={"sandbox": PricedWriter()})
+    async with serve(**settings, adapters=dear) as running:
         yield running
 
 
@@ -320,3 +337,19 @@ async def test_a_quality_without_a_price_costs_as_much_as_the_dearest(priced: Li
     await order(priced, {}, {**NOOP, "quality": "ultra"})
     refused = await priced.client.post(f"{ROOT}/generate", json={**NOOP, "quality": "draft"})
     assert refused.status_code == 429
+
+
+async def test_a_post_costs_what_its_length_may_take(priced: Live) -> None:
+    tokens = most_tokens(BlogParams(blog_id="b", topic="x", provider="sandbox", length="short"))
+    cost = (tokens.read * 0.3 + tokens.written * 0.6) / 1e6
+    assert 0.1 / 3 < cost < 0.1 / 2, "two fit into a day, three do not"
+    ask, key = f"{blogs.ROOT}/generate-enhanced", {"Idempotency-Key": "k"}
+    assert (await priced.client.post(ask, json={"topic": "x", "target_length": 6000})).status_code == 429
+    first = await blogs.submit(priced, blogs.TOMATOES, **key)
+    assert await blogs.submit(priced, blogs.TOMATOES, **key) == first
+    await blogs.submit(priced, blogs.TOMATOES)
+    for path in (ask, f"{ask}/stream", f"{ask}?async_mode=false"):
+        refused = await priced.client.post(path, json=blogs.TOMATOES)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert await blogs.submit(priced, blogs.TOMATOES, **key) == first
+    await blogs.submit(priced, blogs.TOMATOES, **await bearer(priced, "ann"))

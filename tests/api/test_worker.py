@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import blogs
 from tests.cloud_tasks.place import WORKER, Cloud, cloud
 from tests.images import NOOP, ROOT, ended, submit
 from tests.live import Live
@@ -155,6 +156,22 @@ async def test_no_more_runs_than_slots_and_the_rest_come_again(place: Cloud, mon
         for job_id in jobs:
             assert (await ended(live, job_id))["attempt"] == 1
         assert place.provider.calls == 6
+
+
+async def test_a_post_takes_no_place_of_a_picture(place: Cloud) -> None:
+    """Whether its delivery tells the kind, as ours do, or not, as earlier versions' did."""
+    async with place.service(slots={"image": 1, "blog": 1}) as live:
+        writing = await blogs.submit(live, {"topic": "Stones", "sandbox": {"scenario": "stall"}})
+        await eventually(lambda: live.app.state.surroundings.engine.running == 1)
+        waiting = await blogs.submit(live, blogs.TOMATOES)
+        await eventually(lambda: 429 in {code for _, code in place.server.queue.deliveries})
+        for told in ({}, {"kind": "blog"}, {"kind": "story"}):
+            order = {"job_id": waiting, "dispatch": 1, **told}
+            answer = await live.client.post(WORKER, json=order, headers=place.bearer())
+            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5"), told
+        assert (await ended(live, await submit(live, NOOP)))["attempt"] == 1
+        await live.client.post(f"{blogs.ROOT}/jobs/{writing}/cancel")
+        assert (await blogs.ended(live, waiting))["attempt"] == 1
 
 
 async def test_duplicates_lost_answers_and_disorder_cost_nothing(place: Cloud) -> None:

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import blogs
 from tests.images import ROOT, STAGES, ended
 from tests.live import Live, needs
 
 NODE = shutil.which("node")
-SCRIPT = Path(__file__).parent / "line_client.mjs"
+HERE = Path(__file__).parent
 
 
-async def node(live: Live, mode: str) -> dict[str, Any]:
+async def node(live: Live, mode: str, script: str = "line_client.mjs") -> dict[str, Any]:
     needs(NODE, "Node.js")
     process = await asyncio.create_subprocess_exec(
-        str(NODE), str(SCRIPT), live.base, mode, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        str(NODE), str(HERE / script), live.base, mode, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, err.decode()
@@ -45,6 +46,28 @@ async def test_a_node_client_that_polls_and_never_looks_at_the_http_status(live:
     answer = await node(live, "poll")
     assert answer["made"]["status"] == "queued"
     assert (await live.client.get(answer["image"]["image_url"])).status_code == 200
+
+
+async def test_a_blog_s_client_prints_every_stage_of_the_stream(live: Live) -> None:
+    answer = await node(live, "stream", "blog_client.mjs")
+    assert answer["broken"] == 0
+    assert distinct([stage for stage, _ in answer["printed"]]) == blogs.STAGES
+    assert all(0 <= progress <= 100 for _, progress in answer["printed"])
+    assert answer["last"]["result"]["title"]
+
+
+async def test_a_blog_s_client_queues_and_reads_the_progress(live: Live) -> None:
+    answer = await node(live, "queue", "blog_client.mjs")
+    assert answer["made"]["status"] == "queued"
+    assert distinct(answer["stages"]) == blogs.STAGES
+    assert answer["words"] > 300
+
+
+async def test_a_blog_s_client_of_before_the_queue_gets_the_whole_post(live: Live) -> None:
+    answer = await node(live, "wait", "blog_client.mjs")
+    assert answer["success"] is True
+    assert answer["content"].startswith("#")
+    assert answer["stage_results"]
 
 
 async def test_a_python_client_that_reads_raw_packets(live: Live) -> None:

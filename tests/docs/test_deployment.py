@@ -227,7 +227,7 @@ def test_the_services_suit_streams_and_runs() -> None:
     web, worker = flags_of("web"), flags_of("worker")
     assert LONGEST_SECONDS < int(web["timeout"]) == 3600
     assert int(worker["timeout"]) > 30 * 60
-    slots = int(environment_of("worker")["ATELIER_SLOTS__IMAGE"])
+    slots = sum(int(environment_of("worker")[f"ATELIER_SLOTS__{kind}"]) for kind in ("IMAGE", "BLOG"))
     assert slots < int(worker["concurrency"]) <= 2 * slots
     dispatches = re.search(r"--max-concurrent-dispatches=(\d+)", PAGE)
     assert dispatches is not None

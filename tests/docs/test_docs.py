@@ -63,7 +63,8 @@ def test_every_error_code_that_can_be_raised_is_documented() -> None:
         return {str(kind.code)}.union(*(below(child) for child in kind.__subclasses__()))
 
     raised = below(AtelierError) | {"origin_refused", "body_too_large", "cancelled"}
-    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "images.md").read_text()))
+    pages = "".join((ROOT / "docs" / name).read_text() for name in ("images.md", "blog.md"))
+    documented = set(re.findall(r"`(\w+)`", pages))
     assert raised - documented - {"StartRefused"} == set()
 
 

@@ -81,3 +81,22 @@ async def test_what_it_cost_is_counted_as_often_as_it_was_made(house: House, los
     assert done.cost == pytest.approx(0.25 + 0.02), "what was not kept was not counted either"
     told = [one for one in (await house.engine.get("ann", done.id)).records if one.data.get("key")]
     assert len(told) == 1
+
+
+async def test_what_is_kept_without_a_sentence_is_no_line_of_the_log(house: House) -> None:
+    calls: list[str] = []
+
+    async def writes(run: Run[Any, Any]) -> None:
+        kept = await run.once("quiet", makes(calls), Milestone(spent=lambda made: made["cost"]))
+        assert kept == SECTION
+        if len(calls) == 1 and run.job.attempt == 1:
+            raise StoreUnavailable("Away.")
+
+    house.pipeline.acts["first"] = writes
+    job = await house.submit()
+    await house.deliver(job.id)
+    house.clock.pass_(minutes=1)
+    done = await house.deliver(job.id)
+    assert (done.status, calls, done.shows) == (Status.COMPLETED, ["made"], {})
+    assert done.cost == pytest.approx(0.25 + 0.02)
+    assert await house.stages(job.id) == ["queued", "first", "first", "second", "completed"]

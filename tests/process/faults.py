@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.history import picture_of
+from tests.posts import key_of
 
-from atelier.jobs.events import Claimed, Completed, Event
+from atelier.jobs.events import Claimed, Completed, Event, StageStarted
 from atelier.jobs.models import Job, Json, Snapshot
 from atelier.jobs.ports import Decide, Decision, Store
 from atelier.media import Content
@@ -35,6 +36,7 @@ from atelier.pipelines.ports import (
     Storage,
     Stored,
 )
+from atelier.pipelines.texts import GeneratedText, TextProvider, TextRequest, Usage
 from atelier.wiring import Adapters
 
 QUICK_SECONDS = 0.05
@@ -92,10 +94,10 @@ class Constants:
 
 
 class Calls:
-    """What was ordered of the provider, by prompt; a line is written before anything else happens."""
+    """What was ordered of the provider, pictures by prompt, texts by key; a line is written before anything else happens."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "calls"
+    def __init__(self, folder: Path, name: str = "calls") -> None:
+        self._file = folder / name
 
     def note(self, prompt: str) -> None:
         handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -137,6 +139,8 @@ class FaultyStore(Adapter):
             await asyncio.sleep(SLUGGISH_SECONDS)
         snapshot: Snapshot | None = await self._inner.write(job_id, watched)
         for event in decided:
+            if isinstance(event, StageStarted):
+                self._fuse.at(f"entered:{event.stage}")
             if isinstance(event, Claimed):
                 self._fuse.at("claimed")
             if isinstance(event, Completed):
@@ -193,6 +197,28 @@ class PlayedProvider(Adapter):
         return GeneratedImage(data=picture_of(request.prompt), provider="sandbox", model="played", seed=1, cost=0.01)
 
 
+class PlayedWriter(Adapter):
+    """Somebody else who writes: as the sandbox does, for money where the file `terms` says `paid`. Its calls are in `texts`."""
+
+    def __init__(self, inner: Any, fuse: Fuse, calls: Calls, terms: str = "") -> None:
+        super().__init__(inner, fuse)
+        self._calls, self._price = calls, 0.01 if terms else 0.0
+        if terms:
+            told = {"abort": "provider_cannot_cancel", "abort_billed": "unknown", "billed": "yes"}
+            self.terms = replace(inner.terms, **told)
+
+    async def generate(self, request: TextRequest, desk: Desk) -> GeneratedText:
+        key = key_of(request)
+        self._calls.note(key)
+        self._fuse.at(f"writing:{key}")
+        made: GeneratedText = await self._inner.generate(request, desk)
+        self._fuse.at(f"written:{key}")
+        return replace(made, cost=self._price, usage=TOKENS)
+
+
+TOKENS = Usage(read=20, written=10)
+"""Of every text of the played writer."""
+
 POINTS = {
     "created": 1,
     "claimed": 1,
@@ -215,10 +241,15 @@ def wrapped(adapters: Adapters, folder: Path) -> Adapters:
         name: cast("ImageProvider", PlayedProvider(provider, fuse, calls, kind))
         for name, provider in adapters.image_providers.items()
     }
+    writing = {
+        name: cast("TextProvider", PlayedWriter(provider, fuse, Calls(folder, "texts"), kind))
+        for name, provider in adapters.text_providers.items()
+    }
     return replace(
         adapters,
         store=cast("Store", FaultyStore(adapters.store, fuse)),
         spool=cast("Spool", FaultySpool(adapters.spool, fuse)),
         storage=cast("Storage", FaultyStorage(adapters.storage, fuse)),
         image_providers=played,
+        text_providers=writing,
     )

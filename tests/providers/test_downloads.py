@@ -12,7 +12,8 @@ from tests.providers.fakes import PNG, Fake, image
 
 from atelier.errors import ProviderUnavailable
 from atelier.providers.calls import Line
-from atelier.providers.downloads import Downloads, is_public
+from atelier.providers.downloads import Downloads
+from atelier.providers.outside import is_public
 
 VENDOR = "https://aihorde.net/api/v2"
 

@@ -64,7 +64,7 @@ async def test_a_dispatch_is_a_task_with_a_token_and_a_deadline(desk: Desk) -> N
     assert desk.made.keys() == {"job-1-1", f"job-1-by-{-int(-job.must_finish_by.timestamp() // 1)}"}
     made = desk.made["job-1-1"]
     assert re.fullmatch(QUEUE + r"/tasks/[0-9a-f]{8}-job-1-1", made.name)
-    assert json.loads(made.http_request.body) == {"job_id": "job-1", "dispatch": 1}
+    assert json.loads(made.http_request.body) == {"job_id": "job-1", "dispatch": 1, "kind": "image"}
     assert dict(made.http_request.headers) == {"Content-Type": "application/json"}
     token = made.http_request.oidc_token
     assert (token.service_account_email, token.audience) == (EMAIL, "worker")
@@ -88,7 +88,9 @@ async def test_the_deadline_has_a_task_of_its_own_for_each_run_and_move(desk: De
     deadlines = {name: task for name, task in desk.made.items() if "-by-" in name}
     assert len(deadlines) == 2
     assert {task.schedule_time for task in deadlines.values()} == {job.must_finish_by, moved.must_finish_by}
-    assert {task.http_request.body for task in deadlines.values()} == {b'{"job_id": "job-1", "dispatch": 0}'}
+    assert {task.http_request.body for task in deadlines.values()} == {
+        b'{"job_id": "job-1", "dispatch": 0, "kind": "image"}'
+    }
     assert desk.server.calls.count("CreateTask") == 5, "none for an attempt after the first"
 
 

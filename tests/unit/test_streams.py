@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from atelier.api.streams import LIMIT, SIX, encode
@@ -128,3 +128,63 @@ def test_a_draft_that_fits_is_kept() -> None:
         "draft": {"image_url": "https://a.example/d.png", **dict.fromkeys(SIX[2:], "x"), "image_id": "i"}
     }
     assert json.loads(encode(message, None)[6:])["data"]["draft"]["image_url"] == "https://a.example/d.png"
+
+
+def post(title: str, message: str) -> dict[str, Any]:
+    job = "https://atelier.example/api/v1/blog/jobs/" + "f" * 32
+    return {
+        "stage": "completed",
+        "progress": 100.0,
+        "message": message,
+        "job_id": "f" * 32,
+        "status": "completed",
+        "data": {"result": {"success": True, "title": title, "blog_id": "b" * 128, "words": 700}, "blog_id": "b" * 128},
+        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "urls": {name: f"{job}/{name}" for name in ("self", "stream", "cancel", "retry", "ticket")},
+        "warnings": [message] * 5,
+        "stage_number": 13,
+        "total_stages": 13,
+    }
+
+
+@given(texts, texts)
+@example("é" * 3000, "m")
+@example("😀" * 200, "m" * 3000)
+def test_a_post_s_end_fits_and_keeps_its_title_and_scores(title: str, message: str) -> None:
+    event = encode(post(title, message), 2**53)
+    assert len(event) <= LIMIT
+    sent = parse(event)
+    assert bool(sent["data"]["result"]["title"]) == bool(title)
+    assert sent["data"]["result"]["words"] == 700
+    assert sent["data"]["blog_id"] == "b" * 128
+    assert (sent["stage_number"], sent["total_stages"]) == (13, 13)
+
+
+@given(texts, texts, texts)
+@example("é" * 3000, "m" * 3000, "d" * 3000)
+def test_a_section_and_what_a_stage_says_of_itself_fit(title: str, message: str, detail: str) -> None:
+    milestone = post("", message) | {"stage": "draft_generation", "status": "processing"}
+    milestone["data"] = {
+        "key": "section/1",
+        "section": {"number": 1, "title": title, "words": 200},
+        "reason": detail,
+        "found": [detail, detail],
+        "words": 200,
+    }
+    event = encode(milestone, 2**53)
+    assert len(event) <= LIMIT
+    data = parse(event)["data"]
+    assert (data["key"], data["words"], data["section"]["number"], data["section"]["words"]) == (
+        "section/1",
+        200,
+        1,
+        200,
+    )
+
+
+def test_details_go_before_a_message_is_cut() -> None:
+    milestone = post("", "m" * 300) | {"stage": "enhancement", "status": "processing"}
+    milestone["data"] = {"key": "stage/enhancement", "evidence": "e" * 900, "claims": 3}
+    sent = parse(encode(milestone, 5))
+    assert sent["message"] == "m" * 300
+    assert sent["data"] == {"key": "stage/enhancement", "claims": 3}

@@ -29,6 +29,7 @@ from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
 from atelier.pipelines.ports import ListedProvider
+from atelier.pipelines.texts import TextOffer
 
 LONGEST_WAIT_SECONDS = 60
 CONTENT_TYPE = b"content-type"
@@ -44,6 +45,13 @@ class PictureFiles(Protocol):
         """Return the file behind a public name and its content type; None for a name that cannot be one."""
 
 
+class Writes(Protocol):
+    """Somebody who writes texts, as far as requests are concerned."""
+
+    name: str
+    offer: TextOffer
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What the app hands to its routes."""
@@ -54,6 +62,9 @@ class Surroundings:
     cap: DailyCap
     pictures: PictureFiles
     providers: Mapping[str, ListedProvider]
+    writers: Mapping[str, Writes]
+    sync_wait: timedelta
+    """How long a request that wants its result at once is kept waiting."""
     deliveries: Deliveries | None
     slots: int
     origins: Origins

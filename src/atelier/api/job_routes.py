@@ -17,11 +17,12 @@ from atelier.api.deps import STREAM, Call, Keyed, Reader, answer, wait_of
 from atelier.api.endings import Endings
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.job_views import etag
+from atelier.api.requesting import Order
 from atelier.api.streams import Message, event_stream
 from atelier.api.ticket_routes import job_ticket
 from atelier.api.tickets import TicketView
 from atelier.errors import AlreadyTerminal
-from atelier.jobs.engine import Submitted
+from atelier.jobs.engine import NewJob, Submitted
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Snapshot, Update
 from atelier.jobs.ports import Find
@@ -186,6 +187,24 @@ class JobRoutes:
         to_message = partial(dialect.to_message, base=call.base, estimate=engine.estimate)
         headers = {"X-Job-Id": job.id, "Location": dialect.urls(job.id, call.base)["self"], **more}
         return event_stream(engine.follow(job.id, after=after), to_message, headers)
+
+
+def new_job(kind: str, order: Order[Any], call: Call, key: str | None, meaning: str) -> NewJob:
+    """Return the job to submit. `meaning` is what the idempotency key stands for."""
+    return NewJob(
+        kind=kind,
+        owner=call.owner,
+        params=order.params,
+        title=order.title,
+        not_before=order.not_before,
+        tags=order.tags,
+        details=order.details,
+        warnings=order.warnings,
+        pace=order.pace,
+        expected=order.expected,
+        key=key,
+        request=meaning,
+    )
 
 
 async def listed(query: Find, call: Call) -> list[tuple[Snapshot, Outlook | None]]:

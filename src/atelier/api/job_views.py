@@ -1,15 +1,11 @@
-"""What every dialect says alike of a job: its state, its events, its place in a list. Pure."""
+"""What every dialect says alike of a job: its state, its events, its addresses. Pure."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from atelier.api.wire import absolute, stamp, stamp_or_none, to_eta, to_queue
-from atelier.errors import InvalidInput
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Reason, Status, Step, Update
 
@@ -127,24 +123,3 @@ def reason(job: Job, outlook: Outlook | None) -> str | None:
     if job.state_reason is None and (waits or (outlook is not None and outlook.ahead is not None)):
         return Reason.WAITING_FOR_SLOT
     return job.state_reason
-
-
-def aware(moment: datetime | None) -> datetime | None:
-    """Return a moment of a request; without a zone it is UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def place_of(cursor: str) -> tuple[datetime, str]:
-    """Return the place in a list that a cursor stands for. Raises InvalidInput for one that is not ours."""
-    try:
-        stamped, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
-        moment = datetime.fromisoformat(stamped).astimezone(UTC)
-        moment.timestamp()
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
-    return moment, job_id
-
-
-def cursor_of(job: Job) -> str:
-    """Return the place of a job in a list: the page behind it starts there."""
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()}|{job.id}".encode()).decode()

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from atelier.api.deps import Call
+from atelier.api.deps import Call, Writes
 from atelier.errors import AtelierError, StoreUnavailable
 from atelier.jobs.engine import NewJob, Submitted
 from atelier.jobs.groups import Group, NewGroup
 from atelier.pipelines.pictures import IN_ORDER
+from atelier.pipelines.texts import Usage
 
 T = TypeVar("T")
+Who = TypeVar("Who")
+
+MILLION = 1_000_000
 
 
 def price(call: Call, provider: str, quality: str) -> float:
@@ -19,9 +23,20 @@ def price(call: Call, provider: str, quality: str) -> float:
 
     Where the provider is not chosen yet, the dearest of them may draw it.
     """
-    known = call.around.providers
-    asked = known.values() if provider == IN_ORDER else (known[provider],)
-    return max(_price(each.terms.prices, quality) for each in asked)
+    return _dearest(call.around.providers, provider, lambda each: _price(each.terms.prices, quality))
+
+
+def text_price(call: Call, provider: str, tokens: Usage) -> float:
+    """Return the price of so many tokens in US dollars, at the dearest of those who may be asked."""
+
+    def cost(writer: Writes) -> float:
+        return (tokens.read * writer.offer.read_price + tokens.written * writer.offer.written_price) / MILLION
+
+    return _dearest(call.around.writers, provider, cost)
+
+
+def _dearest(known: Mapping[str, Who], provider: str, cost: Callable[[Who], float]) -> float:
+    return max(map(cost, known.values() if provider == IN_ORDER else (known[provider],)))
 
 
 def _price(prices: Mapping[str, float], quality: str) -> float:

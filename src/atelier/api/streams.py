@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -37,6 +38,9 @@ GROUP_FAREWELL = b": come back for a fresh start\nretry: 1000\n\n"
 
 SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
 """Picture fields that every event keeps."""
+
+KEPT = frozenset({"result", "section", "draft", "key", "error", "code", "outcome", "billed", "blog_id", "blog_job_id"})
+"""What of an event's data is never dropped for being long."""
 
 Message = dict[str, Any]
 ToMessage = Callable[[Update], Message]
@@ -135,7 +139,7 @@ async def _states(updates: AsyncIterator[Update | None], to_message: ToMessage) 
 def encode(message: Message, number: int | None) -> bytes:
     """Return the event, shortened by the documented order until it fits; None: it has no number to come back with."""
     event, numbered = b"", f"id: {number}\n" if number is not None else ""
-    for shorten in (_same, *_DROPS, *_cuts(), _drop_draft):
+    for shorten in _STEPS:
         shorten(message)
         event = f"{numbered}data: {compact(message)}\n\n".encode()
         if len(event) <= LIMIT:
@@ -181,7 +185,7 @@ def _drop_queue(message: Message) -> None:
 
 def _drop_picture_fields(message: Message) -> None:
     data = message["data"]
-    if data.get("result"):
+    if (data.get("result") or {}).get("images"):
         data["result"]["images"] = [_six(picture) for picture in data["result"]["images"]]
     if "draft" in data:
         data["draft"] = _six(data["draft"])
@@ -202,35 +206,38 @@ def _drop_draft(message: Message) -> None:
 
 def _drop_pictures(message: Message) -> None:
     result = message["data"].get("result")
-    if result:
+    if result and "images" in result:
         result["images"] = result["images"][:1]
 
 
-_DROPS = (
-    _drop_evidence,
-    _drop_urls,
-    _drop_warnings,
-    _drop_eta,
-    _drop_queue,
-    _drop_picture_fields,
-    _drop_draft_fields,
-    _drop_pictures,
-)
+def _drop_details(message: Message) -> None:
+    """Drop what a record says beside, where it is text: what was skipped and why stands in the message, too."""
+    data = message["data"]
+    message["data"] = {
+        name: value for name, value in data.items() if name in KEPT or not isinstance(value, str | dict | list)
+    }
 
 
-def _cuts() -> list[Callable[[Message], None]]:
-    """Halve `alt_text`, then `error`, then `message`, by bytes, as often as it takes."""
-    sizes = (400, 200, 100, 50)
-    return [
-        *(lambda message, size=size: _cut_alt_text(message, size) for size in sizes),
-        *(lambda message, size=size: _cut(message["data"], "error", size) for size in sizes),
-        *(lambda message, size=size: _cut(message, "message", size) for size in sizes),
-    ]
+_SIZES = (400, 200, 100, 50)
 
 
 def _cut_alt_text(message: Message, size: int) -> None:
-    for picture in message["data"].get("result", {}).get("images", ()):
+    for picture in (message["data"].get("result") or {}).get("images", ()):
         _cut(picture, "alt_text", size)
+
+
+def _cut_titles(message: Message, size: int) -> None:
+    """Cut the titles of a post and of its section."""
+    for holder in ("result", "section"):
+        _cut(message["data"].get(holder) or {}, "title", size)
+
+
+def _cut_error(message: Message, size: int) -> None:
+    _cut(message["data"], "error", size)
+
+
+def _cut_message(message: Message, size: int) -> None:
+    _cut(message, "message", size)
 
 
 def _cut(holder: Message, name: str, size: int) -> None:
@@ -242,6 +249,23 @@ def _cut(holder: Message, name: str, size: int) -> None:
         over = len(compact_text(text)) - size
         text = text[: -max(1, over // 4)]
         holder[name] = text + "…"
+
+
+_STEPS: tuple[Callable[[Message], None], ...] = (
+    _same,
+    _drop_evidence,
+    _drop_urls,
+    _drop_warnings,
+    _drop_eta,
+    _drop_queue,
+    _drop_picture_fields,
+    _drop_draft_fields,
+    _drop_pictures,
+    _drop_details,
+    *(partial(cut, size=size) for cut in (_cut_alt_text, _cut_titles, _cut_error, _cut_message) for size in _SIZES),
+    _drop_draft,
+)
+"""What is done to an event that is too long, in this order, until it fits."""
 
 
 def compact_text(text: str) -> bytes:

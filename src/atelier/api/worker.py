@@ -24,10 +24,11 @@ router = APIRouter(include_in_schema=False, route_class=JsonRoute)
 
 
 class JobOrder(BaseModel):
-    """Run this dispatch of a job; dispatch 0 is the job's deadline."""
+    """Run this dispatch of a job; dispatch 0 is the job's deadline. Earlier versions' deliveries do not tell the kind."""
 
     job_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
     dispatch: int = Field(ge=0, le=2**31, strict=True)
+    kind: str | None = Field(None, max_length=64)
 
 
 class SweepOrder(BaseModel):
@@ -68,7 +69,7 @@ async def deliver(request: Request, around: Around, door: Annotated[Deliveries, 
 
 async def _run(order: JobOrder, around: Surroundings, door: Deliveries) -> None:
     """Run the job inside this request: behind its answer there may be no processor any more."""
-    async with door.slot():
+    async with door.slot(order.job_id, order.kind):
         delivery = await around.engine.deliver(order.job_id, order.dispatch)
     if delivery is Delivery.BUSY:
         raise Conflict("Another worker holds the job.")

@@ -70,6 +70,8 @@ def _checks(config: Settings, services: Services) -> Iterator[tuple[str, Check]]
         yield f"provider {name}", partial(_asked, provider.ping, "can be asked")
     for name, writer in services.writers.items():
         yield f"text provider {name}", partial(_asked, writer.ping, "can be asked")
+    if services.adapters.search is not None:
+        yield "search", partial(_asked, services.adapters.search.ping, f"{', '.join(config.searchers)} can be asked")
 
 
 async def _asked(ping: Callable[[], Awaitable[None]], seen: str) -> Verdict:
@@ -90,6 +92,7 @@ async def _close(services: Services) -> None:
     """Let go of everything; what hangs is left behind."""
     closing = [provider.close() for provider in services.providers.values()]
     closing += [writer.close() for writer in services.writers.values()]
+    closing += [source.close() for source in services.adapters.sources]
     tasks = [asyncio.ensure_future(one) for one in (*closing, services.queue.close(), services.adapters.store.close())]
     await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 

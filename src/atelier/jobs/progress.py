@@ -22,12 +22,13 @@ class Progress:
 class Milestone:
     """How something that a run keeps is told: the bar's position, a sentence, and what each function returns of it.
 
-    `show`: stands in the record's data under the milestone's key, and in the job from then on. `tell`: in the record's data
-    only. `spent`: US dollars, added to what the job costs. `warn`: what the caller should know.
+    Without a sentence it is no line of the log: it is kept, and nothing is told. `show`: stands in the record's data under
+    the milestone's key, and in the job from then on. `tell`: in the record's data only. `spent`: US dollars, added to what
+    the job costs. `warn`: what the caller should know.
     """
 
-    message: str
-    progress: float
+    message: str = ""
+    progress: float = 0.0
     show: Callable[[Json], Json] | None = None
     tell: Callable[[Json], Json] | None = None
     spent: Callable[[Json], float] | None = None
@@ -40,8 +41,11 @@ class Milestone:
         shows = {key: self.show(made)} if self.show is not None else {}
         tells = self.tell(made) if self.tell is not None else {}
         data = {"key": key, **tells, **shows}
+        noted = Noted(billed=billed, cost=cost, warnings=warnings)
+        if not self.message:
+            return (noted,)
         kept = Advanced(progress=self.progress, message=self.message, data=data, shows=shows)
-        return (Noted(billed=billed, cost=cost, warnings=warnings), kept) if cost or warnings else (kept,)
+        return (noted, kept) if cost or warnings else (kept,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,14 @@ class Written(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """How a text that was written is told of: a sentence, the bar's position, and what the record says of it beside."""
+    """How a text that was written is told of: a sentence (none: not at all), the bar's position, and what the record says beside."""
 
-    message: str
-    progress: float
+    message: str = ""
+    progress: float = 0.0
     tell: Callable[[Written], Json] | None = None
+
+
+QUIETLY = Told()
 
 
 class Writer:
@@ -96,7 +99,7 @@ class Writer:
             raise ProviderNotConfigured(f"The text provider {name} is no longer configured.")
         return source
 
-    async def ask(self, run: AnyRun, asking: Asking, told: Told) -> Written:
+    async def ask(self, run: AnyRun, asking: Asking, told: Told = QUIETLY) -> Written:
         """Return what was written under the key, now or by an earlier attempt.
 
         An empty or misshapen answer is asked for once more, with what is wrong named; both are paid for and counted. Raises

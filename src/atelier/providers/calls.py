@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -94,8 +95,8 @@ class Line:
     Proxies and passwords of the environment are not used: keys go where the settings say, and nowhere else.
     """
 
-    def __init__(self, vendor: str, *, timeout: timedelta) -> None:
-        self.vendor, self._timeout = vendor, timeout
+    def __init__(self, vendor: str, *, timeout: timedelta, largest: int = LARGEST) -> None:
+        self.vendor, self._timeout, self._largest = vendor, timeout, largest
         self._client: httpx.AsyncClient | None = None
         self._certificates = _certificates()
 
@@ -149,7 +150,7 @@ class Line:
             arrival.headers = response.headers
             arrival.status = response.status_code
             async for piece in response.aiter_raw():
-                if len(arrival.body) + len(piece) > LARGEST:
+                if len(arrival.body) + len(piece) > self._largest:
                     raise _TooLarge
                 arrival.body += piece
         finally:
@@ -159,7 +160,11 @@ class Line:
         if self._client is None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
             self._client = httpx.AsyncClient(
-                verify=self._certificates, limits=limits, follow_redirects=False, trust_env=False
+                verify=self._certificates,
+                limits=limits,
+                follow_redirects=False,
+                trust_env=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none is kept
             )
         return self._client
 
@@ -171,7 +176,7 @@ class Line:
         if isinstance(error, (TimeoutError, httpx.TimeoutException)):
             sentence = f"{self.vendor} did not answer within {self._timeout.total_seconds():g} seconds."
         elif isinstance(error, _TooLarge):
-            sentence = f"{self.vendor} sent more than {LARGEST // 1024**2} MB."
+            sentence = f"{self.vendor} sent more than {self._largest // 1024**2} MB."
         else:
             sentence = f"The connection to {self.vendor} broke before its answer was whole."
         return MaybeCharged(f"{sentence} It may be paid for.") if paid else ProviderUnavailable(sentence)

@@ -6,14 +6,14 @@ from typing import Final
 
 OPENERS: Final = (
     "In practice, ",
-    "At first, ",
+    "To begin with, ",
     "Over time, ",
     "As a rule, ",
     "In most cases, ",
     "Later on, ",
     "On a busy day, ",
     "With a little patience, ",
-    "After the first weeks, ",
+    "After a few weeks, ",
     "For {topic}, ",
     "With {topic}, ",
     "",
@@ -93,7 +93,7 @@ THINGS: Final = (
     "a clear goal",
     "one small example",
     "the tools they own",
-    "the first results",
+    "the early results",
     "the advice of others",
     "the limits of the place",
     "the order of the steps",
@@ -129,7 +129,7 @@ ENDINGS: Final = (
     ", so that progress can be seen.",
     ", so that the next step is clear.",
     ", even when time is short.",
-    ", even when the first attempt fails.",
+    ", even when an attempt fails.",
     ", even when others are in a hurry.",
     ", and that is usually enough.",
     ", and the rest follows from there.",
@@ -137,7 +137,7 @@ ENDINGS: Final = (
 )
 
 POINTS: Final = (
-    "A word on {point}: {sentence}",
+    "A word on {point}. {sentence}",
     "This part is about {point}. {sentence}",
     "Much depends on {point}. {sentence}",
     "It pays to think about {point} early. {sentence}",
@@ -147,7 +147,7 @@ KEYWORDS: Final = (
     "Questions about {keyword} often come up at this point.",
     "Whoever looks into {keyword} will meet this again.",
     "The same holds for {keyword}, with small differences.",
-    "It helps to read about {keyword} before the first step.",
+    "It helps to read about {keyword} before the work begins.",
     "Good advice on {keyword} is plain and can be checked.",
     "Notes on {keyword} are worth keeping in one place.",
 )
@@ -170,7 +170,7 @@ HEADINGS: Final = (
         "What {topic} means in practice",
         ("what belongs to it", "where it begins", "how it differs from what is near it"),
     ),
-    ("Getting started", ("the first day", "what to have at hand", "a first small success")),
+    ("Getting started", ("the opening day", "what to have at hand", "a small success early on")),
     ("Tools and materials", ("what is really needed", "what can wait", "how to keep it in good order")),
     ("A plan, step by step", ("the order of the work", "how long each part takes", "when to stop")),
     ("Common mistakes and how to avoid them", ("too much at once", "old habits", "missing notes")),
@@ -186,10 +186,16 @@ HEADINGS: Final = (
 TITLES: Final = (
     "{topic}: a practical guide",
     "{topic}, step by step",
-    "A first look at {topic}",
+    "A fresh look at {topic}",
     "{topic}: what helps and what does not",
     "Getting along with {topic}",
 )
+
+TITLE_TAIL: Final = "how to begin and go on"
+DESCRIPTION_TAIL: Final = "how to begin, what helps and what it costs. An example by the sandbox."
+
+BETTER: Final = (("In most cases, ", "Usually, "), ("As a rule, ", "By and large, "), ("Later on, ", "After that, "))
+"""How sentences begin in a draft, and in its improved form."""
 
 LABEL: Final = "This text was written by the sandbox: it is an example and no advice."
 """Stands in every article the sandbox writes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,14 @@ from atelier.providers import phrases
 PARAGRAPH = (4, 6)
 """Sentences of a paragraph, at least and at most."""
 
+HALF = 7
+"""Words of half a sentence: a text ends as near to its length as whole sentences allow."""
+
 LIST_FROM = 150
 """Words from which on a section has a list."""
+
+A_POINT = 60
+"""Words that a section has for each of its points, at least; points for which there is no room are left out."""
 
 LONGEST_NAME = 60
 ASKING = (
@@ -63,33 +70,31 @@ def chance(*seeds: object) -> random.Random:
 
 
 def sentences(about: Theme, dice: random.Random) -> Iterator[str]:
-    """Yield sentences without end; none twice until there are no others."""
-    said: set[str] = set()
-    for number in range(10**9):
-        sentence = _sentence(about, dice, people=number % 3 != 2)  # noqa: PLR2004 - two of three are about people
-        if sentence not in said:
-            said.add(sentence)
-            yield sentence
+    """Yield sentences without end; their parts come again only when all others have come."""
 
+    def turns(of: Sequence[str]) -> Iterator[str]:
+        return itertools.cycle(dice.sample(of, len(of)))
 
-def _sentence(about: Theme, dice: random.Random, *, people: bool) -> str:
-    who, does = (phrases.PEOPLE, phrases.PEOPLE_DO) if people else (phrases.HELPS, phrases.HELPS_DO)
-    thing, other = dice.sample(phrases.THINGS, 2)
-    form = dice.choice(phrases.OPENERS) + dice.choice(who) + " " + dice.choice(does) + dice.choice(phrases.ENDINGS)
-    return _upper(form.format(topic=about.topic, keyword=dice.choice(about.keywords), thing=thing, other=other))
+    openers, endings, things, names = map(turns, (phrases.OPENERS, phrases.ENDINGS, phrases.THINGS, about.keywords))
+    people, helps = turns(phrases.PEOPLE), turns(phrases.HELPS)
+    people_do, helps_do = turns(phrases.PEOPLE_DO), turns(phrases.HELPS_DO)
+    for number in itertools.count(1):
+        who, does = (helps, helps_do) if number % 3 == 0 else (people, people_do)
+        form = f"{next(openers)}{next(who)} {next(does)}{next(endings)}"
+        yield _upper(form.format(topic=about.topic, keyword=next(names), thing=next(things), other=next(things)))
 
 
 def section(about: Theme, dice: random.Random, *, words: int, points: Sequence[str], facts: Sequence[str]) -> str:
     """Return paragraphs of about so many words, with the points, the facts and a keyword in them, as Markdown."""
     source = sentences(about, dice)
-    given = [*_given(about, dice, source, points, facts)]
+    given = [*_given(about, dice, source, points[: max(words // A_POINT, 1)], facts)]
     listed = _list(dice) if words >= LIST_FROM else ""
     left = words - len(listed.split())
     parts: list[str] = []
-    while left > 0 or given:
+    while left > HALF or given:
         paragraph: list[str] = [given.pop(0)] if given else []
         size = dice.randint(*PARAGRAPH)
-        while len(paragraph) < size and left - _length(paragraph) > 0:
+        while len(paragraph) < size and left - _length(paragraph) - _length(given) > HALF:
             paragraph.append(next(source))
         left -= _length(paragraph)
         parts.append(" ".join(paragraph))

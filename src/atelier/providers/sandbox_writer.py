@@ -12,13 +12,13 @@ from atelier.jobs.models import Json
 from atelier.pipelines.ports import Desk, Terms
 from atelier.pipelines.texts import GeneratedText, TextOffer, TextRequest, Usage
 from atelier.providers import phrases
-from atelier.providers.prose import Theme, chance, section, sentences, theme
+from atelier.providers.prose import Theme, chance, section, theme
 from atelier.providers.scripted import trouble
 
 MODEL = "sandbox-writer-1"
 CHARACTERS_A_TOKEN = 4
 USUAL_WORDS = 200
-LONGEST_DESCRIPTION = 160
+LONGEST_TITLE = 60
 
 
 class SandboxWriter:
@@ -119,26 +119,31 @@ def _facts(_: Theme, subject: Json) -> Json:
     }
 
 
-def _enhance(about: Theme, subject: Json) -> str:
-    """Take out what nothing supports, and add a sentence."""
+def _enhance(_: Theme, subject: Json) -> str:
+    """Take out what nothing supports, and begin some sentences in another way."""
     text = str(subject.get("markdown", ""))
     for claim in subject.get("unsupported", ()):
         text = text.replace(f" {claim}", "").replace(claim, "").strip()
-    dice = chance("enhance", subject.get("topic"), text)
-    return f"{text} {next(sentences(about, dice))}" if text and not text.endswith("\n") else text
+    for before, after in phrases.BETTER:
+        text = text.replace(before, after)
+    return text
 
 
 def _polish(about: Theme, subject: Json) -> Json:
-    title = str(subject.get("title") or about.title(0))
-    plain = f"{_capital(about.topic)}: how to begin, what helps, what it costs and how to keep it up. An example by the sandbox."
-    short = "How to begin, what helps and what it costs. An example by the sandbox."
+    title, keyword = str(subject.get("title") or about.title(0)), _capital(about.keywords[0])
+    named = keyword.casefold() in title.casefold()
+    shown = title if named else f"{keyword}: {phrases.TITLE_TAIL}"
     return {
         "title": title,
-        "meta_title": title,
-        "meta_description": plain if len(plain) <= LONGEST_DESCRIPTION else short,
-        "headings": [],
-        "alt_texts": [],
+        "meta_title": shown if len(shown) <= LONGEST_TITLE else keyword[:LONGEST_TITLE],
+        "meta_description": f"{keyword[:LONGEST_TITLE]}: {phrases.DESCRIPTION_TAIL}",
+        "headings": _headings(subject.get("headings", ()), keyword),
     }
+
+
+def _headings(present: Sequence[str], keyword: str) -> list[str]:
+    """Name the keyword in the second heading."""
+    return [f"{heading}: {keyword}" if place == 1 else heading for place, heading in enumerate(present)]
 
 
 def _integrate(about: Theme, subject: Json) -> Json:

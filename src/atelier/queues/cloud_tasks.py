@@ -90,9 +90,9 @@ class CloudTasksQueue:
 
     async def dispatch(self, job: Job) -> None:
         """Make the dispatch's task and, as long as no attempt was counted in this run, the deadline's."""
-        tasks = [self._task(job.id, job.dispatch, self._name_of(job.id, job.dispatch), job.run_at)]
+        tasks = [self._task(job, job.dispatch, self._name_of(job.id, job.dispatch), job.run_at)]
         if job.attempt == 0:
-            tasks.append(self._task(job.id, DEADLINE, self._deadline_name_of(job), job.must_finish_by))
+            tasks.append(self._task(job, DEADLINE, self._deadline_name_of(job), job.must_finish_by))
         await asyncio.gather(*(self._carry(job.id, task) for task in tasks))
 
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
@@ -189,7 +189,7 @@ class CloudTasksQueue:
         credentials, _ = await asyncio.to_thread(find)
         return CloudTasksGrpcAsyncIOTransport(credentials=credentials, channel=secure_channel)
 
-    def _task(self, job_id: str, dispatch: int, name: str, due: datetime | None) -> Task:
+    def _task(self, job: Job, dispatch: int, name: str, due: datetime | None) -> Task:
         """Return a task for the worker's route, at once where it is due."""
         now, target = self._now(), self._target
         return Task(
@@ -198,7 +198,7 @@ class CloudTasksQueue:
                 url=target.url,
                 http_method=HttpMethod.POST,
                 headers={"Content-Type": "application/json"},
-                body=json.dumps({"job_id": job_id, "dispatch": dispatch}).encode(),
+                body=json.dumps({"job_id": job.id, "dispatch": dispatch, "kind": job.kind}).encode(),
                 oidc_token=OidcToken(service_account_email=target.email, audience=target.audience),
             ),
             schedule_time=min(due, now + FARTHEST) if due is not None and due > now else None,

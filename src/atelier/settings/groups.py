@@ -29,14 +29,24 @@ class Slots(Group):
     """How many jobs of a kind run at once in this process."""
 
     image: Count = Field(4, description="How many image jobs run at once in this process.")
+    blog: Count = Field(2, description="How many blog jobs run at once in this process.")
 
 
 class Deadlines(Group):
     """How long an accepted job may take."""
 
     image_seconds: Seconds = Field(600, description="Seconds from acceptance until an image job must have ended.")
+    blog_seconds: Seconds = Field(1800, description="Seconds from acceptance until a blog job must have ended.")
     batch_seconds: Seconds = Field(
         3600, description="Seconds from acceptance until every picture of a batch must have ended."
+    )
+
+
+class BlogSettings(Group):
+    """Posts."""
+
+    sync_wait_seconds: Seconds = Field(
+        300, description="Seconds that a request with async_mode=false waits for its post, before it is answered 504."
     )
 
 
@@ -59,7 +69,8 @@ class Bounds(Group):
         60, description="Requests a minute of everybody without a key together, where `auth` is anonymous."
     )
     anonymous_daily_cost: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
-        1.0, description="US dollars that pictures of everybody without a key may cost in a UTC day, at list prices."
+        1.0,
+        description="US dollars that pictures and posts of everybody without a key may cost in a UTC day, at list prices.",
     )
 
 

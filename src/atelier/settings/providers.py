@@ -1,4 +1,4 @@
-"""The settings of the vendors who draw and who write: key, address, model, patience, prices."""
+"""The settings of the vendors who draw, write and search: key, address, model, patience, prices."""
 
 from __future__ import annotations
 
@@ -123,6 +123,23 @@ class AnthropicSettings(Group):
     )
 
 
+class TavilySettings(Group):
+    """Tavily."""
+
+    api_key: Key = Field(None, description="Key of Tavily; empty: TAVILY_API_KEY.")
+    base_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.tavily.com"), description="Where Tavily is.")
+    timeout_seconds: Seconds = Field(30, description="Seconds that a search of Tavily may take.")
+
+
+class SearxngSettings(Group):
+    """SearXNG."""
+
+    base_url: AnyHttpUrl | None = Field(
+        None, description="Where your SearXNG is; json must be in search.formats of its settings.yml."
+    )
+    timeout_seconds: Seconds = Field(20, description="Seconds that a search of SearXNG may take.")
+
+
 class ProviderSettings(Group):
     """Every vendor."""
 
@@ -132,6 +149,8 @@ class ProviderSettings(Group):
     hugging_face: HuggingFaceSettings = HuggingFaceSettings()
     openai: OpenAISettings = OpenAISettings()
     anthropic: AnthropicSettings = AnthropicSettings()
+    tavily: TavilySettings = TavilySettings()
+    searxng: SearxngSettings = SearxngSettings()
 
 
 class FetchSettings(Group):
@@ -139,5 +158,6 @@ class FetchSettings(Group):
 
     allow_private: bool = Field(
         default=False,
-        description="Whether pictures may be fetched from private addresses, too: for tests; refused in production.",
+        description="Whether pictures and pages may be fetched from private addresses, too: for tests; refused in"
+        " production.",
     )

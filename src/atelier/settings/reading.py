@@ -27,6 +27,7 @@ FOREIGN = frozenset(
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "ANTHROPIC_API_KEY",
+        "TAVILY_API_KEY",
     }
 )
 """Names without our prefix, which people have already."""

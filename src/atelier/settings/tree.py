@@ -10,7 +10,7 @@ from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings
-from atelier.settings.groups import Bounds, CommaList, Deadlines, RetentionSettings, Seconds, Slots
+from atelier.settings.groups import BlogSettings, Bounds, CommaList, Deadlines, RetentionSettings, Seconds, Slots
 from atelier.settings.pools import Pools
 from atelier.settings.providers import FetchSettings, Key, ProviderSettings
 
@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         description="Comma list of text providers in order; the first is the default. Where it is not set and the sandbox"
         " is off, nobody writes.",
     )
+    search_providers: CommaList = Field(
+        (),
+        description="Comma list of who searches the web for posts, in order: tavily, searxng, sandbox, or none; empty:"
+        " tavily and searxng where they are configured, else the sandbox where it alone writes.",
+    )
     google_cloud_project: str = Field(
         "",
         validation_alias="GOOGLE_CLOUD_PROJECT",
@@ -118,6 +123,9 @@ class Settings(BaseSettings):
     anthropic_api_key: Key = Field(
         None, validation_alias="ANTHROPIC_API_KEY", description="Used where PROVIDERS__ANTHROPIC__API_KEY is empty."
     )
+    tavily_api_key: Key = Field(
+        None, validation_alias="TAVILY_API_KEY", description="Used where PROVIDERS__TAVILY__API_KEY is empty."
+    )
     providers: ProviderSettings = ProviderSettings()
     pools: Pools = Field(
         {},
@@ -131,6 +139,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     slots: Slots = Slots()
     deadlines: Deadlines = Deadlines()
+    blog: BlogSettings = BlogSettings()
     limits: Bounds = Bounds()
     retention: RetentionSettings = RetentionSettings()
 
@@ -139,6 +148,15 @@ class Settings(BaseSettings):
         """The text providers; none where the sandbox would be it by default, but is off."""
         chosen = "text_providers" in self.model_fields_set
         return self.text_providers if chosen or self.sandbox_on else ()
+
+    @property
+    def searchers(self) -> tuple[str, ...]:
+        """Who searches the web, in order; nobody where nobody is configured, or `none` is named."""
+        if self.search_providers:
+            return () if self.search_providers == ("none",) else self.search_providers
+        known = {"tavily": self.key_of("tavily"), "searxng": self.providers.searxng.base_url}
+        configured = tuple(name for name, value in known.items() if value is not None)
+        return configured or (("sandbox",) if set(self.writers) == {"sandbox"} else ())
 
     @property
     def access(self) -> Literal["open", "keys", "anonymous"]:
@@ -191,6 +209,7 @@ class Settings(BaseSettings):
             "hugging_face": vendors.hugging_face.api_key or self.hf_token,
             "openai": vendors.openai.api_key or self.openai_api_key,
             "anthropic": vendors.anthropic.api_key or self.anthropic_api_key,
+            "tavily": vendors.tavily.api_key or self.tavily_api_key,
         }
         return keys.get(provider)
 

@@ -10,6 +10,7 @@ from atelier.errors import StartRefused
 from atelier.jobs.ports import Store
 from atelier.pipelines.pictures import KIND
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
+from atelier.pipelines.sources import Reader, SearchProvider
 from atelier.pipelines.texts import TextProvider
 from atelier.providers.pool import ImageKey, TextKey
 from atelier.queues.presence import DiskPresence, DistantPresence
@@ -19,6 +20,7 @@ from atelier.storage.disk import DiskStorage
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
 from atelier.wiring.keys import check_pools, keys_of
+from atelier.wiring.searching import build_reader, build_search
 from atelier.wiring.secret import secret_of
 from atelier.wiring.vendors import DRAWING
 from atelier.wiring.writers import WRITING
@@ -40,7 +42,14 @@ class Adapters:
     text_providers: Mapping[str, TextProvider] = field(default_factory=dict)
     text_keys: Mapping[str, tuple[TextKey, ...]] = field(default_factory=dict)
 
+    search: SearchProvider | None = None
+    reader: Reader
     secret: bytes
+
+    @property
+    def sources(self) -> tuple[SearchProvider | Reader, ...]:
+        """Those who look into the web."""
+        return (self.reader,) if self.search is None else (self.search, self.reader)
 
 
 def utc_now() -> datetime:
@@ -70,6 +79,8 @@ def build_adapters(settings: Settings) -> Adapters:
             name: text_keys[name][0].provider if name in text_keys else WRITING.sandbox() for name in writers
         },
         text_keys=text_keys,
+        search=build_search(settings, utc_now),
+        reader=build_reader(settings, utc_now),
         secret=secret,
     )
 

@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Protocol
 
 from atelier import metrics
-from atelier.api.deliveries import Deliveries
+from atelier.api.deliveries import Deliveries, Slots
 from atelier.api.images.batches.translate import KIND as BATCH
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock, Deliver, Queue, Store
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Limits, Policy
+from atelier.pipelines.blog.models import KIND as BLOG
+from atelier.pipelines.blog.pipeline import BlogPipeline
 from atelier.pipelines.image import ImagePipeline
 from atelier.pipelines.pictures import KIND
 from atelier.queues.embedded import EmbeddedQueue
@@ -65,19 +67,21 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
     queue = build_queue(settings, adapters.store)
     team = build_team(adapters, utc_now)
     metrics.providers(team.writers)
-    pipeline = ImagePipeline(sources=team.sources, storage=adapters.storage, spool=adapters.spool)
+    images = ImagePipeline(sources=team.sources, storage=adapters.storage, spool=adapters.spool)
+    blogs = BlogPipeline(sources=team.texts, search=adapters.search, reader=adapters.reader)
     engine = JobEngine(
         store=adapters.store,
         queue=queue,
         presence=adapters.presence,
-        pipelines={KIND: pipeline},
+        pipelines={KIND: images, BLOG: blogs},
         limits=Limits(
             max_attempts=settings.max_attempts,
             deadlines={
                 KIND: timedelta(seconds=settings.deadlines.image_seconds),
                 BATCH: timedelta(seconds=settings.deadlines.batch_seconds),
+                BLOG: timedelta(seconds=settings.deadlines.blog_seconds),
             },
-            slots={KIND: settings.slots.image},
+            slots=slots_of(settings),
             queue=settings.limits.queue,
             windows={BATCH: WINDOW * settings.slots.image},
         ),
@@ -95,16 +99,21 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         providers=team.listed,
         writers=team.writers,
         queue=queue,
-        deliveries=build_deliveries(settings),
+        deliveries=build_deliveries(settings, adapters.store),
         engine=engine,
         now=utc_now,
     )
 
 
+def slots_of(settings: Settings) -> dict[str, int]:
+    """Return how many jobs of each kind run at once in this process."""
+    return {KIND: settings.slots.image, BLOG: settings.slots.blog}
+
+
 def build_queue(settings: Settings, store: Store) -> Carrier:
     """Make the queue the settings name."""
     if settings.queue.kind == "embedded":
-        return EmbeddedQueue(store=store, slots={KIND: settings.slots.image}, now=utc_now)
+        return EmbeddedQueue(store=store, slots=slots_of(settings), now=utc_now)
     from atelier.queues.cloud_tasks import CloudTasksQueue, Target  # noqa: PLC0415 - google is imported where it is used
 
     target = Target(
@@ -117,7 +126,7 @@ def build_queue(settings: Settings, store: Store) -> Carrier:
     return CloudTasksQueue(queue=place, target=target, endpoint=settings.queue.endpoint, now=utc_now)
 
 
-def build_deliveries(settings: Settings) -> Deliveries | None:
+def build_deliveries(settings: Settings, store: Store) -> Deliveries | None:
     """Make the door for deliveries from outside; None where jobs are carried inside."""
     if settings.queue.kind == "embedded":
         return None
@@ -130,7 +139,16 @@ def build_deliveries(settings: Settings) -> Deliveries | None:
         email=settings.oidc.email,
         now=utc_now,
     )
-    return Deliveries(issuer=tokens, slots=settings.slots.image)
+
+    async def kind_of(job_id: str) -> str | None:
+        job = await store.get(job_id)
+        return job.kind if job is not None else None
+
+    return Deliveries(
+        issuer=tokens,
+        slots={KIND: Slots(settings.slots.image, patient=True), BLOG: Slots(settings.slots.blog, patient=False)},
+        kind_of=kind_of,
+    )
 
 
 def _worker_url(settings: Settings) -> str:

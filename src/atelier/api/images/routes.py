@@ -12,9 +12,9 @@ from atelier.api.errors import PROBLEM
 from atelier.api.images import offers, orders, translate
 from atelier.api.images.provider_schemas import ProviderList
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
-from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed
+from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed, new_job
 from atelier.api.spending import price, submit
-from atelier.jobs.engine import NewJob, Submitted
+from atelier.jobs.engine import Submitted
 from atelier.pipelines.pictures import KIND
 
 EVENTS = events(
@@ -83,18 +83,5 @@ JOBS.add_to(router)
 
 async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
     order = orders.to_order(body, tuple(call.around.providers))
-    new = NewJob(
-        kind=KIND,
-        owner=call.owner,
-        params=order.params,
-        title=order.title,
-        not_before=order.not_before,
-        tags=order.tags,
-        details=order.details,
-        warnings=order.warnings,
-        pace=order.pace,
-        expected=order.expected,
-        key=key,
-        request=orders.meaning(body) if key is not None else "",
-    )
+    new = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
     return await submit(call, new, price(call, order.params.provider, order.params.quality))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from atelier.api.fields import Filled, Identifier, JobStatus, Page, SandboxScript, Text
 from atelier.api.wire import Cancellation, EtaView, ProgressUpdate, QueueView
 
 Style = Literal[
@@ -33,41 +34,17 @@ AspectRatio = Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16",
 Quality = Literal["draft", "standard", "high", "ultra"]
 OutputFormat = Literal["png", "jpeg", "webp"]
 Provider = Literal["stability_ai", "gemini", "stable_horde", "hugging_face", "diffusers", "sandbox"]
-Scenario = Literal[
-    "ok", "noop", "slow", "rate_limited_then_ok", "provider_down_then_ok", "refused", "garbage", "stall", "worker_lost"
-]
-JobStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled"]
-ImageGenerationStage = Literal["queued", "processing", "generating", "uploading", "completed", "error"]
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def _printable(text: str) -> str:
-    if _CONTROL.search(text.replace("\r\n", "\n")):
-        raise ValueError("control characters other than tab and newline are not allowed")
-    return text
+class ImageGenerationStage(StrEnum):
+    """Where a picture's job is."""
 
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be blank")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_printable)]
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
-
-
-class SandboxScript(BaseModel):
-    """What the sandbox shall do: a scenario, its length, and when the job may start."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    scenario: Scenario = Field("ok", description="`noop` draws nothing; the others draw, or fail as they are named.")
-    seconds: float = Field(5.0, ge=0, le=600, description="How long `slow` lasts.")
-    hold_until: float = Field(
-        0, ge=0, le=4_102_444_800, description="Unix seconds before which the job is not started."
-    )
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    GENERATING = "generating"
+    UPLOADING = "uploading"
+    COMPLETED = "completed"
+    ERROR = "error"
 
 
 class GenerateRequest(BaseModel):
@@ -88,7 +65,7 @@ class GenerateRequest(BaseModel):
         },
     )
 
-    prompt: Annotated[Text, AfterValidator(_not_blank)] = Field(min_length=1, max_length=10_000)
+    prompt: Filled = Field(min_length=1, max_length=10_000)
     provider: Provider | None = Field(None, description="Who draws; left out: the first one configured.")
     style: Style | None = None
     aspect_ratio: AspectRatio | None = Field(None, description="Left out: 1:1.")
@@ -192,7 +169,7 @@ class JobView(BaseModel):
     status: JobStatus
     state_reason: str | None = Field(description="Why it waits or what it is about to do, beside the status.")
     progress_percentage: float
-    current_stage: str
+    current_stage: ImageGenerationStage
     message: str
     result: ResultView | None = Field(description="Set when completed.")
     error_message: str | None
@@ -236,14 +213,7 @@ class JobList(BaseModel):
     next_cursor: str | None
 
 
-class History(BaseModel):
+class History(Page):
     """Which jobs to list."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    status: JobStatus | None = None
-    blog_id: Identifier | None = None
     blog_job_id: Identifier | None = None
-    created_after: datetime | None = None
-    cursor: Annotated[str, Field(max_length=200)] | None = None
-    limit: int = Field(50, ge=1, le=200)

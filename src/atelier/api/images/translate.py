@@ -7,7 +7,8 @@ from collections.abc import Callable
 from atelier.api import job_views
 from atelier.api.images.orders import ROOT
 from atelier.api.images.schemas import Accepted, JobList, JobView, PictureView, ResultView
-from atelier.api.job_views import cursor_of, event, state, steps
+from atelier.api.job_views import event, state, steps
+from atelier.api.requesting import cursor_of
 from atelier.api.wire import ProgressUpdate, absolute, to_cancellation, to_progress_update
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Record, Snapshot, Status, Update

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.api.images.schemas import GenerateRequest, Identifier, JobView
+from atelier.api.fields import Identifier
+from atelier.api.images.schemas import GenerateRequest, JobView
 
 Workflow = Literal["standard", "draft_then_final"]
 BatchStatus = Literal["processing", "completed", "failed", "cancelled"]

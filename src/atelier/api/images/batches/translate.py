@@ -8,15 +8,16 @@ from datetime import datetime
 
 from atelier.api.images import orders
 from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchView
-from atelier.api.images.orders import Order
 from atelier.api.images.schemas import GenerateRequest, JobView
 from atelier.api.images.translate import to_status
+from atelier.api.requesting import Order
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.estimates import Outlook
 from atelier.jobs.groups.models import Group, NewGroup, NewMember, standing_of
 from atelier.jobs.models import Snapshot
 from atelier.pipelines import pictures
 from atelier.pipelines.pace import expected, pace
+from atelier.pipelines.pictures import ImageParams
 
 KIND = "batch"
 
@@ -64,7 +65,7 @@ def drawings(new: NewGroup) -> Iterator[tuple[str, str]]:
             yield member.params["provider"], pictures.DRAFT
 
 
-def _order(place: int, wanted: GenerateRequest, configured: tuple[str, ...]) -> Order:
+def _order(place: int, wanted: GenerateRequest, configured: tuple[str, ...]) -> Order[ImageParams]:
     try:
         return orders.to_order(wanted, configured)
     except InvalidInput as error:

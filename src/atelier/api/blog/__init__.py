@@ -1,0 +1,1 @@
+"""Front door B: posts, under /api/v1/blog."""

@@ -1,0 +1,58 @@
+"""What the requests of several dialects are made of: texts, identifiers, scripted behaviour, filters of a list."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+JobStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled"]
+Scenario = Literal[
+    "ok", "noop", "slow", "rate_limited_then_ok", "provider_down_then_ok", "refused", "garbage", "stall", "worker_lost"
+]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters but tab and newline. Raises ValueError for another."""
+    if _CONTROL.search(text.replace("\r\n", "\n")):
+        raise ValueError("control characters other than tab and newline are not allowed")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(printable)]
+Filled = Annotated[Text, AfterValidator(_not_blank)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+
+
+class SandboxScript(BaseModel):
+    """What the sandbox shall do: a scenario, its length, and when the job may start."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    scenario: Scenario = Field("ok", description="`noop` draws nothing; the others draw, or fail as they are named.")
+    seconds: float = Field(5.0, ge=0, le=600, description="How long `slow` lasts.")
+    hold_until: float = Field(
+        0, ge=0, le=4_102_444_800, description="Unix seconds before which the job is not started."
+    )
+
+
+class Page(BaseModel):
+    """Which jobs to list, whatever their kind."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: JobStatus | None = None
+    blog_id: Identifier | None = None
+    created_after: datetime | None = None
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    limit: int = Field(50, ge=1, le=200)

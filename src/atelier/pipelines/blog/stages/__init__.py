@@ -1,0 +1,1 @@
+"""The stages of a post, a module each, under the names that watchers see."""
