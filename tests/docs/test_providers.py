@@ -8,9 +8,10 @@ import pytest
 from tests.live import ROOT
 
 from atelier.errors import AtelierError, ProviderError
-from atelier.providers import anthropic, gemini, hugging_face, stability_ai, stable_horde
+from atelier.providers import anthropic, gemini, hugging_face, stability_ai, stable_horde, tavily
 from atelier.providers.houses import GEMINI, OPENAI
 from atelier.providers.tokens import Prices
+from atelier.wiring.searching import SEARCHERS
 from atelier.wiring.vendors import VENDORS
 from atelier.wiring.writers import WRITERS
 
@@ -46,6 +47,14 @@ def test_prices_of_texts_and_their_day_are_those_of_the_files(section: str) -> N
     assert f"Prices as they were on {day.isoformat()}" in PAGE.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
     read, written = re.findall(rf"`{re.escape(model)}` \| ([\d.]+), ([\d.]+) \|", PAGE)[0]
     assert Prices(float(read), float(written)) == sheet.of(model)
+
+
+def test_what_a_search_costs_is_told() -> None:
+    told = rows("Who searches, and how pages are read")
+    assert list(told)[: len(SEARCHERS)] == list(SEARCHERS)
+    assert f"${tavily.DOLLARS_A_CREDIT}" in told["tavily"][2]
+    assert f"({tavily.PRICES_AS_OF.isoformat()})" in told["tavily"][2]
+    assert f"cut to {tavily.LONGEST_QUERY} characters" in PAGE
 
 
 def test_prices_and_their_day_are_those_of_the_files() -> None:

@@ -70,4 +70,6 @@ def test_pages_are_asked_for_in_the_service_s_name(url: str | None, named: str) 
     made = build_reader(Settings(public_url=url, fetch={"allow_private": True}), now)
     assert isinstance(made, Pages)
     assert (made._named["user-agent"], made._allow_private) == (named, True)
-    assert not build_reader(Settings(), now)._allow_private  # type: ignore[attr-defined]
+    usual = build_reader(Settings(), now)
+    assert isinstance(usual, Pages)
+    assert not usual._allow_private

@@ -17,6 +17,7 @@ from typing import Any, Final
 from lxml import etree
 
 from atelier.pipelines.blog import injection, words
+from atelier.pipelines.blog.orders import reads_like_orders
 
 CPU_SECONDS: Final = 5
 MEMORY_BYTES: Final = 1024**3
@@ -216,7 +217,7 @@ def _told(title: str, blocks: list[tuple[int, str]], hidden: list[str]) -> dict[
     clean = injection.cleaned(text)
     named = injection.cleaned(title)
     headings = [(level, injection.cleaned(line).text) for level, line in blocks if level][:MOST_HEADINGS]
-    unseen = [line[: injection.LONGEST] for line in hidden if injection.suspicious(line[:LONGEST])]
+    unseen = [line[: injection.LONGEST] for line in hidden if reads_like_orders(line[:LONGEST])]
     return {
         "title": named.text,
         "text": clean.text,

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import median
 from typing import Final
 
@@ -173,16 +174,15 @@ def _phrases(clause: str, wanted: Gram) -> list[Gram]:
     row = words.folded(clause)
     if not wanted or not occurrences(key(clause), wanted):
         return []
-    asked = {tuple(row[:size]) for size in LONG_TAIL} if row[0] in _ASKS else set()
+    keys = [key(word) for word in row]
     return [
-        gram
-        for gram in _grams(row, LONG_TAIL)
-        if gram[-1] not in STOP_WORDS and (gram[0] not in STOP_WORDS or gram in asked) and _has(gram, wanted)
+        tuple(row[start : start + size])
+        for size in LONG_TAIL
+        for start in range(len(row) - size + 1)
+        if row[start + size - 1] not in STOP_WORDS
+        and (row[start] not in STOP_WORDS or (start == 0 and row[0] in _ASKS))
+        and occurrences(tuple(chain.from_iterable(keys[start : start + size])), wanted)
     ]
-
-
-def _has(gram: Gram, wanted: Gram) -> bool:
-    return occurrences(tuple(part for word in gram for part in key(word)), wanted) > 0
 
 
 def difficulty(term: str, rivals: Iterable[Rival]) -> Difficulty:

@@ -19,7 +19,7 @@ _WORD = re.compile(
     rf"[{_CJK}]|\d+(?:[.,:]\d+)*(?:(?![{_CJK}])[^\W\d_])*|(?![{_CJK}])[^\W\d_]{_LETTER}*(?:['\u2019\-](?!_){_LETTER}+)*"
 )
 _GAP = re.compile(r"\n[^\S\n]*\n\s*")
-_STOP = re.compile(r"(?:[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”’]*)\s*")  # noqa: RUF001 - what ends a sentence in Chinese and Japanese
+_STOP = re.compile(r"(?:(?<![.!?…])[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”’]*)\s*")  # noqa: RUF001 - what ends a sentence in Chinese and Japanese
 _ABBREVIATED = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|cf|no|vol|fig|approx|inc|ltd|dept|est|al|jr|sr)|\b[^\W\d_])\.$",
     re.IGNORECASE,
