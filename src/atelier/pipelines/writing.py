@@ -109,8 +109,8 @@ class Writer:
             message=told.message,
             progress=told.progress,
             tell=_telling(told),
-            spent=lambda kept: float(kept["last_cost"]),
-            warn=lambda kept: tuple(kept["warnings"]),
+            spent=lambda kept: Written.model_validate(kept).last_cost,
+            warn=lambda kept: Written.model_validate(kept).warnings,
         )
         kept = await run.once(asking.key, partial(self._write, run, asking), milestone)
         return Written.model_validate(kept)

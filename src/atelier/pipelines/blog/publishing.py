@@ -84,9 +84,16 @@ def published(run: BlogRun, post: Manuscript, polish: Polish, sources: Sequence[
             "headings": [_heading(node) for node in structure.structure(whole).tree],
             "reading_grade": read.grade,
             "tone": run.params.tone,
-            "sources": [{"url": each.url, "title": each.title, "given": each.given} for each in sources],
+            "sources": [_told(each) for each in sources],
         },
     }
+
+
+def _told(source: Source) -> Json:
+    read_at = (
+        source.read_at.isoformat(timespec="seconds").replace("+00:00", "Z") if source.read_at is not None else None
+    )
+    return {"url": source.url, "title": source.title, "given": source.given, "read_at": read_at}
 
 
 def _seo(state: BlogState, post: Document, polish: Polish) -> Json:

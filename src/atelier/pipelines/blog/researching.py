@@ -31,7 +31,6 @@ TEXT_MOST: Final = 20_000
 FEWEST_WORDS: Final = 30
 """A page with fewer says nothing."""
 
-SEARCHES = ("search/topic", "search/facts")
 PAGES = ("pages/given", "pages/results", "pages/facts")
 """Keys of what is kept; sources are numbered in this order."""
 
@@ -45,6 +44,7 @@ class Source(Kept):
     words: int
     headings: tuple[str, ...] = ()
     given: bool = False
+    read_at: datetime | None = None
     number: int = 0
 
 
@@ -154,6 +154,7 @@ def _source(page: Page, *, given: bool) -> Source:
         words=page.words,
         headings=tuple(heading.text for heading in page.headings),
         given=given,
+        read_at=page.fetched_at,
     )
 
 
