@@ -54,7 +54,7 @@ async def test_all_is_well(live: Live, tmp_path: Path) -> None:
     found = await visit(live.base, data_dir=tmp_path / "other")
     assert wrong(found) == {}
     assert list(found) == [
-        "settings", "data directory", "store", "storage", "spool", "provider sandbox", "text provider sandbox", "clock", "address", "stream",
+        "settings", "data directory", "store", "storage", "spool", "provider sandbox", "text provider sandbox", "search", "clock", "address", "stream",
     ]  # fmt: skip
     assert re.fullmatch(r"5 events came as they were sent, over 0\.[3-9] seconds", found["stream"].text)
     assert found["clock"].text == "agrees with that of 127.0.0.1"
