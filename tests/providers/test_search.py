@@ -86,6 +86,8 @@ async def test_tavily_takes_so_much(fake: Fake) -> None:
     assert (found.results, found.cost) == ((), tavily.DOLLARS_A_CREDIT)
     asked = fake.seen[0].json()
     assert (len(asked["query"]), asked["query"][-5:], asked["max_results"]) == (399, " word", 20)
+    await searched(of_tavily(fake), "w" * 900)
+    assert fake.seen[1].json()["query"] == "w" * 399
 
 
 @pytest.mark.parametrize(

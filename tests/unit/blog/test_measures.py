@@ -68,6 +68,15 @@ def test_runs_of_two_sources_are_no_longer_stretch() -> None:
     assert (found.copied, found.runs, found.longest, found.source) == (2, 9, 8, "a")
 
 
+def test_what_stands_between_two_copies_ends_a_stretch() -> None:
+    first, second = (
+        "one two three four five six seven eight",
+        "nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen",
+    )
+    found = originality(f"{first} something of its own {second}", {"a": f"{first}. And then: {second}"})
+    assert (found.copied, found.longest, found.passage) == (3, 9, second)
+
+
 def test_terms_are_counted_in_the_singular_and_plural() -> None:
     text = "Street trees cool streets. Street-tree care matters."  # 8 words, two of them twice the term's
     assert coverage.count(text, "street tree") == coverage.count(text, "Street Trees") == 2

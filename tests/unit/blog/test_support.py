@@ -26,6 +26,7 @@ LIBRARY = Library((*passages("trees", TREES, title="Trees in Vienna"), *passages
         "In Vienna, researchers counted 1200 trees.",
         "Watering does not help trees older than 10 years.",
         "The Danube is 2,850 kilometres long.",
+        "According to researchers, street trees keep cities cool in summer.",
     ],
 )
 def test_what_a_source_says_is_supported(claim: str) -> None:
@@ -43,11 +44,15 @@ def test_what_a_source_says_is_supported(claim: str) -> None:
         ("A 2020 study by Oxford University found that street trees cool cities.", "number 2020"),
         ("A study by Cambridge University found that street trees cool cities.", "name cambridge"),
         ("Berlin cools its cities in summer with street trees.", "name berlin"),
-        ("In Graz, researchers counted 1,200 trees.", "name graz"),
+        ("In Graz, street trees cool cities in summer.", "name graz"),
+        ("In Graz, researchers counted 1,200 trees.", "No source says this"),
         ("Street trees do not cool cities in summer.", "denies"),
         ("Watering helps trees that are older than ten years.", "denies"),
         ("House prices fall by 15 percent because of street trees.", "the other way"),
         ("Street trees attract birds and insects to gardens.", "No source says this"),
+        ("Street trees in cities attract insects.", "No source says this"),
+        ("Street trees cool cities in summer and attract insects.", "No source says this"),
+        ("Street trees in cities need deep watering in summer.", "No source says this"),
         ("Trees in cities improve the air that people breathe.", "No source says this"),
         ("Bees visit 40 flowers on each of their flights.", "No source says this"),
         ("It works well.", "too little"),
@@ -73,7 +78,7 @@ def test_a_source_that_says_something_else_is_not_the_passage() -> None:
 
 
 def test_a_claim_may_stand_in_two_sentences_of_a_paragraph_and_not_of_two() -> None:
-    claim = "Street trees cool cities and raise house prices by 15 percent."
+    claim = "Summer in the cities is cooler, and house prices rise by 15 percent, with street trees."
     assert LIBRARY.support(claim).supported
     apart = Library(passages("apart", TREES.replace("found. They", "found.\n\nThey")))
     assert not apart.support(claim).supported

@@ -33,6 +33,11 @@ def test_sentences(text: str, sentences: list[str]) -> None:
     assert list(words.sentences(text)) == sentences
 
 
+def test_a_row_of_stops_is_no_trap() -> None:
+    """It took time by the square of its length, which is hours."""
+    assert words.sentences("." * 300_000) == ("." * 300_000,)
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -90,6 +90,9 @@ _DOWN: Final = frozenset(
     ]
 )
 
+DIRECTIONS: Final = _UP | _DOWN
+"""The stems of words by which something goes up or down."""
+
 
 def numbers(text: str) -> frozenset[str]:
     """Return the numbers of a text in one form: `1,000` and `1 thousand` are `1000`, `5 per cent` is `5%`, `six` is `6`.
