@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.house import House
 from tests.jobs import Clock
-from tests.posts import PAGES, POTS, PRICE, SUN, Scribe, Web, log, made, open_house, order, scripted
+from tests.posts import PAGES, POTS, PRICE, SUN, Scribe, Web, log, made, open_house, order, result_of, scripted
 from tests.stores import Backend, Sqlite
 
 from atelier.errors import (
@@ -247,3 +247,17 @@ async def test_what_the_caller_wishes_is_bounded_and_set_apart(house: House) -> 
     prompt = next(request.prompt for request in scribe.asked if request.task == "section")
     assert prompt.count("</wishes>") == 1
     assert len(prompt) < 8000
+
+
+async def test_what_was_of_no_use_twice_is_not_asked_for_by_the_next_attempt(house: House) -> None:
+    """The stage is not done yet when its attempt ends: it goes on without what it did without."""
+    scribe = Scribe(scripted(enhance_1=["", ""], enhance_2=[ProviderUnavailable("Down.")]))
+    open_house(house, scribe, Web(PAGES))
+    job = await order(house)
+    await house.deliver(job.id)
+    house.clock.pass_(minutes=1)
+    job = await house.deliver(job.id)
+    result = await result_of(house, job)
+    assert (scribe.keys.count("enhance/1"), scribe.keys.count("enhance/2")) == (2, 2)
+    assert sum(each.startswith("Section 1 stays as it was drafted") for each in job.warnings) == 1
+    assert result["total_tokens"] == 15 * (len(scribe.asked) - 1), "all but the one that never came"
