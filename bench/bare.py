@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -25,7 +26,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 STAGES = ("queued", "claimed", "processing", "generating", "uploading", "completed")
 WRITES = (("claimed",), ("processing", "generating"), ("uploading", "completed"))
@@ -129,6 +131,9 @@ class Service:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.jobs: dict[str, Job] = {}
+        self.tasks: defaultdict[str, asyncio.Future[Job]] = defaultdict(
+            lambda: asyncio.get_running_loop().create_future()
+        )
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
 
     @asynccontextmanager
@@ -166,6 +171,19 @@ class Service:
         status = "completed" if job.stage == "completed" else "processing"
         return JSONResponse({"job_id": job.id, "status": status, "current_stage": job.stage})
 
+    async def generate_task(self, request: Request) -> Response:
+        job = await self.submit(request)
+        self.tasks[json.loads(await request.body())["task_id"]].set_result(job)
+        return StreamingResponse(job.follow(), media_type="application/json")
+
+    async def watch_task(self, socket: WebSocket) -> None:
+        task = socket.path_params["task"]
+        await socket.accept()
+        await socket.send_json({"type": "progress", "task_id": task, "status": "pending"})
+        async for event in (await asyncio.shield(self.tasks[task])).follow():
+            await socket.send_text(event.decode())
+        await socket.close()
+
     async def stream(self, request: Request) -> Response:
         return StreamingResponse(self.jobs[request.path_params["job"]].follow(), media_type="text/event-stream")
 
@@ -178,6 +196,8 @@ def main(port: int, folder: Path) -> None:
         Route(f"{root}/generate/stream", service.generate_stream, methods=["POST"]),
         Route(f"{root}/jobs/{{job}}", service.read),
         Route(f"{root}/jobs/{{job}}/stream", service.stream),
+        Route("/api/media/generate", service.generate_task, methods=["POST"]),
+        WebSocketRoute("/ws/image-generation/{task}", service.watch_task),
     ]
     app = Starlette(routes=routes, lifespan=service.life)
     uvicorn.run(app, port=port, loop="uvloop", http="httptools", log_level="warning", access_log=False, backlog=4096)

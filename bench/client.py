@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, cast
 
 HOST = "127.0.0.1"
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 END = (b'"stage":"completed"', b'"stage":"error"')
 
 
@@ -51,6 +52,8 @@ class Connection(asyncio.Protocol):
 class Stream(asyncio.Protocol):
     """One event stream: its packets and when they came."""
 
+    first_mark, end_marks = b"data: ", END
+
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.packets: list[tuple[float, bytes]] = []
@@ -63,9 +66,9 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.packets.append((time.time(), data))
-        if not self.first.done() and b"data: " in data:
+        if not self.first.done() and self.first_mark in data:
             self.first.set_result(None)
-        if not self.ended.done() and any(mark in data for mark in END):
+        if not self.ended.done() and any(mark in data for mark in self.end_marks):
             self.ended.set_result(None)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -84,6 +87,32 @@ class Stream(asyncio.Protocol):
         """Return how long after being recorded each event came, of those recorded after `since`."""
         stamped = [(moment, datetime.fromisoformat(event["timestamp"]).timestamp()) for moment, event in self.events()]
         return [moment - recorded for moment, recorded in stamped if recorded > since]
+
+
+class Socket(Stream):
+    """One WebSocket: it only listens."""
+
+    first_mark, end_marks = b'"type"', (*END, b'"status":"completed"', b'"status":"failed"')
+
+    @property
+    def first_at(self) -> float:
+        """When the first message came; it may be in one packet with the handshake's end."""
+        return next(moment for moment, packet in self.packets if self.first_mark in packet)
+
+    def whole(self) -> bool:
+        """Whether it was told that its picture is done."""
+        return any(b"completed" in packet for _, packet in self.packets)
+
+
+async def open_socket(port: int, task: str) -> Socket:
+    """Connect, and return when the first message is there."""
+    _, socket = await asyncio.get_running_loop().create_connection(Socket, HOST, port)
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+    head = f"GET /ws/image-generation/{task} HTTP/1.1\r\nHost: {HOST}\r\n{upgrade}\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+    socket.transport.write(head.encode())
+    async with asyncio.timeout(60):
+        await socket.first
+    return socket
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from client import Connection, Stream, connections, open_stream, request
+from client import HOST, Connection, Socket, Stream, connections, open_socket, open_stream, request
 
 ROOT = "/api/v1/images"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -122,6 +122,36 @@ async def watching(port: int, pid: int, count: int) -> Figures:
         f"{count} streams on one job: KiB each": (held - before) / count,
         f"{count} streams on one job: whole and in order, %": 100 * sum(whole) / count,
     }
+
+
+async def tasks(port: int, count: int) -> Figures:
+    """Sockets that are there before their jobs: all on one task, then as many tasks with a socket each."""
+    name = f"bench-{time.time_ns()}"
+    shared = await sockets(port, [name] * count)
+    each = await sockets(port, [f"{name}-{number}" for number in range(count)])
+    firsts = [1000 * (socket.first_at - socket.began) for socket in shared + each]
+    return {
+        f"{2 * count} sockets: first message p50": percentile(firsts, 0.5),
+        f"{2 * count} sockets: first message p99": percentile(firsts, 0.99),
+        f"{count} sockets on one task: told the end, %": 100 * sum(socket.whole() for socket in shared) / count,
+        f"{count} tasks, a socket each: told the end, %": 100 * sum(socket.whole() for socket in each) / count,
+    }
+
+
+async def sockets(port: int, names: list[str]) -> list[Socket]:
+    """Open a socket for each name, then ask for each task once, and wait for the end of all."""
+    opened = [await open_socket(port, name) for name in names]
+    loop = asyncio.get_running_loop()
+    asking = []
+    for name in dict.fromkeys(names):
+        _, stream = await loop.create_connection(Stream, HOST, port)
+        stream.transport.write(request("POST", "/api/media/generate", {**order(), "task_id": name}))
+        asking.append(stream)
+    async with asyncio.timeout(120):
+        await asyncio.gather(*(socket.ended for socket in opened))
+    for connection in (*opened, *asking):
+        connection.transport.close()
+    return opened
 
 
 async def crowd(port: int, count: int) -> Figures:

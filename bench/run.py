@@ -30,6 +30,9 @@ GOALS = {
     "reads per second": "≥ 0.22",
     "1000 streams on one job: first event p99": "≤ 3",
     "1000 streams on one job: stage lag p99": "≤ 3",
+    "1000 sockets: first message p99": "≤ 3",
+    "500 sockets on one task: told the end, %": "100",
+    "500 tasks, a socket each: told the end, %": "100",
 }
 
 
@@ -74,6 +77,7 @@ async def figures(port: int, pid: int, scale: float) -> measure.Figures:
         found |= await measure.latency(port, int(200 * scale))
         found |= await measure.reading(port, int(4000 * scale))
         found |= await measure.watching(port, pid, 1000)
+        found |= await measure.tasks(port, 500)
         return found
 
 

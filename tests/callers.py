@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 from tests.live import Live
 
 from atelier.api.keys import Keys
@@ -24,8 +24,10 @@ async def bearer(live: Live, owner: str) -> dict[str, str]:
 
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
-    """Yield method, path and route of everything the app answers."""
+    """Yield method, path and route of everything the app answers over HTTP."""
     for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIWebSocketRoute):
+            continue
         for method in sorted(route.methods or {"MOUNT"}):
             if method != "HEAD":
                 yield method, str(route.path), route

@@ -30,6 +30,8 @@ from atelier.api.images import routes as images
 from atelier.api.images.batches import routes as batches
 from atelier.api.keys import ANONYMOUS, Keys
 from atelier.api.limits import DailyCap, Rate, Streams
+from atelier.api.media import routes as media
+from atelier.api.media import sockets as media_sockets
 from atelier.api.origins import LOCAL, Origins
 from atelier.api.requests import RequestContext
 from atelier.api.tickets import Tickets
@@ -81,6 +83,7 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         engine=services.engine,
         access=_access(config, services),
         streams=Streams(config.streams_per_owner),
+        socket_wait=timedelta(seconds=config.media.ws_wait_seconds),
         cap=DailyCap(store, ANONYMOUS, config.limits.anonymous_daily_cost, services.now),
         pictures=adapters.pictures,
         providers=services.providers,
@@ -125,6 +128,8 @@ def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
     app.include_router(batches.router)
     app.include_router(blog.router)
+    app.include_router(media.router)
+    app.include_router(media_sockets.router)
     app.include_router(ticket_routes.router)
     app.include_router(pictures.router)
     mimetypes.init()  # reads the machine's lists of types: now, not in the loop

@@ -72,6 +72,14 @@ def configure(level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], name != "uvicorn.access"
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(max(least, logging.INFO))  # below that it tells every header of a WebSocket
+    server.addFilter(_tells_no_address)
+
+
+def _tells_no_address(record: logging.LogRecord) -> bool:
+    """Whether a line of the server's is one without an address: of each WebSocket it tells the whole one, tickets included."""
+    return "WebSocket %s" not in str(record.msg)
 
 
 def info(action: str, **fields: object) -> None:

@@ -153,13 +153,13 @@ class Hostile:
         self.broken: list[str] = []
 
     async def send(self, operation: Operation, what: str, url: str, **request: Any) -> httpx.Response:
-        """Send it; of an event stream only the head is waited for."""
+        """Send it; of a stream, or an answer that comes when its job has ended, only the head is waited for."""
         content = request.pop("content", None)
         if content is None and operation.body is not None:
             content = json.dumps(operation.body)
         method = request.pop("method", operation.method)
         async with self.live.client.stream(method, url, content=content, **request) as response:
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            if "transfer-encoding" not in response.headers:
                 await response.aread()
         self.asked += 1
         self.broken += [f"{operation.name}, {what}: {fault}" for fault in faults(operation, response, method)]

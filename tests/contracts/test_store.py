@@ -284,6 +284,22 @@ async def test_a_listener_to_a_deleted_job_is_told(store: Store, clock: Clock) -
     assert await store.read("job-1", after=0) is None
 
 
+async def test_who_listens_hears_of_the_job_s_making(store: Store, clock: Clock, backend: Backend) -> None:
+    """In the process that makes it, and in another one."""
+    other = backend.process()
+    await other.open()
+    here, there = asyncio.Event(), asyncio.Event()
+    store.listen("job-1", lambda _: here.set())
+    other.listen("job-1", lambda _: there.set())
+    await asyncio.sleep(1.5)
+    here.clear()  # that there is none may have been told
+    there.clear()
+    await create(store, clock)
+    await asyncio.wait_for(here.wait(), 2)
+    await asyncio.wait_for(there.wait(), 5)
+    await other.close()
+
+
 async def test_two_stores_on_one_file_see_each_other(store: Store, clock: Clock, backend: Backend) -> None:
     other = backend.process()
     await other.open()

@@ -5,100 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
-from tests.live import ROOT, needs
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect
+from tests.e2e.browser import PATIENCE, Server, browser
+
+__all__ = ["browser"]
 
 pytestmark = pytest.mark.e2e
 
 API = "/api/v1/images"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
-PATIENCE = 20_000
-
-
-class Server:
-    """`main.py` on a port and a data directory that outlast its process."""
-
-    def __init__(self, data: Path, **settings: str) -> None:
-        self._settings = settings
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._data = data
-        self.start()
-
-    def start(self) -> None:
-        settings = {
-            "PORT": str(self.port),
-            "ATELIER_DATA_DIR": str(self._data),
-            "ATELIER_LEASE_SECONDS": "2",
-            "ATELIER_SWEEP_SECONDS": "0.5",
-            "ATELIER_GRACE_SECONDS": "0",
-            "ATELIER_LOG_LEVEL": "warning",
-            **self._settings,
-        }
-        self._process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env={**os.environ, **settings})
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                self.read("/health")
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        pytest.fail("The server did not start.")
-
-    def run(self, *arguments: str) -> str:
-        """Run a command of main.py on the same data; what it prints."""
-        settings = {"ATELIER_DATA_DIR": str(self._data), **self._settings}
-        command = [sys.executable, "main.py", *arguments]
-        environment = {**os.environ, **settings}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=20, text=True
-        )
-        return done.stdout.strip()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def read(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=5) as response:  # noqa: S310 - our own server
-            return json.load(response)
-
-    def ask(self, path: str, body: Any) -> Any:
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode())  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own server
-            return json.load(response)
-
-    def job(self, page: Page) -> Any:
-        return self.read(f"{API}/jobs/{job_id(page)}")
 
 
 class Tab:
@@ -126,16 +46,6 @@ class Tab:
         # The browser reports a preview that is gone; the page cannot keep it from that.
         if message.type in {"error", "warning"} and "/preview-" not in message.location["url"]:
             self._said.append(message.text)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    needs(chromium, "Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +83,10 @@ def job_id(page: Page) -> str:
     return page.url.split("#job=")[1]
 
 
+def job_of(server: Server, page: Page) -> Any:
+    return server.read(f"{API}/jobs/{job_id(page)}")
+
+
 def expect_picture(page: Page) -> None:
     picture = page.locator("#frame img.finished")
     expect(picture).to_be_visible(timeout=PATIENCE)
@@ -191,7 +105,7 @@ def test_a_picture_is_made_and_shown_with_its_facts(tab: Tab, server: Server) ->
     expect_picture(page)
     stages = page.locator("#stages li").evaluate_all("items => items.map(item => item.dataset.stage)")
     assert stages == ["queued", "processing", "generating", "uploading", "completed"]
-    picture = server.job(page)["result"]["images"][0]
+    picture = job_of(server, page)["result"]["images"][0]
     assert picture["style"] == "origami"
     assert abs(picture["width"] / picture["height"] - 1.5) < 0.05
     expect(page.locator("#facts")).to_contain_text(f"{picture['width']} × {picture['height']}")  # noqa: RUF001 - as people write it
@@ -255,7 +169,7 @@ def test_a_failed_job_says_why_and_can_be_tried_again(tab: Tab, server: Server) 
     sentence = "The sandbox refuses this request, as it was asked to."
     expect(page.locator("#verdict")).to_have_text(sentence)
     expect(page).to_have_title("Failed · atelier")
-    assert server.job(page)["run"] == 1
+    assert job_of(server, page)["run"] == 1
     page.click("#retry")
     page.wait_for_function(f"fetch('{API}/jobs/{job_id(page)}').then(r => r.json()).then(j => j.run === 2)")
     expect(page.locator("#verdict")).to_have_text(sentence)

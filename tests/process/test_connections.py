@@ -218,18 +218,31 @@ async def test_an_idle_connection_is_closed(server: Server) -> None:
         assert time.monotonic() - began > KEEP_ALIVE_SECONDS * 0.5
 
 
-async def test_too_many_connections_are_told_so_and_the_others_served(server: Server) -> None:
+UPGRADE = (
+    b"GET /ws/image-generation/nope HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("request_", "served"),
+    [(f"GET {ROOT}/jobs/nope/stream HTTP/1.1\r\nHost: a\r\n\r\n".encode(), 404), (UPGRADE, 101)],
+    ids=["HTTP", "WebSocket"],
+)
+async def test_too_many_connections_are_told_so_and_the_others_served(
+    server: Server, request_: bytes, served: int
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         held = []
         for _ in range(MOST + 10):
             reader, writer = await stack.enter_async_context(connected(server))
-            writer.write(f"GET {ROOT}/jobs/nope/stream HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            writer.write(request_)
             status, headers, body = await answered(reader)
             held.append(status)
             if status == 503:
                 assert (headers["retry-after"], headers["connection"]) == ("2", "close")
                 assert json.loads(body)["code"] == "too_many_connections"
-        assert held[: MOST // 2] == [404] * (MOST // 2), "room for these at least: the client of the test holds some"
+        assert held[: MOST // 2] == [served] * (MOST // 2), "room for these at least: the client of the test holds some"
         assert held[-5:] == [503] * 5
     async with asyncio.timeout(LATE):
         while (await server.client.get("/health")).status_code != 200:

@@ -23,6 +23,7 @@ from tests import blogs
 from tests.canaries import WATCH
 from tests.images import ROOT
 from tests.process.servers import Server, running
+from tests.sockets import GENERATE
 
 CHECKS = [
     checks.not_a_server_error,
@@ -118,6 +119,8 @@ def is_stream(answer: httpx.Response) -> bool:
 
 def _without_waiting(case: schemathesis.Case[Any]) -> None:
     """Ask for no wait: without a worker it would be waited out each time."""
+    if case.path == GENERATE and case.headers is not None:
+        case.headers["prefer"] = "wait=0"
     if case.query and str(case.query.get("wait", "")).isdigit():
         case.query["wait"] = 0
     if "prefer" in {name.lower() for name in case.headers or ()}:

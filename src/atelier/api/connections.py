@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 
 from atelier import logs
 from atelier.api.errors import ProblemResponse, problem
+from atelier.api.socket_connections import SocketConnection
 
 HEAD_BYTES = 65_536
 """Most bytes in a row that belong to no body: a head, a chunk's extensions, trailers. Browsers send a few thousand."""
@@ -94,6 +95,7 @@ class Connection(HttpToolsProtocol):
         """Take over `limit_concurrency`: here it counts connections, and what was let in is served to its end."""
         super().__init__(config, server_state, app_state, _loop)
         self._most, self.limit_concurrency = config.limit_concurrency or MOST_CONNECTIONS, None
+        self.ws_protocol_class = SocketConnection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch; drop it where not even a refusal can be afforded."""

@@ -18,6 +18,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.datastructures import URL
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from atelier.api.access import Access
@@ -59,6 +60,7 @@ class Surroundings:
     engine: JobEngine
     access: Access
     streams: Streams
+    socket_wait: timedelta
     cap: DailyCap
     pictures: PictureFiles
     providers: Mapping[str, ListedProvider]
@@ -74,16 +76,17 @@ class Surroundings:
     now: Clock
 
 
-def surroundings(request: Request) -> Surroundings:
+def surroundings(connection: HTTPConnection) -> Surroundings:
     """Return what the app was made with."""
-    found: Surroundings = request.app.state.surroundings
+    found: Surroundings = connection.app.state.surroundings
     return found
 
 
-def address_of(request: Request) -> str:
-    """Return the address the caller used: `request.base_url`, remembered for each Host header."""
-    host = request.headers.get("host")
-    return str(request.base_url) if host is None else _address(request.scope["scheme"], host)
+def address_of(connection: HTTPConnection) -> str:
+    """Return the address the caller used: `base_url`, remembered for each Host header; a WebSocket's service speaks HTTP, too."""
+    host = connection.headers.get("host")
+    scheme = connection.scope["scheme"].replace("ws", "http")
+    return str(connection.base_url) if host is None else _address(scheme, host)
 
 
 @lru_cache(maxsize=1024)

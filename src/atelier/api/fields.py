@@ -31,7 +31,8 @@ def _not_blank(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(printable)]
 Filled = Annotated[Text, AfterValidator(_not_blank)]
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+IDENTIFIER = r"^[A-Za-z0-9._:-]{1,128}$"
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 
 
 class SandboxScript(BaseModel):

@@ -35,6 +35,9 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,19 +56,59 @@ class RequestContext:
             fields = {"job_id": job} if (job := _job_of(scope)) else {}
             logs.info("request", method=scope["method"], route=route, status=answer.status, milliseconds=took, **fields)
 
-    def _refusal(self, scope: Scope) -> ASGIApp | None:
-        """Return what refuses the request: its Host is none, or a page we do not know tries to write.
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one WebSocket: its line tells the code it was closed with, or the status it was refused with."""
+        logs.request_id.set(f"{self._process}-{next(self._numbers):x}")
+        began, course = time.monotonic(), _Course(receive, send)
+        try:
+            await (self._refusal(scope) or self._app)(scope, course.receive, course.send)
+        finally:
+            took, route = round((time.monotonic() - began) * 1000, 1), route_of(scope)
+            metrics.requested("GET", route, course.status)
+            logs.info("socket", route=route, status=course.status, code=course.code, milliseconds=took)
 
-        A plain-text body needs no preflight: CORS alone is no guard.
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Return what refuses the request: its Host is none, or a page we do not know tries to write or to open a WebSocket.
+
+        A plain-text body needs no preflight, and a WebSocket none at all: CORS alone is no guard.
         """
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) > 1 or not all(HOST.fullmatch(host) for host in hosts):
             return problem("validation_error", BAD_HOST, status=HTTPStatus.BAD_REQUEST)
         origin = headers.get("origin")
-        if scope["method"] in READING or origin is None or self._origins.allow(origin, "".join(hosts)):
+        if scope.get("method") in READING or origin is None or self._origins.allow(origin, "".join(hosts)):
             return None
         return problem("origin_refused", FOREIGN)
+
+
+class _Course:
+    """How a WebSocket goes: the status it is opened or refused with, and the code of whoever closes it first."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.status = 0
+        self.code: int | None = None
+        self._receive, self._send = receive, send
+
+    async def receive(self) -> Message:
+        """Hand on what comes."""
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect" and self.code is None:
+            self.code = message.get("code")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        match message["type"]:
+            case "websocket.accept":
+                self.status = HTTPStatus.SWITCHING_PROTOCOLS.value
+            case "websocket.close" if self.status == 0:
+                self.status = HTTPStatus.NOT_FOUND.value
+            case "websocket.close":
+                self.code = self.code or message.get("code")
+            case "websocket.http.response.start":
+                self.status = message["status"]
+        await self._send(message)
 
 
 class _Answer:

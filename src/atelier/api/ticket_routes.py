@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field
 
 from atelier.api.deps import Call, JsonRoute
 from atelier.api.errors import PROBLEM
+from atelier.api.fields import Identifier
 from atelier.api.tickets import Ticket, TicketView
-from atelier.errors import InvalidInput
+from atelier.errors import InvalidInput, Unauthorized
+from atelier.pipelines.pictures import KIND
 
 RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 413, 422, 503), PROBLEM)
 
@@ -22,18 +24,26 @@ class TicketRequest(BaseModel):
 
     job_id: str | None = Field(None, min_length=1, max_length=128)
     group: str | None = Field(None, min_length=1, max_length=128, description="A batch.")
+    task_id: Identifier | None = Field(None, description="A task of /api/media/generate, which need not be there yet.")
 
 
 @router.post("", summary="Get a ticket", responses=RESPONSES)
 async def ticket(body: TicketRequest, call: Call) -> TicketView:
-    """Return a token with which anybody may read and watch this one thing: `?ticket=` in its addresses."""
+    """Return a token with which anybody may read and watch this one thing: `?ticket=` in its addresses.
+
+    A task's is good for as long as a job that is asked for at the last moment may take.
+    """
     match body:
-        case TicketRequest(job_id=str(job_id), group=None):
+        case TicketRequest(job_id=str(job_id), group=None, task_id=None):
             return await job_ticket(job_id, call)
-        case TicketRequest(job_id=None, group=str(group_id)):
+        case TicketRequest(job_id=None, group=str(group_id), task_id=None):
             return await group_ticket(group_id, call)
+        case TicketRequest(job_id=None, group=None, task_id=str(task_id)):
+            return task_ticket(task_id, call)
         case _:
-            raise InvalidInput("Name what the ticket shall be for: either this or `group`.", loc=("body", "job_id"))
+            raise InvalidInput(
+                "Name what the ticket shall be for: this, `group`, or `task_id`.", loc=("body", "job_id")
+            )
 
 
 async def group_ticket(group_id: str, call: Call) -> TicketView:
@@ -47,3 +57,12 @@ async def job_ticket(job_id: str, call: Call, kind: str | None = None) -> Ticket
     """Return a ticket for one of the caller's jobs, of this kind or of any. Raises NotFound."""
     job = (await call.around.engine.get(call.owner, job_id, kind=kind)).job
     return call.around.access.tickets.issue(Ticket(thing=f"job:{job.id}", owner=job.owner), job.must_finish_by)
+
+
+def task_ticket(task_id: str, call: Call) -> TicketView:
+    """Return a ticket for one of the caller's tasks, whether it is there or yet to come. Raises Unauthorized."""
+    if call.anonymous:
+        raise Unauthorized("Tasks need an API key.")
+    around = call.around
+    latest = around.now() + around.socket_wait + around.engine.longest(KIND)
+    return around.access.tickets.issue(Ticket(thing=f"task:{task_id}", owner=call.owner), latest)

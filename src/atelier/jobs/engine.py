@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
-
-from pydantic import BaseModel
 
 from atelier import logs, metrics
 from atelier.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull
@@ -22,41 +19,15 @@ from atelier.jobs.groups.sweeper import GroupSweeper
 from atelier.jobs.models import Job, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Delivery, Find, Presence, Queue, Store
 from atelier.jobs.runner import AnyPipeline, Runner
+from atelier.jobs.submissions import NewJob, Submitted
 from atelier.jobs.sweeper import Retention, Sweeper
 from atelier.jobs.tally import Counted, show_kinds
 from atelier.jobs.verdicts import Limits, Policy, cancelling, reopening
 
+__all__ = ["CANCEL_WAIT", "JobEngine", "NewJob", "Submitted"]
+
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the worker's receipt before it answers without."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewJob:
-    """A job to be: its kind, owner and params, when it may start at the earliest, and what to find it by."""
-
-    kind: str
-    owner: str
-    params: BaseModel
-    title: str = ""
-    not_before: datetime | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    details: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    pace: str = ""
-    expected: timedelta = timedelta()
-    """How long it takes, until jobs of the same pace were measured."""
-    key: str | None = None
-    """The caller's idempotency key: the same key and request of an owner are the same job."""
-    request: str = ""
-    """The whole request, checked, as text: what the key stands for."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submitted:
-    """An accepted job, and whether it was there before."""
-
-    snapshot: Snapshot
-    replayed: bool
 
 
 class JobEngine:
@@ -158,7 +129,11 @@ class JobEngine:
     def _id_of(self, new: NewJob) -> str:
         """Return an id nobody can guess; owner and key always give the same."""
         key = new.key if new.key is not None else f"\x1f{self._nonce}\x1f{next(self._numbers)}"
-        return identity.derived_id(self._secret, new.owner, new.kind, key)
+        return self.id_of(new.owner, new.kind, key)
+
+    def id_of(self, owner: str, kind: str, key: str) -> str:
+        """Return the id of the job that an owner's key makes, or will make."""
+        return identity.derived_id(self._secret, owner, kind, key)
 
     async def get(self, owner: str, job_id: str, *, kind: str | None = None, after: int = 0) -> Snapshot:
         """Return the job with its records behind `after`. Raises NotFound, for others' jobs and another kind's, too."""
@@ -179,6 +154,14 @@ class JobEngine:
         waits = self._backlog.length(job.kind) if ahead is None and job.status is not Status.PROCESSING else ahead or 0
         turns = waits // self._limits.slots.get(job.kind, 1)
         return remaining(job, self._estimates.of(job), turns, self._now())
+
+    def usual(self, job: Job) -> Estimate:
+        """Return what jobs like this one take from start to end."""
+        return self._estimates.of(job)
+
+    def longest(self, kind: str) -> timedelta:
+        """Return how long a job of a kind may take from when it may start."""
+        return self._limits.deadlines[kind]
 
     async def exchange_estimates(self) -> None:
         """Share what this process measured, and learn what the others did."""
@@ -206,6 +189,10 @@ class JobEngine:
     def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[Update]:
         """Yield the latest run's records behind `after` and the state between them, until its end. See Followers."""
         return self._followers.follow(job_id, after)
+
+    def expect(self, job_id: str, *, after: int | None = None) -> AsyncGenerator[Update | None]:
+        """Yield the same of a job that may be yet to come: None as long as it is not there. See Followers."""
+        return self._followers.expect(job_id, after)
 
     async def cancel(self, owner: str, job_id: str, *, kind: str | None = None) -> Job:
         """Cancel in two steps: at once where nothing runs, else by request, waiting a while for the receipt.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from atelier import logs
@@ -24,11 +24,14 @@ RETRY_SECONDS = 1.0
 
 
 class Follower:
-    """One job as this process knows it, while anybody watches: read once, then told of each commit."""
+    """One job as this process knows it, while anybody watches: read once, then told of each commit.
+
+    `absent`: the latest look found no such job; it may be yet to come. `gone`: it was there, and is no more.
+    """
 
     def __init__(self, store: Store, job_id: str, *, closed: bool) -> None:
         self.snapshot: Snapshot | None = None
-        self.gone, self.closed = False, closed
+        self.absent, self.gone, self.closed = False, False, closed
         self.watchers = 0
         self._store, self._job_id = store, job_id
         self._changed = asyncio.Event()
@@ -44,18 +47,33 @@ class Follower:
         if self._reader is not None:
             self._reader.cancel()
 
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to watch: no such job, or none any more, or the process is about to end."""
+        return self.absent or self.gone or self.closed
+
+    def look_again(self) -> None:
+        """See whether a job that was absent has come meanwhile; until that is known, it is not called absent."""
+        if self.absent:
+            self._read_soon()
+
     async def changed(self, seen: Snapshot | None, *, patience: float | None = None) -> bool:
-        """Return when there is something newer than `seen`, the job is gone, or watching has ended.
+        """Return when there is something newer than `seen`, or nothing to watch.
 
         False: nothing of that happened within `patience` seconds.
         """
         try:
             async with asyncio.timeout(patience):
-                while self.snapshot is seen and not (self.gone or self.closed):
+                while self.snapshot is seen and not self.over:
                     await self._changed.wait()
         except TimeoutError:
             return False
         return True
+
+    async def come(self) -> None:
+        """Return when there is such a job, or watching has ended; absence is waited out."""
+        while self.snapshot is None and not (self.gone or self.closed):
+            await self._changed.wait()
 
     async def reaching(self, seq: int) -> Snapshot | None:
         """Return what is known; read again before a number is called unknown, which another process may just have given."""
@@ -85,7 +103,7 @@ class Follower:
             self._take(told)
 
     def _read_soon(self) -> None:
-        self._unread = True
+        self._unread, self.absent = True, False
         if self._reader is None and not self.gone:
             self._reader = asyncio.create_task(self._read())
             self._reader.add_done_callback(self._ended)
@@ -106,7 +124,7 @@ class Follower:
     def _take(self, fresh: Snapshot | None) -> None:
         known = self.snapshot
         if fresh is None:
-            self.gone = True
+            self.absent, self.gone = known is None, known is not None
         elif known is not None and fresh.job.rev <= known.job.rev:
             return
         else:
@@ -145,10 +163,11 @@ class Followers:
 
     @asynccontextmanager
     async def watching(self, job_id: str) -> AsyncIterator[Follower]:
-        """Share the job's follower for as long as the block lasts."""
+        """Share the job's follower for as long as the block lasts. Who comes to an absent job has it looked for again."""
         follower = self._open.get(job_id)
         if follower is None or follower.gone:
             follower = self._open[job_id] = Follower(self._store, job_id, closed=self._closed)
+        follower.look_again()
         follower.watchers += 1
         try:
             yield follower
@@ -163,14 +182,14 @@ class Followers:
         """Return the first header that meets `condition`; None when the job is gone or the process is about to end."""
         async with self.watching(job_id) as follower:
             seen = None
-            while not (follower.gone or follower.closed):
+            while not follower.over:
                 await follower.changed(seen)
                 seen = follower.snapshot
                 if seen is not None and condition(seen.job):
                     return seen.job
         return None
 
-    async def follow(self, job_id: str, after: int) -> AsyncIterator[Update]:
+    async def follow(self, job_id: str, after: int) -> AsyncGenerator[Update]:
         """Yield every record of the latest run behind `after`, and the present state between records; end with its end.
 
         A cursor of an earlier run starts at the latest run's first record; a run that is opened while somebody watches
@@ -188,7 +207,7 @@ class Followers:
                         shown = _between_records(waiting)
                     continue
                 seen = follower.snapshot if cursor is not None else await follower.reaching(after)
-                if follower.gone or follower.closed or seen is None:
+                if follower.over or seen is None:
                     return
                 cursor = _start(seen, after) if cursor is None else cursor
                 for record in _unseen(seen, cursor):
@@ -201,6 +220,25 @@ class Followers:
                 if unheard or state != (shown or _NOTHING):
                     yield Update(job=seen.job, record=None)
                 shown = state
+
+    async def expect(self, job_id: str, after: int | None) -> AsyncGenerator[Update | None]:
+        """Yield as `follow` does, of a job that may be yet to come: None as long as it is not there, then its updates.
+
+        Begins at once with what is behind `after`; with the present state where that is nothing, or there is no cursor.
+        """
+        async with self.watching(job_id) as follower:
+            await follower.changed(None)
+            if follower.absent:
+                yield None
+                await follower.come()
+                after = after or 0
+            seen = await follower.reaching(after or 0)
+            if seen is not None and after in {None, seen.job.seq} and not follower.over:
+                yield Update(job=seen.job, record=None, result=seen.result)
+                after = seen.job.seq
+            async with aclosing(self.follow(job_id, after or 0)) as updates:
+                async for update in updates:
+                    yield update
 
     async def _ahead(self, job: Job) -> int:
         """Return how many start before the job; while the store is away, as if it were the next."""

@@ -132,6 +132,8 @@ class Store(Documents, Protocol):
     def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
         """Call `heard` in the event loop after every commit to a job, until the returned function is called.
 
+        The job may be yet to come: that which makes it is such a commit.
+
         It is handed what the writer of the commit was handed, or None: then there may be news to read. None is lost.
         """
 

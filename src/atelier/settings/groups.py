@@ -74,6 +74,14 @@ class Bounds(Group):
     )
 
 
+class MediaSettings(Group):
+    """Watching pictures over WebSockets."""
+
+    ws_wait_seconds: Seconds = Field(
+        600, description="Seconds that a WebSocket may wait for a task that nobody has asked for yet."
+    )
+
+
 class RetentionSettings(Group):
     """How long things are kept."""
 

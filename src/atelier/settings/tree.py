@@ -10,7 +10,16 @@ from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings
-from atelier.settings.groups import BlogSettings, Bounds, CommaList, Deadlines, RetentionSettings, Seconds, Slots
+from atelier.settings.groups import (
+    BlogSettings,
+    Bounds,
+    CommaList,
+    Deadlines,
+    MediaSettings,
+    RetentionSettings,
+    Seconds,
+    Slots,
+)
 from atelier.settings.pools import Pools
 from atelier.settings.providers import FetchSettings, Key, ProviderSettings
 
@@ -141,6 +150,7 @@ class Settings(BaseSettings):
     deadlines: Deadlines = Deadlines()
     blog: BlogSettings = BlogSettings()
     limits: Bounds = Bounds()
+    media: MediaSettings = MediaSettings()
     retention: RetentionSettings = RetentionSettings()
 
     @property

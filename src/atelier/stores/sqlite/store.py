@@ -58,7 +58,7 @@ class SqliteStore:
             assert existing is not None, "its id is taken"  # noqa: S101 - narrows the type
             return existing, False
 
-        return await self._writer.do(work, self._tell_created if job.group is not None else None)
+        return await self._writer.do(work, self._tell_created)
 
     async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
         """Decide on the present header inside the writing transaction."""
@@ -204,7 +204,7 @@ class SqliteStore:
                 self._wake(snapshot.job.group, snapshot)
 
     def _tell_created(self, created: tuple[Snapshot, bool]) -> None:
-        """Pass on a new member: somebody may listen to its group. Nobody listens to a job before it is there."""
+        """Pass on a new job: somebody may listen to its group, or await it."""
         if created[1]:
             self._tell(created[0])
 

@@ -1,0 +1,1 @@
+"""Front door C: pictures watched step by step, under /api/media and /ws."""

@@ -1,0 +1,88 @@
+"""A WebSocket's connection under apps that are slow: what clients do before it is accepted, and after it is closed on them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from tests.live import listener
+
+from atelier.api.connections import Connection
+
+UPGRADE = (
+    b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+NO_FRAME = b"\xf1\x80\x00\x00\x00\x00"
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(app: App) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Serve an app, and connect."""
+    with listener() as bound:
+        shape = uvicorn.Config(app, http=Connection, lifespan="off", log_config=None, timeout_graceful_shutdown=3)
+        server = uvicorn.Server(shape)
+        running = asyncio.create_task(server.serve(sockets=[bound]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+            server.should_exit = True
+            await running
+
+
+async def test_what_is_sent_before_it_is_accepted_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
+    go, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        try:
+            await send({"type": "websocket.accept"})
+        finally:
+            ended.set()
+            assert (await receive())["type"] == "websocket.connect"
+            assert (await receive())["type"] == "websocket.disconnect"
+
+    async with serving(app) as (reader, writer):
+        writer.write(UPGRADE)
+        await asyncio.sleep(0.1)
+        writer.write(NO_FRAME)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 400"), answer
+        go.set()
+        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.sleep(0.05)
+    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
+
+
+async def test_an_app_that_goes_on_sending_to_who_was_closed_on_is_told_quietly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = asyncio.Event()
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            for _number in range(500):
+                await send({"type": "websocket.send", "text": "{}"})
+                await asyncio.sleep(0.01)
+        finally:
+            ended.set()
+
+    async with serving(app) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(NO_FRAME)
+        await asyncio.wait_for(ended.wait(), 3)
+        await asyncio.sleep(0.05)
+    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
