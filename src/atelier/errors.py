@@ -25,6 +25,7 @@ AtelierError
 │   ├── ProviderRateLimited     too many requests, for now or for today; ProviderWaits: nothing was ordered yet
 │   ├── ProviderUnavailable     down, slow, or not to be understood; nothing was ordered
 │   ├── ProviderInvalidRequest  it does not understand what it is asked
+│   ├── OutOfMemory             what it computes with has not enough for this
 │   ├── ProviderNotConfigured   no such provider here
 │   └── MaybeCharged            it was ordered, and no whole answer came back; PaymentUnclear: twice
 ├── InvalidImage          what the provider sent is not a complete picture
@@ -61,6 +62,7 @@ Code = Literal[
     "provider_rate_limited",
     "provider_unavailable",
     "provider_invalid_request",
+    "out_of_memory",
     "maybe_charged",
     "invalid_image",
     "invalid_text",
@@ -251,6 +253,12 @@ class ProviderInvalidRequest(ProviderError):
     """The provider does not take the request as it is, nor will it later: a model, a size, a language it has not."""
 
     code = "provider_invalid_request"
+
+
+class OutOfMemory(ProviderError):
+    """What the provider computes with has not the memory for this; asking again changes nothing until somebody makes room."""
+
+    code = "out_of_memory"
 
 
 class ProviderNotConfigured(ProviderError):

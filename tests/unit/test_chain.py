@@ -15,6 +15,7 @@ from tests.vendors import Desk, Shop, Vendor, image_request
 from atelier.errors import (
     AtelierError,
     MaybeCharged,
+    OutOfMemory,
     ProviderBadKey,
     ProviderInvalidRequest,
     ProviderNoCredit,
@@ -55,7 +56,8 @@ def line(store: SqliteStore, clock: Clock) -> Line:
 
 
 @pytest.mark.parametrize(
-    "error", [DOWN, ProviderRateLimited("Full."), ProviderNoCredit("Empty."), ProviderBadKey("Bad.")]
+    "error",
+    [DOWN, ProviderRateLimited("Full."), ProviderNoCredit("Empty."), ProviderBadKey("Bad."), OutOfMemory("Small.")],
 )
 async def test_who_cannot_draw_is_passed_over_and_named(line: Line, error: AtelierError) -> None:
     line.fail("one", error)

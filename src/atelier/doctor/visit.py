@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from atelier import production, settings, wiring
 from atelier.doctor import address
@@ -67,7 +68,11 @@ def _checks(config: Settings, services: Services) -> Iterator[tuple[str, Check]]
     yield "storage", partial(_asked, storage.ping, f"{config.storage.kind} takes pictures")
     yield "spool", partial(_spool, services.adapters.spool)
     for name, provider in services.providers.items():
-        yield f"provider {name}", partial(_asked, provider.ping, "can be asked")
+        itself = services.adapters.image_providers.get(name)
+        if isinstance(itself, Examined):
+            yield f"provider {name}", partial(_examined, itself)
+        else:
+            yield f"provider {name}", partial(_asked, provider.ping, "can be asked")
     for name, writer in services.writers.items():
         yield f"text provider {name}", partial(_asked, writer.ping, "can be asked")
     if services.adapters.search is not None:
@@ -78,6 +83,19 @@ async def _asked(ping: Callable[[], Awaitable[None]], seen: str) -> Verdict:
     """Say what was seen where a part answers; what it raises is the finding."""
     await ping()
     return well(seen)
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A provider that can say more than that it is well."""
+
+    async def examine(self) -> str:
+        """Return what it works with, as a sentence, without ordering anything. Raises ProviderError."""
+
+
+async def _examined(provider: Examined) -> Verdict:
+    """Say what a provider says of itself; what it raises is the finding."""
+    return well(await provider.examine())
 
 
 async def _spool(spool: Spool) -> Verdict:

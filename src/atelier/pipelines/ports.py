@@ -165,6 +165,7 @@ class Offer(Offered):
     """What a provider draws: what may be asked of its models.
 
     `steps`: in how many it draws, by quality, where it tells of each. `refines`: it has a second model that finishes pictures.
+    `at_once`: how many pictures it draws at a time; None: as many as it is asked for.
     """
 
     styles: tuple[str, ...]
@@ -173,6 +174,7 @@ class Offer(Offered):
     formats: tuple[Format, ...]
     steps: Mapping[str, int] = field(default_factory=dict)
     refines: bool = False
+    at_once: int | None = None
 
 
 AskedT = TypeVar("AskedT", bound=Asked)

@@ -9,6 +9,7 @@ from typing import Generic
 from atelier import logs
 from atelier.errors import (
     MaybeCharged,
+    OutOfMemory,
     ProviderBadKey,
     ProviderError,
     ProviderNoCredit,
@@ -23,7 +24,7 @@ from atelier.pipelines.ordering import OrderDesk, Source
 from atelier.pipelines.ports import AskedT, MadeT, OfferT
 from atelier.providers.rests import Rest, Rests
 
-PASSED_OVER = (ProviderUnavailable, ProviderRateLimited, ProviderNoCredit, ProviderBadKey)
+PASSED_OVER = (ProviderUnavailable, ProviderRateLimited, ProviderNoCredit, ProviderBadKey, OutOfMemory)
 DEAD = (ProviderUnavailable, MaybeCharged)
 """What a provider that does not answer fails with; anything else is an answer."""
 

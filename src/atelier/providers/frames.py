@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 LENGTH = struct.Struct(">I")
 
@@ -16,7 +16,7 @@ def packed(message: dict[str, Any]) -> bytes:
     return LENGTH.pack(len(text)) + text
 
 
-def send(out: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
+def send(out: IO[bytes], head: dict[str, Any], body: bytes = b"") -> None:
     """Write one frame, raw bytes and all. Blocking."""
     out.write(packed({**head, "size": len(body)}) + body)
     out.flush()

@@ -27,6 +27,9 @@ Model = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:()/+-]{0,199}$|
 Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$|^$")]
 """A model's name that stands in an address."""
 
+LocalModel = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A directory, or a name on a hub."""
+
 
 class StabilitySettings(Group):
     """Stability AI."""
@@ -80,6 +83,34 @@ class HuggingFaceSettings(Group):
     )
     price: Dollars = Field(
         0.01, description="US dollars that a picture of Hugging Face is counted as: it tells no price."
+    )
+
+
+class DiffusersSettings(Group):
+    """Stable Diffusion XL on this machine."""
+
+    model: LocalModel = Field(
+        "",
+        description="Base model that draws on this machine: a directory, or a name on Hugging Face's hub; empty:"
+        " stabilityai/stable-diffusion-xl-base-1.0.",
+    )
+    refiner: LocalModel = Field(
+        "",
+        description="Its refiner, the same way; `none`: there is none; empty: stabilityai/stable-diffusion-xl-refiner-1.0,"
+        " but none beside another base model.",
+    )
+    device: Annotated[str, Field(pattern=r"^$|^cpu$|^mps$|^cuda(:\d{1,2})?$")] = Field(
+        "", description="What computes: cuda, cuda:1, mps or cpu; empty: the first of these that is there."
+    )
+    dtype: Literal["", "float16", "bfloat16", "float32"] = Field(
+        "",
+        description="Numbers to compute in: float16, bfloat16 or float32; empty: float16 on a GPU, float32 on a CPU.",
+    )
+    steps: Annotated[int, Field(ge=1, le=500)] = Field(
+        50, description="Steps of a picture of high quality on this machine, base model and refiner together."
+    )
+    timeout_seconds: Seconds = Field(
+        600, description="Seconds that drawing a picture on this machine may take once its turn has come."
     )
 
 
@@ -147,6 +178,7 @@ class ProviderSettings(Group):
     gemini: GeminiSettings = GeminiSettings()
     stable_horde: HordeSettings = HordeSettings()
     hugging_face: HuggingFaceSettings = HuggingFaceSettings()
+    diffusers: DiffusersSettings = DiffusersSettings()
     openai: OpenAISettings = OpenAISettings()
     anthropic: AnthropicSettings = AnthropicSettings()
     tavily: TavilySettings = TavilySettings()

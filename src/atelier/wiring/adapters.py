@@ -72,11 +72,13 @@ def build_adapters(settings: Settings) -> Adapters:
         spool=DiskSpool(settings.data_dir / "spool"),
         pictures=files,  # those of earlier days are served, wherever new ones go
         image_providers={
-            name: image_keys[name][0].provider if name in image_keys else DRAWING.sandbox() for name in painters
+            name: image_keys[name][0].provider if name in image_keys else DRAWING.keyless[name](settings)
+            for name in painters
         },
         image_keys=image_keys,
         text_providers={
-            name: text_keys[name][0].provider if name in text_keys else WRITING.sandbox() for name in writers
+            name: text_keys[name][0].provider if name in text_keys else WRITING.keyless[name](settings)
+            for name in writers
         },
         text_keys=text_keys,
         search=build_search(settings, utc_now),

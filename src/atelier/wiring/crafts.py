@@ -26,20 +26,21 @@ class Craft(Generic[AskedT, MadeT, OfferT]):
     """A craft, by the setting that names who does it.
 
     `rows` make a vendor from the settings and one key; `nobodys` is the key of those who need none, None where one is
-    needed. What is remembered in the store of those who do it has names with this `prefix`.
+    needed. `keyless` make those who have no keys at all, the sandbox among them. What is remembered in the store of those
+    who do it has names with this `prefix`.
     """
 
     setting: str
     prefix: str
     rows: Mapping[str, Callable[[Settings, str, Clock], Provider[AskedT, MadeT, OfferT]]]
     nobodys: Callable[[str, Settings], str | None]
-    sandbox: Callable[[], Provider[AskedT, MadeT, OfferT]]
+    keyless: Mapping[str, Callable[[Settings], Provider[AskedT, MadeT, OfferT]]]
 
     def check(self, names: tuple[str, ...], settings: Settings) -> None:
         """Raise StartRefused where there is no such provider, or the sandbox is off."""
         for name in names:
-            if name not in self.rows and name != SANDBOX:
-                known = ", ".join((*self.rows, SANDBOX))
+            if name not in self.rows and name not in self.keyless:
+                known = ", ".join((*self.rows, *self.keyless))
                 raise StartRefused(f"{PREFIX}{self.setting}: {name!r} is not a provider; known are {known}.")
         if SANDBOX in names and not settings.sandbox_on:
             raise StartRefused(

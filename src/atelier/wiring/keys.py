@@ -11,7 +11,7 @@ from atelier.providers.pool import Key, fingerprint
 from atelier.providers.rings import Allowance
 from atelier.settings import PREFIX, Settings
 from atelier.settings.pools import PoolKey, PoolSettings, contradictions
-from atelier.wiring.crafts import SANDBOX, Craft
+from atelier.wiring.crafts import Craft
 from atelier.wiring.vendors import DRAWING
 from atelier.wiring.writers import WRITING
 
@@ -30,7 +30,7 @@ def keys_of(
 ) -> dict[str, tuple[Key[AskedT, MadeT, OfferT], ...]]:
     """Make the vendors of these names with each of their keys. Raises StartRefused with a sentence for what is wrong."""
     craft.check(names, settings)
-    return {name: _keys(craft, name, settings, now) for name in names if name != SANDBOX}
+    return {name: _keys(craft, name, settings, now) for name in names if name not in craft.keyless}
 
 
 def check_pools(settings: Settings) -> None:

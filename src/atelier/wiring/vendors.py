@@ -13,7 +13,8 @@ from atelier.providers.sandbox import Sandbox
 from atelier.providers.stability_ai import Stability
 from atelier.providers.stable_horde import ANONYMOUS, StableHorde
 from atelier.settings import Settings
-from atelier.wiring.crafts import Craft
+from atelier.wiring.crafts import SANDBOX, Craft
+from atelier.wiring.local import diffusers
 
 
 def _stability(settings: Settings, key: str, now: Clock) -> ImageProvider:
@@ -67,5 +68,5 @@ DRAWING: Craft[ImageRequest, GeneratedImage, Offer] = Craft(
     prefix="",
     rows=VENDORS,
     nobodys=lambda name, _: ANONYMOUS if name == StableHorde.name else None,
-    sandbox=Sandbox,
+    keyless={"diffusers": diffusers, SANDBOX: lambda _: Sandbox()},
 )

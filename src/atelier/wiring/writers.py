@@ -15,7 +15,7 @@ from atelier.providers.houses import GEMINI, OPENAI
 from atelier.providers.openai import OpenAI
 from atelier.providers.sandbox_writer import SandboxWriter
 from atelier.settings import PREFIX, Settings
-from atelier.wiring.crafts import Craft
+from atelier.wiring.crafts import SANDBOX, Craft
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -86,6 +86,10 @@ WRITERS: Mapping[str, Callable[[Settings, str, Clock], TextProvider]] = {
 }
 
 WRITING: Craft[TextRequest, GeneratedText, TextOffer] = Craft(
-    setting="TEXT_PROVIDERS", prefix="text-", rows=WRITERS, nobodys=_nobodys, sandbox=SandboxWriter
+    setting="TEXT_PROVIDERS",
+    prefix="text-",
+    rows=WRITERS,
+    nobodys=_nobodys,
+    keyless={SANDBOX: lambda _: SandboxWriter()},
 )
 """Whoever writes has a health and rests of its own beside those of the same name who draw: it may be well at one only."""

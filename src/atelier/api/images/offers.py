@@ -37,7 +37,9 @@ def _provider(report: Report, slots: int, default: bool) -> ProviderView:  # noq
             "output_formats": offer.formats,
             "prices": terms.prices,
             "prices_as_of": terms.prices_as_of,
-            "limits": ProviderLimits(requests_per_minute=offer.per_minute, concurrent=slots),
+            "limits": ProviderLimits(
+                requests_per_minute=offer.per_minute, concurrent=min(slots, offer.at_once or slots)
+            ),
             "cancel": CancelTerms(outcome=terms.abort, billed=terms.abort_billed),
             "health": ProviderHealth.model_validate(health, from_attributes=True),
             "keys": [KeyView.model_validate(key, from_attributes=True) for key in keys],

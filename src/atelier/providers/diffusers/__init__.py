@@ -1,0 +1,1 @@
+"""Stable Diffusion XL on this machine, in a process of its own."""

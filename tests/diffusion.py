@@ -1,0 +1,52 @@
+"""Small models of SDXL's shape on this disk, and a provider that draws with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.live import ROOT, needs
+
+from atelier.providers.diffusers.provider import Diffusers, missing
+
+ALONE = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+"""Nothing is fetched, and as many run at once as the machine has to give."""
+
+
+def run(script: str, *arguments: str) -> str:
+    """Run one of the scripts that load the libraries, outside of this process; return what it prints."""
+    command = [sys.executable, str(ROOT / "tests" / "providers" / script), *arguments]
+    environment = {**os.environ, **ALONE, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def build(folder: Path, *sides: int) -> list[Path]:
+    """Build models that draw pictures of so many pixels. Skips, or fails in CI, where the libraries are missing."""
+    needs(missing() is None, "the optional part diffusers (make local-gpu)")
+    run("tiny_models.py", str(folder), *map(str, sides))
+    return [folder / str(side) for side in sides]
+
+
+def provider(models: Path, **more: Any) -> Diffusers:
+    usual: dict[str, Any] = {
+        "model": str(models / "base"),
+        "refiner": str(models / "refiner"),
+        "device": "cpu",
+        "dtype": "",
+        "steps": 50,
+        "timeout": timedelta(seconds=100),
+        "preview": timedelta(0),
+    }
+    return Diffusers(**{**usual, **more})
+
+
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
