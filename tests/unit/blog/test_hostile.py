@@ -46,7 +46,9 @@ def measure(text: str, other: str) -> None:
         keywords.variants(keyword.term)
     keywords.long_tail(other, [text])
     library = support.Library(support.passages("source", other, title=text))
-    assert all(0 <= library.support(claim).overlap <= 1 for claim in words.sentences(text))
+    for claim in words.sentences(text):
+        found = library.support(claim)
+        assert found.supported == (not found.reason)
     support.claims(text)
     render.contents(read)
     html = render.html(text)

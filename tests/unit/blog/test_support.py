@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atelier.pipelines.blog import figures, support
-from atelier.pipelines.blog.support import ENOUGH, Library, passages
+from atelier.pipelines.blog.support import Library, passages
 
 TREES = (
     "Street trees cool cities by 3.5 degrees in summer, a 2019 study by Oxford University found. "
@@ -32,8 +32,6 @@ LIBRARY = Library((*passages("trees", TREES, title="Trees in Vienna"), *passages
 def test_what_a_source_says_is_supported(claim: str) -> None:
     found = LIBRARY.support(claim)
     assert found.supported, found.reason
-    assert found.passage is not None
-    assert found.overlap >= ENOUGH
 
 
 @pytest.mark.parametrize(
@@ -68,6 +66,9 @@ def test_without_its_source_the_same_claim_is_unsupported() -> None:
     claim = "Street trees cool cities by 3.5 degrees in summer."
     assert not Library(passages("rivers", RIVERS)).support(claim).supported
     assert not Library(()).support(claim).supported
+    assert Library(()).support(claim).reason == "No source says this."
+    near = LIBRARY.support("Street trees in cities attract insects.")
+    assert near.reason == "No source says this; the nearest passage has 60% of its words."
     assert LIBRARY.support(claim).passage.source == "trees"  # type: ignore[union-attr]
 
 

@@ -68,7 +68,6 @@ class Support:
 
     claim: str
     passage: Passage | None
-    overlap: float
     reason: str = ""
 
     @property
@@ -137,17 +136,16 @@ class Library:
         """
         wanted = _content(claim)
         if len(wanted) < FEWEST:
-            return Support(claim=claim, passage=None, overlap=0.0, reason="It says too little to be looked up.")
+            return Support(claim=claim, passage=None, reason="It says too little to be looked up.")
         ranked = sorted(self._shares(wanted), key=lambda each: -each[0])
         near = [(share, self._passages[at]) for share, at in ranked if share >= ENOUGH]
         if not near:
             share, at = ranked[0] if ranked else (0.0, -1)
-            nearest = self._passages[at] if share else None
-            return Support(claim=claim, passage=nearest, overlap=share, reason="No source says this.")
+            return _unsaid(claim, self._passages[at] if share else None, share)
         asked = _Asked(claim, self._names(claim))
         judged = [(share, passage, asked.missing_in(passage)) for share, passage in near]
         share, passage, reason = next((each for each in judged if not each[2]), judged[0])
-        return Support(claim=claim, passage=passage, overlap=share, reason=reason)
+        return Support(claim=claim, passage=passage, reason=reason)
 
     def _shares(self, wanted: frozenset[str]) -> Iterable[tuple[float, int]]:
         return ((round(len(wanted & each.stems) / len(wanted), 3), at) for at, each in enumerate(self._passages))
@@ -160,6 +158,11 @@ class Library:
 
     def _usual(self, word: str) -> bool:
         return word in STOP_WORDS or words.stem(word) in self._ordinary
+
+
+def _unsaid(claim: str, nearest: Passage | None, share: float) -> Support:
+    near = f"; the nearest passage has {share:.0%} of its words" if nearest is not None else ""
+    return Support(claim=claim, passage=nearest, reason=f"No source says this{near}.")
 
 
 class _Asked:
