@@ -1,4 +1,4 @@
-"""Take the README's screenshots: a server of its own, a few pictures, the page in a real browser.
+"""Take the README's screenshots: a server of its own, a few pictures and a post, the page in a real browser.
 
 Run from anywhere: `.venv/bin/python docs/take_screenshots.py [--into docs]`. Needs Chromium.
 """
@@ -35,6 +35,7 @@ RECENT = [
     {"prompt": "A paper crane above a quiet valley", "aspect_ratio": "4:5", "style": "origami"},
     {"prompt": "A desert road under a wide sky", "aspect_ratio": "21:9", "style": "low-poly"},
 ]
+TOPIC = "Growing tomatoes on a balcony"
 SHOWN = "A lighthouse above a calm sea, an hour before sunset"
 
 
@@ -101,6 +102,23 @@ def take_desktop(browser: Browser, url: str, target: Path) -> None:
     page.close()
 
 
+def take_blog(browser: Browser, url: str, target: Path) -> None:
+    """Take a post in the writing: the stages and what they found, the sections that are there."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+    page.goto(f"{url}/?sandbox=slow&seconds=15#blog")
+    page.get_by_role("button", name=TOPIC).click()
+    page.select_option("#tone", "friendly")
+    page.click("#write")
+    page.mouse.move(0, 0)
+    page.wait_for_function("document.querySelector('#post-progress').value > 55")
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT + 150})
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(700)
+    page.screenshot(path=target)
+    page.wait_for_selector("#post-scores .dial")
+    page.close()
+
+
 def take_phone(browser: Browser, url: str, target: Path) -> None:
     """Take the finished picture on a phone in the dark."""
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark", reduced_motion="reduce")
@@ -121,21 +139,22 @@ def shrink(path: Path) -> None:
 
 
 def main() -> None:
-    """Take both."""
+    """Take them all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--into", type=Path, default=ROOT / "docs", help="where the pictures go")
     into = parser.parse_args().into
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("Chromium is not installed.")
-    desktop, phone = into / "studio.png", into / "studio-dark-phone.png"
+    desktop, blog, phone = into / "studio.png", into / "studio-blog.png", into / "studio-dark-phone.png"
     with serving() as url, sync_playwright() as playwright:
         make_recent(url)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         take_desktop(browser, url, desktop)
+        take_blog(browser, url, blog)
         take_phone(browser, url, phone)
         browser.close()
-    for path in (desktop, phone):
+    for path in (desktop, blog, phone):
         shrink(path)
 
 

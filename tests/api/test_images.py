@@ -16,7 +16,9 @@ from PIL import Image
 from tests.images import NOOP, ROOT, STAGES, ended, events_of, reached, stream, submit
 from tests.live import Live, Serve
 
-from atelier.api.images.schemas import Style
+from atelier.api.images.orders import to_order
+from atelier.api.images.schemas import GenerateRequest, Style
+from atelier.jobs.engine import NewJob
 
 
 async def test_generate_answers_as_documented(live: Live) -> None:
@@ -70,6 +72,28 @@ async def test_drawing_shows_steps_and_previews(live: Live) -> None:
     assert sorted(set(numbers)) == [1, 2, 3, 4, 5]
     result = events[-1][1]["data"]["result"]
     assert result["provider"] == "sandbox"
+
+
+async def test_two_models_taking_turns_are_told(live: Live) -> None:
+    """No request of this front door asks for a refined picture; its jobs are read and watched here all the same."""
+    body = {"prompt": "Hills", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 2.5}}
+    order = to_order(GenerateRequest.model_validate(body), ("sandbox",))
+    wanted = NewJob(
+        kind="image",
+        owner="local",
+        params=order.params.model_copy(update={"refine": True}),
+        title=order.title,
+        details=order.details,
+        pace=order.pace,
+        expected=order.expected,
+    )
+    engine = live.app.state.surroundings.engine
+    job = f"{ROOT}/jobs/{(await engine.submit(wanted)).snapshot.job.id}"
+    events = events_of((await live.client.get(f"{job}/stream")).text)
+    told = [event["part"] for _, event in events if "part" in event]
+    assert set(told) == {"base_model", "refiner_model"}
+    assert told == sorted(told), "first the one, then the other"
+    assert (await live.client.get(job)).json()["part"] is None, "it has ended"
 
 
 @pytest.mark.parametrize("ratio", ["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"])

@@ -1,22 +1,19 @@
-"""What tests in the browser stand on: Chromium, and a server whose port and data outlast its process."""
+"""What tests in the browser stand on: a server whose port and data outlast its process."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-from tests.live import ROOT, needs
+from tests.live import ROOT
 
 FLAGS = [
     "--no-sandbox",
@@ -92,13 +89,3 @@ class Server:
         request = urllib.request.Request(self.url + path, json.dumps(body).encode())  # noqa: S310 - our own server
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own server
             return json.load(response)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    needs(chromium, "Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.e2e.browser import PATIENCE, Server, browser
-
-__all__ = ["browser"]
+from tests.e2e.browser import PATIENCE, Server
 
 pytestmark = pytest.mark.e2e
 

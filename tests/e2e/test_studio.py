@@ -1,4 +1,4 @@
-"""The first page in a real browser, on a real server process."""
+"""The tab of pictures in a real browser, on a real server process."""
 
 from __future__ import annotations
 
@@ -6,69 +6,15 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect
-from tests.e2e.browser import PATIENCE, Server, browser
-
-__all__ = ["browser"]
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from tests.e2e.browser import PATIENCE, Server
+from tests.e2e.tab import API, Tab, job_id
 
 pytestmark = pytest.mark.e2e
-
-API = "/api/v1/images"
-
-
-class Tab:
-    """A page whose console has to stay silent, but for what a test expects."""
-
-    def __init__(self, context: BrowserContext, server: Server) -> None:
-        self.page = context.new_page()
-        self.page.set_default_timeout(PATIENCE)
-        self.expected: list[str] = []
-        self._said: list[str] = []
-        self._url = server.url
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self._said.append(str(error)))
-
-    def open(self, path: str = "/") -> Page:
-        self.page.goto(self._url + path)
-        expect(self.page.locator("#ratios input").first).to_be_attached()
-        return self.page
-
-    def check_silence(self) -> None:
-        unexpected = [text for text in self._said if not any(part in text for part in self.expected)]
-        assert unexpected == []
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        # The browser reports a preview that is gone; the page cannot keep it from that.
-        if message.type in {"error", "warning"} and "/preview-" not in message.location["url"]:
-            self._said.append(message.text)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("studio"))
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(
-        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def tab(context: BrowserContext, server: Server) -> Iterator[Tab]:
-    opened = Tab(context, server)
-    yield opened
-    opened.check_silence()
 
 
 def order(page: Page, prompt: str, **choices: str) -> None:
@@ -76,15 +22,6 @@ def order(page: Page, prompt: str, **choices: str) -> None:
     for name, value in choices.items():
         page.check(f'[name="{name}"][value="{value}"]')
     page.click("#generate")
-
-
-def job_id(page: Page) -> str:
-    page.wait_for_url(re.compile("#job="))
-    return page.url.split("#job=")[1]
-
-
-def job_of(server: Server, page: Page) -> Any:
-    return server.read(f"{API}/jobs/{job_id(page)}")
 
 
 def expect_picture(page: Page) -> None:
@@ -105,7 +42,7 @@ def test_a_picture_is_made_and_shown_with_its_facts(tab: Tab, server: Server) ->
     expect_picture(page)
     stages = page.locator("#stages li").evaluate_all("items => items.map(item => item.dataset.stage)")
     assert stages == ["queued", "processing", "generating", "uploading", "completed"]
-    picture = job_of(server, page)["result"]["images"][0]
+    picture = server.read(f"{API}/jobs/{job_id(page)}")["result"]["images"][0]
     assert picture["style"] == "origami"
     assert abs(picture["width"] / picture["height"] - 1.5) < 0.05
     expect(page.locator("#facts")).to_contain_text(f"{picture['width']} × {picture['height']}")  # noqa: RUF001 - as people write it
@@ -137,7 +74,7 @@ def test_steps_and_previews_show_while_it_is_drawn(tab: Tab) -> None:
     order(page, "A red planet with two moons", aspect_ratio="16:9", quality="ultra")
     expect(page.locator("#frame")).to_be_visible()
     reserved = page.locator("#frame").bounding_box()
-    expect(page.locator("#message")).to_have_text(re.compile(r"step \d+/\d+"), timeout=PATIENCE)
+    expect(page.locator("#message")).to_have_text(re.compile(r"step \d+ of \d+"), timeout=PATIENCE)
     expect(page.locator("#times")).to_have_text(re.compile(r"\d+ s elapsed · about \d+ s left"))
     expect(page).to_have_title(re.compile(r"^\d+ % generating · atelier$"))
     preview = page.locator("#frame img.preview")
@@ -149,6 +86,25 @@ def test_steps_and_previews_show_while_it_is_drawn(tab: Tab) -> None:
     assert reserved is not None
     assert shown is not None
     assert (round(shown["width"]), round(shown["height"])) == (round(reserved["width"]), round(reserved["height"]))
+
+
+def test_who_is_at_work_is_told(tab: Tab, server: Server) -> None:
+    """A picture that two models take turns at, as the service tells of one."""
+    made = server.ask(f"{API}/generate", {"prompt": "A hill in two coats", "sandbox": {"scenario": "stall"}})["job_id"]
+    answer = {
+        **server.read(f"{API}/jobs/{made}"),
+        "status": "processing",
+        "current_stage": "generating",
+        "message": "Generating",
+    }
+    answer |= {"step": 41, "total_steps": 50, "part": "refiner_model", "progress_percentage": 77.0}
+    tab.expected = ["net::ERR_"]
+    page = tab.page
+    page.route(f"**/jobs/{made}/stream**", lambda route: route.abort())
+    page.route(f"**/jobs/{made}", lambda route: route.fulfill(json=answer))
+    tab.open(f"/#job={made}")
+    expect(page.locator("#message")).to_have_text("Generating · Refiner · step 41 of 50")
+    server.ask(f"{API}/jobs/{made}/cancel", {})
 
 
 def test_a_cancelled_job_shows_its_receipt(tab: Tab) -> None:
@@ -169,7 +125,7 @@ def test_a_failed_job_says_why_and_can_be_tried_again(tab: Tab, server: Server) 
     sentence = "The sandbox refuses this request, as it was asked to."
     expect(page.locator("#verdict")).to_have_text(sentence)
     expect(page).to_have_title("Failed · atelier")
-    assert job_of(server, page)["run"] == 1
+    assert server.read(f"{API}/jobs/{job_id(page)}")["run"] == 1
     page.click("#retry")
     page.wait_for_function(f"fetch('{API}/jobs/{job_id(page)}').then(r => r.json()).then(j => j.run === 2)")
     expect(page.locator("#verdict")).to_have_text(sentence)
@@ -426,7 +382,7 @@ def test_contrast_is_enough(tab: Tab, scheme: Any) -> None:
 
 PARSE = """
 async ([text, mode]) => {
-  const { EventParser } = await import("/studio/sse.js");
+  const { EventParser } = await import("/studio/shared/sse.js");
   const bytes = new TextEncoder().encode(text);
   const parse = (...cuts) => {
     const parser = new EventParser();
@@ -474,7 +430,7 @@ def test_old_news_change_nothing(tab: Tab) -> None:
     page = tab.open()
     states = page.evaluate(
         """async () => {
-          const { newJob, withEvent } = await import("/studio/job.js");
+          const { newJob, withEvent } = await import("/studio/shared/job.js");
           const event = (stage, progress, second, more = {}) => ({
             stage, progress, status: "processing", message: stage, data: {}, timestamp: `2026-01-01T00:00:0${second}Z`, ...more,
           });

@@ -77,8 +77,9 @@ def event(
 def steps(step: Step | None, base: str) -> Json:
     """Return what is done within the stage; nulls where nothing is counted."""
     if step is None or step.queue is not None:
-        return {"step": None, "total_steps": None, "preview_url": None}
-    return {"step": step.step, "total_steps": step.total, "preview_url": absolute(step.preview, base)}
+        return {"step": None, "total_steps": None, "part": None, "preview_url": None}
+    preview = absolute(step.preview, base)
+    return {"step": step.step, "total_steps": step.total, "part": step.part or None, "preview_url": preview}
 
 
 def _present(job: Job, base: str) -> Json:

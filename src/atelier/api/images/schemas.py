@@ -188,6 +188,9 @@ class JobView(BaseModel):
     blog_job_id: str | None
     step: int | None
     total_steps: int | None
+    part: str | None = Field(
+        description="Which model is at work, where two take turns: `base_model`, then `refiner_model`."
+    )
     preview_url: str | None
     created_at: datetime
     started_at: datetime | None

@@ -1,12 +1,12 @@
 /** What the page says: states, receipts, problems and times in plain words. */
 
 const REASONS = {
-  waiting_for_slot: "Every place at the easel is taken; it begins as soon as one is free.",
+  waiting_for_slot: "Every place is taken; it begins as soon as one is free.",
   waiting_for_key: "Every key of the provider is resting; it goes on as soon as one is back.",
   rate_limited: "The provider takes no more requests for the moment.",
   provider_queued: "It stands in the provider's own queue.",
   retrying: "The last attempt did not work out.",
-  storing: "The picture is drawn and waits to be stored.",
+  storing: "It is made and waits to be stored.",
   cancelling: "Cancelling: asking the provider to stop.",
   paused: "Paused.",
   waiting_until: "Scheduled for later.",
@@ -17,7 +17,7 @@ const OUTCOMES = {
   aborted_before_send: "It was stopped before anything was ordered.",
   confirmed_by_provider: "The provider confirmed that it stopped.",
   provider_cannot_cancel: "The provider cannot stop what it has begun; what it still sends is thrown away.",
-  too_late: "The picture was there already; it was thrown away.",
+  too_late: "It was finished already, and was thrown away.",
   unknown: "Nobody could confirm in time whether the work stopped.",
 };
 
@@ -34,10 +34,10 @@ const STATUSES = {
 
 export const statusWord = (status) => STATUSES[status] ?? status;
 
-/** Return why the job waits and when it goes on; empty when it does not wait. */
-export function waiting(job, now) {
+/** Return why the job waits and when it goes on; empty when it does not wait. `reasons` says some in a kind's own words. */
+export function waiting(job, now, reasons = {}) {
   if (job.reason === null) return "";
-  const parts = [REASONS[job.reason] ?? `Waiting (${job.reason.replaceAll("_", " ")}).`];
+  const parts = [reasons[job.reason] ?? REASONS[job.reason] ?? `Waiting (${job.reason.replaceAll("_", " ")}).`];
   const left = job.resumeAt === null ? null : Math.ceil((Date.parse(job.resumeAt) - now) / 1000);
   const tries = ["rate_limited", "retrying"].includes(job.reason);
   if (tries && job.maxAttempts) {
@@ -49,7 +49,10 @@ export function waiting(job, now) {
   return parts.join(" ");
 }
 
-export const receipt = ({ outcome, billed }) => `${OUTCOMES[outcome] ?? outcome} ${BILLED[billed] ?? ""}`.trim();
+/** Return what a cancel came to; `outcomes` says some in a kind's own words. */
+export function receipt({ outcome, billed }, outcomes = {}) {
+  return `${outcomes[outcome] ?? OUTCOMES[outcome] ?? outcome} ${BILLED[billed] ?? ""}`.trim();
+}
 
 /** Return a span of seconds as people say it. */
 export function duration(seconds) {
@@ -68,16 +71,22 @@ export function ago(moment, now) {
   return new Date(moment).toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
 }
 
+/** Return US dollars as people read them: cents where there are some, more digits where there are none. */
+export function dollars(amount) {
+  if (amount === 0) return "nothing";
+  return `$${amount < 0.01 ? amount.toPrecision(2) : amount.toFixed(2)}`;
+}
+
 /** Return what to do about a problem that is not about a field. */
 export function advice(problem) {
   if (problem.status === 0) {
-    return "Check the connection and press the button again; your words are kept. Had it been accepted after all, it is among the recent pictures.";
+    return "Check the connection and press the button again; your words are kept. Had it been accepted after all, it is among the recent ones.";
   }
   if (problem.status === 503 || problem.status === 429) {
     const pause = problem.retryAfter ? `in ${duration(problem.retryAfter)}` : "in a moment";
     return `Press the button again ${pause}; your words are kept.`;
   }
-  if (problem.status === 413) return "Shorten the description and try again.";
+  if (problem.status === 413) return "Shorten what you wrote and try again.";
   return problem.status >= 500 ? "Press the button again; your words are kept." : "";
 }
 

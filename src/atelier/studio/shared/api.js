@@ -2,8 +2,6 @@
 
 import { ask, header, present } from "./key.js";
 
-const ROOT = "/api/v1/images";
-
 /** What the server said no with, or that it could not be reached (status 0). */
 export class Problem extends Error {
   constructor(status, body, retryAfter) {
@@ -34,7 +32,7 @@ function readClock(response) {
 }
 
 /** Call the service; where it wants a key, ask for one and call again. */
-async function call(path, options = {}) {
+export async function call(path, options = {}) {
   for (;;) {
     const key = present();
     const response = await send(path, { ...options, headers: { ...options.headers, ...header(key) } });
@@ -48,7 +46,7 @@ async function call(path, options = {}) {
 
 async function send(path, options) {
   try {
-    const response = await fetch(ROOT + path, { cache: "no-store", ...options });
+    const response = await fetch(path, { cache: "no-store", ...options });
     readClock(response);
     return response;
   } catch (error) {
@@ -57,29 +55,32 @@ async function send(path, options) {
   }
 }
 
-async function read(path, options) {
+/** Call the service and return the JSON it answers with. */
+export async function read(path, options) {
   const response = await call(path, options);
   return response.json();
 }
 
-/** Return the address and options of the request that makes a picture. */
-export function generateRequest(request) {
-  return { url: `${ROOT}/generate/stream`, body: JSON.stringify(request) };
+/**
+ * Return a front door for jobs of one kind: what is ordered at `creation`, and everything that every job can do.
+ *
+ * `order` answers with a stream; its key makes pressing the button again after a cut safe.
+ */
+export function door(root, creation) {
+  const own = (id) => `${root}/jobs/${encodeURIComponent(id)}`;
+  const request = (asked) => ({ url: root + creation, body: JSON.stringify(asked) });
+  return {
+    request,
+    order: (asked, key) =>
+      call(request(asked).url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Idempotency-Key": key },
+        body: request(asked).body,
+      }),
+    stream: (id, after, signal) => call(`${own(id)}/stream?after=${after}`, { signal }),
+    read: (id, signal, after = null) => read(after === null ? own(id) : `${own(id)}?after=${after}`, { signal }),
+    list: (limit) => read(`${root}/jobs?limit=${limit}`),
+    cancel: (id) => read(`${own(id)}/cancel`, { method: "POST" }),
+    retry: (id) => read(`${own(id)}/retry`, { method: "POST" }),
+  };
 }
-
-/** Order a picture; the response's body is its stream. The key makes pressing the button again after a cut safe. */
-export function generate(request, key) {
-  return call("/generate/stream", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-    body: generateRequest(request).body,
-  });
-}
-
-const job = (id) => `/jobs/${encodeURIComponent(id)}`;
-
-export const stream = (id, after, signal) => call(`${job(id)}/stream?after=${after}`, { signal });
-export const readJob = (id, signal) => read(job(id), { signal });
-export const listJobs = (limit) => read(`/jobs?limit=${limit}`);
-export const cancelJob = (id) => read(`${job(id)}/cancel`, { method: "POST" });
-export const retryJob = (id) => read(`${job(id)}/retry`, { method: "POST" });

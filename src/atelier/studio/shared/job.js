@@ -1,6 +1,5 @@
 /** What the page knows of one job. Pure: every function returns the next state, or the same one for old news. */
 
-export const STAGES = ["queued", "processing", "generating", "uploading", "completed"];
 const ENDED = new Set(["completed", "failed", "cancelled"]);
 
 export const ended = (job) => ENDED.has(job.status);
@@ -8,13 +7,13 @@ export const ended = (job) => ENDED.has(job.status);
 /** Return a job of which only the number and the words are known. */
 export function newJob(id, title) {
   return {
-    id, title, aspectRatio: null, seq: 0, at: "", begunAt: null, warnings: [], maxAttempts: null, ...freshRun(),
+    id, title, seq: 0, at: "", begunAt: null, warnings: [], maxAttempts: null, ...freshRun(),
   };
 }
 
 function freshRun() {
   return {
-    status: "queued", stage: "queued", reached: "queued", progress: 0, message: "", step: null, totalSteps: null,
+    status: "queued", stage: "queued", reached: "queued", progress: 0, message: "", step: null, totalSteps: null, part: null,
     previewUrl: null, reason: null, resumeAt: null, attempt: 0, startedAt: null, endedAt: null, remaining: null,
     result: null, error: null, cancellation: null,
   };
@@ -37,6 +36,7 @@ export function withEvent(job, number, event) {
     message: event.message,
     step: event.step ?? null,
     totalSteps: event.total_steps ?? null,
+    part: event.part ?? null,
     previewUrl: event.preview_url ?? run.previewUrl,
     reason: event.state_reason ?? null,
     resumeAt: event.resume_at ?? null,
@@ -71,7 +71,6 @@ export function withView(job, view, now) {
   return {
     ...job,
     title: view.title,
-    aspectRatio: view.aspect_ratio,
     seq: view.seq,
     at: view.progress_updates.at(-1)?.timestamp ?? job.at,
     begunAt: begun?.timestamp ?? job.begunAt ?? view.created_at,
@@ -84,6 +83,7 @@ export function withView(job, view, now) {
     message: view.message ?? job.message,
     step: view.step,
     totalSteps: view.total_steps,
+    part: view.part ?? null,
     previewUrl: view.preview_url ?? (sameRun ? job.previewUrl : null),
     reason: view.state_reason,
     resumeAt: view.resume_at,

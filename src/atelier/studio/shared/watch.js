@@ -1,48 +1,66 @@
 /** Watching one job to its end over whatever the network does: stream, resume, and read when streams fail. */
 
-import { Problem, readJob, serverNow, stream } from "./api.js";
-import { ended, withEvent, withView } from "./job.js";
-import { EventParser, readEvents } from "./sse.js";
+import { Problem, serverNow } from "./api.js";
+import { ended } from "./job.js";
+import { listen, sleep } from "./listen.js";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
-/** The server pings every 15 s; a connection silent for this long is dead, whatever the system believes. */
-const SILENCE = 40_000;
 /** Streams do not tell estimates and that a job waits for a slot; reading does, once a stream has been quiet. */
 const LOOK_EVERY = 2000;
 const QUIET = 1500;
-/** A browser has six connections for a server: a tab nobody sees gives its stream back and reads now and then. */
-const UNSEEN = 5000;
+/** What the stream leaves out is read this much later, for more may come at once. */
+const SOON = 150;
 
-/** Follows one job at a time, hence holds at most one stream. `show(job, link)` hears every change. */
+/**
+ * Follows one job at a time, hence holds at most one stream. `show(job, link)` hears every change.
+ *
+ * `model` says what a job becomes: `withEvent(job, number, event)` and `withView(job, view, now)`. Kinds whose records
+ * hold more than the stream tells add `lacks(job)`, whether it has to be read; `known(job)`, up to which number there is
+ * no need to; and `withOldView(job, view)`, what a view gives that the stream has overtaken.
+ */
 export class Watcher {
   job = null;
+  #door;
+  #model;
   #show;
+  #awake = false;
   #heardAt = 0;
+  #fetching = null;
   #stop = new AbortController();
 
-  constructor(show) {
+  constructor(door, model, show) {
+    this.#door = door;
+    this.#model = model;
     this.#show = show;
   }
 
   /** Let go of the job watched so far and follow this one; `response` is a stream that is open already. */
   start(job, response = null) {
-    this.stop();
+    this.#stop.abort();
     this.job = job;
     this.#stop = new AbortController();
     this.#tell({ state: "live" });
-    if (!ended(job)) this.#follow(response, this.#stop.signal);
+    if (this.#awake && !ended(job)) this.#follow(response, this.#stop.signal);
     else response?.body.cancel().catch(() => {});
   }
 
-  stop() {
+  /** Give the stream back until `wake`: nobody looks. */
+  rest() {
+    this.#awake = false;
     this.#stop.abort();
-    this.job = null;
+  }
+
+  /** Follow the job again from where it was left. */
+  wake() {
+    if (this.#awake) return;
+    this.#awake = true;
+    if (this.job !== null) this.start(this.job);
   }
 
   /** Take in a job that was read elsewhere, as after a cancel. */
   learn(view) {
-    if (this.job?.id === view.job_id) this.#become(withView(this.job, view, serverNow()));
+    if (this.job?.id === view.job_id) this.#become(this.#model.withView(this.job, view, serverNow()));
   }
 
   #become(job) {
@@ -84,52 +102,29 @@ export class Watcher {
 
   /** Read one stream to its end or its cut; return the pause the server asked for. Throws only for a job that is gone. */
   async #listen(response, signal) {
-    const parser = new EventParser();
     if (document.hidden && response === null) return LONGEST_PAUSE;
-    const connection = new AbortController();
-    const drop = () => connection.abort();
-    signal.addEventListener("abort", drop);
-    let unseen = null;
-    const seen = () => {
-      clearTimeout(unseen);
-      if (document.hidden) unseen = setTimeout(drop, UNSEEN);
+    const connect = async (connection) => {
+      const open = response ?? (await this.#door.stream(this.job.id, this.job.seq, connection));
+      if (open.status !== 204) this.#tell({ state: "live" });
+      return open;
     };
-    document.addEventListener("visibilitychange", seen);
-    seen();
-    let silence = setTimeout(drop, SILENCE);
-    const alive = () => {
-      clearTimeout(silence);
-      silence = setTimeout(drop, SILENCE);
-    };
-    try {
-      const open = response ?? (await stream(this.job.id, this.job.seq, connection.signal));
-      if (open.status === 204) return null;
-      this.#tell({ state: "live" });
-      for await (const event of readEvents(open.body, parser, connection.signal, alive)) {
-        if (signal.aborted) return null;
-        this.#heardAt = Date.now();
-        this.#become(withEvent(this.job, Number(event.id), JSON.parse(event.data)));
-        if (ended(this.job)) return null;
-      }
-    } catch (error) {
-      if (error instanceof Problem && error.status === 404) throw error;
-    } finally {
-      clearTimeout(silence);
-      clearTimeout(unseen);
-      signal.removeEventListener("abort", drop);
-      document.removeEventListener("visibilitychange", seen);
-    }
-    return parser.retry;
+    return listen(connect, signal, (event) => {
+      this.#heardAt = Date.now();
+      this.#become(this.#model.withEvent(this.job, Number(event.id), JSON.parse(event.data)));
+      if (this.#model.lacks?.(this.job)) this.#fetchSoon(signal);
+      return ended(this.job);
+    });
   }
 
   /** Read the job; whether that worked. Throws only for a job that is gone. */
   async #readOnce(signal) {
     const before = this.job;
     try {
-      const view = await readJob(before.id, signal);
+      const view = await this.#door.read(before.id, signal, this.#model.known?.(before) ?? null);
       // An event that came meanwhile is newer than what was read.
       const current = this.job === before || ended({ status: view.status });
-      if (!signal.aborted && current) this.#become(withView(this.job, view, serverNow()));
+      const take = current ? this.#model.withView : (this.#model.withOldView ?? ((job) => job));
+      if (!signal.aborted) this.#become(take(this.job, view, serverNow()));
       return true;
     } catch (error) {
       if (error instanceof Problem && error.status === 404) throw error;
@@ -137,24 +132,16 @@ export class Watcher {
     }
   }
 
+  /** Read what the stream left out, once for all that comes at the same time. */
+  #fetchSoon(signal) {
+    this.#fetching ??= setTimeout(() => {
+      this.#fetching = null;
+      if (!signal.aborted) this.#readOnce(signal).catch(() => {});
+    }, SOON);
+  }
+
   async #look(signal) {
     const quiet = Date.now() - this.#heardAt > QUIET;
     if (quiet && document.visibilityState === "visible") await this.#readOnce(signal).catch(() => {});
   }
-}
-
-/** Wait; the network's return or the tab's ends the wait. */
-function sleep(milliseconds, signal) {
-  return new Promise((resolve) => {
-    const done = new AbortController();
-    const finish = () => {
-      clearTimeout(timer);
-      done.abort();
-      resolve();
-    };
-    const timer = setTimeout(finish, milliseconds);
-    signal.addEventListener("abort", finish, { signal: done.signal });
-    window.addEventListener("online", finish, { signal: done.signal });
-    document.addEventListener("visibilitychange", finish, { signal: done.signal });
-  });
 }

@@ -1,0 +1,138 @@
+/** What a tab of single jobs does: order one, choose one, watch it, act on it, and keep the list of recent ones. */
+
+import { Problem, serverNow } from "./api.js";
+import { Attempt, scripted } from "./asking.js";
+import { ended } from "./job.js";
+import { remember } from "./memory.js";
+import { Watcher } from "./watch.js";
+
+/**
+ * Wires a tab's parts: the form orders, the watcher follows, the view shows, the list remembers.
+ *
+ * `kind` has `door`, `model`, `titleOf(request)`, and what a nameless job is called, `nameless`; `place` is the tab's
+ * place in the page, as `tabs.js` gives it.
+ */
+export class Workshop {
+  #kind;
+  #place;
+  #parts;
+  #watcher;
+  #chosen = null;
+  #shownState = "";
+  #attempt = new Attempt();
+
+  constructor(kind, place) {
+    this.#kind = kind;
+    this.#place = place;
+    this.#watcher = new Watcher(kind.door, kind.model, (job, link) => this.#show(job, link));
+  }
+
+  /** Take the tab's `form`, `view` and `recent`, which call back here. */
+  setUp(parts) {
+    this.#parts = parts;
+  }
+
+  /** The tab is looked at: go on, with this job where the address names one, else with one that runs. */
+  async enter(id) {
+    this.#watcher.wake();
+    const refreshed = this.#parts.recent.wake();
+    await this.go(id);
+    await refreshed;
+    const running = this.#parts.recent.running();
+    if (this.#chosen === null && running !== null && this.#place.current()) await this.choose(running.job_id);
+  }
+
+  /** The address names this job; without one, all stays as it is. */
+  async go(id) {
+    if (id !== null && id !== this.#chosen) await this.choose(id);
+  }
+
+  /** Nobody looks at the tab: give its connections back. */
+  leave() {
+    this.#watcher.rest();
+    this.#parts.recent.rest();
+  }
+
+  async submit(request) {
+    const { form, recent } = this.#parts;
+    form.setBusy(true);
+    const asked = scripted(request);
+    try {
+      const response = await this.#kind.door.order(asked, this.#attempt.keyFor(asked));
+      this.#attempt.done();
+      const id = response.headers.get("x-job-id");
+      remember(id, asked);
+      this.#put(this.#kind.model.newJob(id, title(this.#kind.titleOf(request))), response);
+      this.#bringIntoView();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      form.showProblem(problem);
+      recent.refresh();
+    } finally {
+      form.setBusy(false);
+    }
+  }
+
+  async choose(id) {
+    const { door, model, nameless } = this.#kind;
+    this.#chosen = id;
+    try {
+      const found = await door.read(id);
+      if (this.#chosen === id) this.#put(model.withView(model.newJob(id, found.title), found, serverNow()));
+    } catch {
+      // The watcher tells what is wrong, and goes on trying where that helps.
+      if (this.#chosen === id) this.#put(model.newJob(id, this.#parts.recent.titleOf(id) ?? nameless));
+    }
+    this.#bringIntoView();
+  }
+
+  async cancel(job) {
+    await this.#act(this.#kind.door.cancel, job, (told) => this.#watcher.learn(told));
+  }
+
+  async retry(job) {
+    await this.#act(this.#kind.door.retry, job, (told) => this.#put(this.#kind.model.withView(job, told, serverNow())));
+  }
+
+  /** Show a job in the tab and in the address. */
+  #put(job, response) {
+    this.#chosen = job.id;
+    this.#parts.recent.setCurrent(job.id);
+    this.#place.goTo(job.id);
+    this.#watcher.start(job, response);
+  }
+
+  #show(job, link) {
+    this.#parts.view.show(job, link);
+    this.#parts.recent.follow(job);
+    this.#place.setTitle(titleOf(job));
+    const state = `${job.id} ${ended(job)}`;
+    if (state !== this.#shownState) this.#parts.recent.refresh();
+    this.#shownState = state;
+  }
+
+  async #act(action, job, learn) {
+    const { view } = this.#parts;
+    view.showActionProblem("");
+    try {
+      learn(await action(job.id));
+    } catch (problem) {
+      if (problem.job) learn(problem.job);
+      else view.showActionProblem(problem.message);
+    }
+  }
+
+  /** Scroll to the result where it is not in sight: on a phone it is below the form. */
+  #bringIntoView() {
+    if (!this.#place.current() || this.#parts.view.inSight()) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#parts.view.easel.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  }
+}
+
+const title = (text) => text.trim().replace(/\s+/g, " ").slice(0, 125);
+
+function titleOf(job) {
+  if (!ended(job)) return `${Math.floor(job.progress)} % ${job.stage.replaceAll("_", " ")} · atelier`;
+  return `${{ completed: "Finished", failed: "Failed", cancelled: "Cancelled" }[job.status]} · atelier`;
+}

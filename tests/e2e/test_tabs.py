@@ -1,0 +1,182 @@
+"""The page's tabs: keyboard, addresses, and that a hidden one holds nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, Request, Route, expect
+from tests.e2e.browser import PATIENCE, Server
+from tests.e2e.tab import API, Tab, job_id
+
+pytestmark = pytest.mark.e2e
+
+
+@contextmanager
+def streams(page: Page) -> Iterator[set[Request]]:
+    """Yield the streams that are open."""
+    opened: set[Request] = set()
+
+    def begin(request: Request) -> None:
+        if "/stream" in request.url:
+            opened.add(request)
+
+    def end(request: Request) -> None:
+        opened.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
+    yield opened
+
+
+def chosen(page: Page, name: str) -> None:
+    """Check that exactly this tab is chosen, and its panel shown."""
+    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", selected=True)).to_have_count(1)
+    expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+    expect(page.get_by_role("tabpanel")).to_have_count(1)
+
+
+def test_tabs_are_walked_with_the_keyboard(tab: Tab) -> None:
+    page = tab.open()
+    chosen(page, "Pictures")
+    page.get_by_role("tab", name="Pictures").focus()
+    for key, name in [
+        ("ArrowRight", "Blog"), ("ArrowRight", "Pictures"), ("ArrowLeft", "Blog"), ("Home", "Pictures"), ("End", "Blog"),
+    ]:  # fmt: skip
+        page.keyboard.press(key)
+        chosen(page, name)
+        expect(page.get_by_role("tab", name=name)).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('role')") != "tab", "one tab is in the tab order"
+    expect(page.locator("#topic")).to_be_visible()
+
+
+def test_addresses_choose_the_tab_and_what_it_shows(tab: Tab, server: Server) -> None:
+    made = server.ask(f"{API}/generate", {"prompt": "A hill from an address", "sandbox": {"scenario": "noop"}})[
+        "job_id"
+    ]
+    tab.ready = "#topic"
+    page = tab.open("/#blog")
+    chosen(page, "Blog")
+    page.goto(f"{server.url}/#job={made}")
+    chosen(page, "Pictures")
+    expect(page.locator("#job-title")).to_have_text("A hill from an address")
+    page.get_by_role("tab", name="Blog").click()
+    chosen(page, "Blog")
+    page.get_by_role("tab", name="Pictures").click()
+    assert job_id(page) == made, "the tab leads back to what was shown in it"
+    page.go_back()
+    chosen(page, "Blog")
+    page.goto(f"{server.url}/#pictures")
+    chosen(page, "Pictures")
+    page.goto(f"{server.url}/#nowhere=1")
+    page.evaluate("location.hash = 'nothing-of-ours'")
+    chosen(page, "Pictures")
+
+
+def test_a_hidden_tab_lets_its_stream_go_and_takes_it_up_again(tab: Tab, server: Server) -> None:
+    page = tab.open("/?sandbox=slow&seconds=8")
+    with streams(page) as opened:
+        page.fill("#prompt", "A hill behind a tab")
+        page.check('[value="draft"]')
+        page.click("#generate")
+        expect(page.locator("#message")).to_contain_text("step", timeout=PATIENCE)
+        assert len(opened) == 1
+        page.get_by_role("tab", name="Blog").click()
+        expect(page.locator("#topic")).to_be_visible()
+        page.wait_for_timeout(300)
+        assert opened == set()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "/images/" in request.url else None)
+        page.wait_for_timeout(2500)
+        assert asked == [], "nothing is read for a tab that nobody sees"
+        with page.expect_request(re.compile(r"stream\?after=\d+")):
+            page.get_by_role("tab", name="Pictures").click()
+        expect(page.locator("#frame img.finished")).to_be_visible(timeout=PATIENCE)
+    assert server.read(f"{API}/jobs/{job_id(page)}")["status"] == "completed"
+
+
+def test_the_title_is_that_of_the_tab_that_is_seen(tab: Tab) -> None:
+    page = tab.open("/?sandbox=noop")
+    page.fill("#prompt", "A hill with a title")
+    page.click("#generate")
+    expect(page).to_have_title("Finished · atelier")
+    page.get_by_role("tab", name="Blog").click()
+    expect(page).to_have_title("atelier")
+    page.get_by_role("tab", name="Pictures").click()
+    expect(page).to_have_title("Finished · atelier")
+
+
+def test_a_tab_that_could_not_be_fetched_is_chosen_again(tab: Tab) -> None:
+    tab.expected = ["net::ERR_", "Failed to fetch"]
+    page = tab.open()
+    page.route("**/blog/panel.html", lambda route: route.abort())
+    page.get_by_role("tab", name="Blog").click()
+    expect(page.get_by_role("tabpanel", name="Blog")).to_contain_text("choose the tab again")
+    page.unroute("**/blog/panel.html")
+    page.get_by_role("tab", name="Blog").click()
+    expect(page.locator("#topic")).to_be_visible()
+
+
+def test_every_tab_has_its_front_door(tab: Tab, server: Server) -> None:
+    """A tab without a backend is not shown: each has a room whose door is in the service's own document."""
+    paths = server.read("/openapi.json")["paths"]
+    page = tab.open()
+    rooms = page.get_by_role("tab").evaluate_all("tabs => tabs.map(tab => tab.dataset.room)")
+    assert rooms[0] == "pictures"
+    for room in rooms:
+        page.goto(f"{server.url}/#{room}")
+        with page.expect_response(re.compile(r"/api/.*limit=")) as answered:
+            page.reload()
+        assert answered.value.ok
+        assert answered.value.url.removeprefix(server.url).split("?")[0] in paths
+
+
+POLICY = "default-src 'self'; img-src * data:; object-src 'none'; base-uri 'none'; form-action 'self'"
+
+
+def strictly(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, headers={**answer.headers, "Content-Security-Policy": POLICY})
+
+
+def test_the_page_works_under_a_strict_policy(tab: Tab, server: Server) -> None:
+    """A proxy may add one: no script or style is inline, nothing comes from elsewhere. The console stays silent."""
+    tab.page.route(f"{server.url}/", strictly)
+    page = tab.open("/?sandbox=noop")
+    page.fill("#prompt", "A hill under a policy")
+    page.check('[value="16:9"]')
+    page.click("#generate")
+    expect(page.locator("#frame img.finished")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("tab", name="Blog").click()
+    page.fill("#topic", "A hill under a policy")
+    page.click("#write")
+    expect(page.locator("#post-scores .dial").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_skip_link_leads_past_the_form(tab: Tab) -> None:
+    page = tab.open()
+    for name, easel in [("Pictures", "easel"), ("Blog", "desk")]:
+        page.get_by_role("tab", name=name).click()
+        expect(page.locator(f"#{easel}")).to_be_visible()
+        page.get_by_role("link", name="Skip to what is made").press("Enter")
+        assert page.evaluate("document.activeElement.id") == easel
+        chosen(page, name)
+
+
+def never(_: Route) -> None:
+    """Let a request hang."""
+
+
+def test_a_tab_left_while_it_is_fetched_does_not_push_itself_forward(tab: Tab) -> None:
+    page = tab.open()
+    page.route("**/blog/panel.html", never)
+    page.get_by_role("tab", name="Blog").click()
+    page.get_by_role("tab", name="Pictures").click()
+    page.unroute("**/blog/panel.html")
+    chosen(page, "Pictures")
+    page.fill("#prompt", "Still in charge")
