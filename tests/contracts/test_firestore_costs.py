@@ -158,9 +158,8 @@ async def test_what_a_post_costs(backend: Firestore, engine: JobEngine) -> None:
     assert (await engine.get("ann", job.id)).job.status is Status.COMPLETED
     ran = backend.watchman.spent.since(before)
     page = (ROOT / "docs" / "performance.md").read_text()
-    usual = re.search(r"Running a post of 600 words in the sandbox\*\*: (\d+) writes", page)
+    usual = re.search(r"Running a post of 600 words in the sandbox\*\*: about (\d+) writes", page)
     assert usual is not None
-    assert int(usual[1]) <= ran.writes <= int(usual[1]) + 13, (
-        "on a busy machine stages that follow at once are two writes"
-    )
+    stages = 13  # each is written with what follows it at once, or by itself, as the machine has time
+    assert abs(ran.writes - int(usual[1])) <= stages
     assert ran.deletes == 0
