@@ -129,6 +129,7 @@ class House:
                     "board": timedelta(hours=48),
                 },
                 windows={"batch": 4, "board": 4},
+                lanes={"slow": 2},
             ),
             policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2), longest_run=longest_run),
             retention=Retention(kinds=("image",), groups=("batch",), keep=timedelta(days=30)),

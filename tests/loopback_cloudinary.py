@@ -142,10 +142,16 @@ class Cloudinary:
         login = base64.b64encode(f"{KEY}:{self.secret}".encode()).decode()
         if headers.get("authorization") != f"Basic {login}":
             return refused("Invalid credentials")
+        return self._administer(method, path, parse_qs(parts.query), body)
+
+    def _administer(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Fields]:
         if method == "DELETE" and path == "resources/image/upload":
             return self._delete(json.loads(body))
-        assert (method, path.rpartition("/")[0]) == ("GET", "resources/image/tags"), target
-        return self._list(path.rpartition("/")[2], parse_qs(parts.query))
+        assert method == "GET", path
+        if path == "resources/image/upload":
+            return self._resources(query)
+        assert path.rpartition("/")[0] == "resources/image/tags", path
+        return self._list(path.rpartition("/")[2], query)
 
     def _wrong(self, fields: Fields) -> str | None:
         """Say what is wrong with a signature, as the real one does: with the text that was to be signed."""
@@ -157,18 +163,36 @@ class Cloudinary:
         return None
 
     def _upload(self, fields: Fields, file: bytes | None) -> tuple[int, Fields]:
+        file = file or self._fetched(fields.get("file", ""))
         if not file:
             return 400, {"error": {"message": "Missing required parameter - file"}}
-        assert (fields["overwrite"], fields["unique_filename"]) == ("0", "0")
+        copied = "file" in fields
+        assert copied or (fields["overwrite"], fields["unique_filename"]) == ("0", "0")
         name = fields["public_id"]
         self.uploads.append(name)
         existing = name in self.assets
-        if not existing:
-            version = 1_700_000_000 + len(self.assets)
+        if not existing or fields["overwrite"] == "1":
+            version = 1_700_000_000 + len(self.uploads)
             made = datetime.fromtimestamp(self.now(), UTC)
             self.assets[name] = Asset(data=file, fields=fields, version=version, created_at=made)
         url = f"https://res.cloudinary.com/{CLOUD}/image/upload/v{self.assets[name].version}/{name}.png"
         return 200, {"public_id": name, "secure_url": url, "version": 1, **({"existing": True} if existing else {})}
+
+    def _fetched(self, address: str) -> bytes | None:
+        """Fetch a picture of its own by its address."""
+        found = [one.data for name, one in self.assets.items() if address and f"/{name}." in address]
+        return found[0] if found else None
+
+    def _resources(self, query: dict[str, list[str]]) -> tuple[int, Fields]:
+        """List what begins with a prefix, two at a time whatever is asked for."""
+        names = sorted(name for name in self.assets if name.startswith(query["prefix"][0]))
+        start = int(query.get("next_cursor", ["0"])[0])
+        page = [
+            {"public_id": name, "tags": self.assets[name].fields.get("tags", "").split(",")}
+            for name in names[start : start + 2]
+        ]
+        more = {"next_cursor": str(start + 2)} if start + 2 < len(names) else {}
+        return 200, {"resources": page, **more}
 
     def _destroy(self, fields: Fields) -> tuple[int, Fields]:
         return 200, {"result": "ok" if self.assets.pop(fields["public_id"], None) else "not found"}
@@ -213,8 +237,7 @@ def form(content_type: str, body: bytes) -> tuple[Fields, bytes | None]:
     for part in parts.iter_parts():
         name, content = str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True)
         assert isinstance(content, bytes)
-        if name == "file":
-            assert part.get_filename(), "a file, not an address to fetch"
+        if name == "file" and part.get_filename():
             file = content
         else:
             fields[name] = content.decode()

@@ -34,6 +34,7 @@ from atelier.api.media import routes as media
 from atelier.api.media import sockets as media_sockets
 from atelier.api.origins import LOCAL, Origins
 from atelier.api.requests import RequestContext
+from atelier.api.storyboards import routes as storyboards
 from atelier.api.tickets import Tickets
 from atelier.jobs.background import every
 from atelier.settings import Settings
@@ -88,6 +89,8 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         pictures=adapters.pictures,
         providers=services.providers,
         writers=services.writers,
+        pools=services.pools,
+        projects=adapters.projects,
         sync_wait=timedelta(seconds=config.blog.sync_wait_seconds),
         deliveries=services.deliveries if config.role != "web" else None,
         slots=config.slots.image,
@@ -128,6 +131,7 @@ def _add_front_doors(app: FastAPI) -> None:
     app.include_router(images.router)
     app.include_router(batches.router)
     app.include_router(blog.router)
+    app.include_router(storyboards.router)
     app.include_router(media.router)
     app.include_router(media_sockets.router)
     app.include_router(ticket_routes.router)
@@ -159,6 +163,9 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
             chore.cancel()
         for provider in services.providers.values():
             await provider.close()
+        for keys in services.adapters.pool_keys.values():
+            for key in keys:
+                await key.provider.close()
         for writer in services.writers.values():
             await writer.close()
         for source in services.adapters.sources:

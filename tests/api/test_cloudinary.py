@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.boards import beats_of, board, grid, post
 from tests.canaries import WATCH
 from tests.images import NOOP, ROOT, ended, reached, states_of, stream, submit
 from tests.live import Live, serving
@@ -152,3 +153,38 @@ async def test_a_hung_upload_does_not_hold_up_the_stop(tmp_path: Path) -> None:
             await reached(studio.live, await submit(studio.live, HILL), "uploading")
             began = time.monotonic()
         assert time.monotonic() - began < 10
+
+
+async def test_a_storyboard_s_pictures_lie_under_its_paths(studio: Studio, tmp_path: Path) -> None:
+    body = board(("clear",), 3)
+    board_id = (await post(studio.live, body))[0]["storyboard_id"]
+    names = [f"films/hill/generated_images/clear/Shot_1/Beat_1.{number}" for number in (1, 2, 3)]
+    assert [name for name in sorted(studio.server.assets) if name.startswith("films/")] == names
+    assert studio.server.uploads.count(names[0]) <= 2, "told and settled"
+    assert not (tmp_path / "data" / "projects").exists(), "no progress file, no folder"
+    before = len(studio.server.uploads)
+    await post(studio.live, body)
+    assert len(studio.server.uploads) == before, "what is known to be there is not sent again"
+    studio.live.app.state.surroundings.projects._copied.clear()
+    del studio.server.assets[names[1]]
+    await post(studio.live, body)
+    assert studio.server.uploads[before:] == [names[1]], "what a crash kept away is copied when somebody looks"
+    first = studio.server.assets[names[0]].version
+    again = {**body, "redraw": "all", "sandbox": {"scenario": "ok"}}
+    for style in again["promptsByStyle"].values():
+        style[:] = [{**one, "quality": "draft"} for one in style]
+    await post(studio.live, again)
+    found = await grid(studio.live.client, board_id)
+    assert {one["drawing"] for one in beats_of(found, "clear").values()} == {2}
+    assert studio.server.assets[names[0]].version != first, "drawn again, it replaces the earlier one"
+
+
+async def test_a_storyboard_says_when_its_copies_cannot_be_made(studio: Studio) -> None:
+    body = board(("clear",), 1)
+    board_id = (await post(studio.live, body))[0]["storyboard_id"]
+    studio.live.app.state.surroundings.projects._copied.clear()
+    studio.server.always = "broken"
+    await post(studio.live, body)
+    found = await grid(studio.live.client, board_id)
+    assert (found["status"], bool(found["files"]["error"])) == ("completed", True)
+    studio.server.always = ""

@@ -57,7 +57,8 @@ async def ask_everything(store: FirestoreStore, clock: Clock) -> None:
         await store.finished(kinds, clock(), limit=9)
     found = await store.members("g", since="")
     await store.members("g", since=found.cursor)
-    await store.turns("g", by=clock(), limit=9)
+    for lane in ("", "a"):
+        await store.turns("g", by=clock(), limit=9, lane=lane)
     await store._open.reader.changes("g")
     await store.put("kind", "name", {}, if_rev=0)
     await store.documents("kind", after="a")

@@ -143,6 +143,20 @@ async def test_turns_count_who_is_under_way_and_lists_who_is_next(store: Store, 
     assert await store.turns("unknown", by=soon, limit=9) == Turns(active=0, later=0, pending=[])
 
 
+async def test_turns_of_a_lane_leave_the_others_out(store: Store, clock: Clock) -> None:
+    for place, (job_id, lane) in enumerate((("a2", "a"), ("b1", "b"), ("a1", "a"), ("c", ""))):
+        await create(store, clock, job_id, place=place, lane=lane)
+    await create(store, clock, "other", group="h", lane="a")
+    await create(store, clock, "b2", Queued(run_at=clock()), place=9, lane="b")
+    await create(store, clock, "b3", Queued(run_at=clock() + timedelta(hours=1)), place=9, lane="b")
+    assert await store.turns("g", by=clock(), limit=9, lane="a") == Turns(active=0, later=0, pending=["a2", "a1"])
+    assert await store.turns("g", by=clock(), limit=9, lane="b") == Turns(active=1, later=1, pending=["b1"])
+    assert await store.turns("g", by=clock(), limit=9, lane="z") == Turns(active=0, later=0, pending=[])
+    whole = await store.turns("g", by=clock(), limit=9)
+    assert whole == Turns(active=1, later=1, pending=["a2", "b1", "a1", "c"])
+    assert (await store.members("g", since="")).snapshots[0].job.lane == "a"
+
+
 async def test_lists_and_retention_leave_members_to_their_group(store: Store, clock: Clock) -> None:
     failed = Failed(fault=Fault(code="internal", message="Broken.", retryable=False))
     for job_id, fields in (("alone", {"group": None}), ("shown", {}), ("hidden", {"listed": False})):

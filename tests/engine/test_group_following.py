@@ -151,7 +151,7 @@ async def test_a_group_that_is_being_made_is_not_over(house: House, monkeypatch:
     monkeypatch.setattr(module, "PHASE_SECONDS", 0.05)
     new = NewGroup(kind="batch", member_kind="image", owner="ann", members=[NewMember(name="0", params={})])
     groups = house.engine.groups
-    group, _ = await groups.register.commit(groups._group(new), new.members)
+    group, _ = await groups.register.commit(groups._making.group(new), new.members)
     watching = asyncio.create_task(collect(house, group))
     await asyncio.sleep(0.2)
     assert not watching.done()
@@ -197,7 +197,7 @@ async def test_a_member_that_no_cursor_shows_is_seen_before_the_end(
     new = NewGroup(
         kind="batch", member_kind="image", owner="ann", members=[NewMember(name=str(n), params={}) for n in range(2)]
     )
-    group, _ = await groups.register.commit(groups._group(new), new.members)
+    group, _ = await groups.register.commit(groups._making.group(new), new.members)
     late = groups.member_ids(group)[1]
 
     async def overlooking(asked: str, *, since: str) -> Members:
@@ -302,9 +302,9 @@ async def interleave(house: House, stores: Sequence[Store], seed: int) -> None:
     members = [NewMember(name=str(place), params={}) for place in range(4)]
     new = NewGroup(kind="batch", member_kind="image", owner="ann", members=members)
     groups = house.engine.groups
-    group, _ = await groups.register.commit(groups._group(new), new.members)
+    group, _ = await groups.register.commit(groups._making.group(new), new.members)
     watching = [asyncio.create_task(follow_late(house, group, chance)) for _ in range(3)]
-    await groups._create_members(group)
+    await groups._making.create_members(group)
     await groups.register.change(group.id, opened)
     lives = [live(member, history(house.clock, chance), stores, chance) for member in groups.member_ids(group)]
     await asyncio.gather(*lives)

@@ -244,7 +244,7 @@ async def test_status_follows_from_the_members(house: House, members: str, compl
     letters = dict(zip("pqrcfx", Status, strict=True))
     group = await create(house, 3)
     counted = standing_of(
-        group if complete else house.engine.groups._group(new_group(3)), [letters[one] for one in members]
+        group if complete else house.engine.groups._making.group(new_group(3)), [letters[one] for one in members]
     )
     assert counted.status is status
     assert (counted.completed, counted.failed, counted.cancelled) == tuple(members.count(one) for one in "cfx")
@@ -425,11 +425,11 @@ async def test_a_deleted_member_is_not_made_again(house: House) -> None:
 async def test_a_refill_that_a_crash_lost_is_done_by_the_sweeper(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     group = await create(house)
 
-    async def lost(_: str) -> bool:
+    async def lost(*_: object) -> bool:
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(house.engine.groups, "refill", lost)
+        patch.setattr(house.engine.groups._window, "refill", lost)
         await run_all(house, group)
     assert await statuses(house, group) == {Status.COMPLETED: 4, Status.PENDING: 2}
     await house.engine.sweep()

@@ -29,7 +29,9 @@ from atelier.api.origins import Origins
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
+from atelier.pipelines.pools import ListedPool
 from atelier.pipelines.ports import ListedProvider
+from atelier.pipelines.projects import Projects
 from atelier.pipelines.texts import TextOffer
 
 LONGEST_WAIT_SECONDS = 60
@@ -67,6 +69,9 @@ class Surroundings:
     writers: Mapping[str, Writes]
     sync_wait: timedelta
     """How long a request that wants its result at once is kept waiting."""
+    pools: Mapping[str, ListedPool]
+    """Who draws the styles of storyboards, by the styles' names; `default` draws all others."""
+    projects: Projects
     deliveries: Deliveries | None
     slots: int
     origins: Origins
@@ -157,6 +162,10 @@ class Keyed(Call):
         await super().let_in()
         if self.anonymous:
             raise Unauthorized("This needs an API key; requests without one can only make, read and cancel.")
+
+
+class KeyedReader(Reader, Keyed):
+    """One that only shows the one thing its address names, and to nobody without a key or a ticket."""
 
 
 class JsonRoute(APIRoute):

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 JobStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled"]
+AspectRatio = Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"]
+Quality = Literal["draft", "standard", "high", "ultra"]
 Scenario = Literal[
     "ok", "noop", "slow", "rate_limited_then_ok", "provider_down_then_ok", "refused", "garbage", "stall", "worker_lost"
 ]

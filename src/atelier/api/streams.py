@@ -42,9 +42,12 @@ SIX = ("image_id", "image_url", "width", "height", "format", "alt_text")
 KEPT = frozenset({"result", "section", "draft", "key", "error", "code", "outcome", "billed", "blog_id", "blog_job_id"})
 """What of an event's data is never dropped for being long."""
 
+SHORTER = (("error", 400), ("error", 200), ("thumbnail_url", 0), ("error", 100), ("message", 100))
+"""How a message of few fields is made to fit: cut to so many bytes, or (0) dropped, in this order."""
+
 Message = dict[str, Any]
 ToMessage = Callable[[Update], Message]
-News = TypeVar("News", Update, Update | None)
+News = TypeVar("News")
 
 
 class EventStream(EventSourceResponse):
@@ -68,7 +71,12 @@ def group_stream(
     updates: AsyncIterator[Update | None], to_message: ToMessage, headers: dict[str, str]
 ) -> EventSourceResponse:
     """Return the response that sends the states of a group's members, without numbers, until None or the updates end."""
-    return _response(_states(updates, to_message), headers)
+    return _response(_unnumbered(updates, lambda update: encode(to_message(update), None)), headers)
+
+
+def message_stream(messages: AsyncIterator[Message | None], headers: dict[str, str]) -> EventSourceResponse:
+    """Return the response that sends messages of few fields, without numbers, until None or the messages end."""
+    return _response(_unnumbered(messages, encode_short), headers)
 
 
 def probe_stream() -> EventSourceResponse:
@@ -128,12 +136,26 @@ def _count_lag(update: Update, opened: float) -> None:
         metrics.STREAM_LAG.observe(max(0.0, time.time() - written))
 
 
-async def _states(updates: AsyncIterator[Update | None], to_message: ToMessage) -> AsyncIterator[bytes]:
-    async for update in _while_young(updates):
-        if update is None:
+async def _unnumbered(news: AsyncIterator[News | None], encoded: Callable[[News], bytes]) -> AsyncIterator[bytes]:
+    async for one in _while_young(news):
+        if one is None:
             return
-        yield encode(to_message(update), None)
+        yield encoded(one)
     yield GROUP_FAREWELL
+
+
+def encode_short(message: Message) -> bytes:
+    """Return a message of few fields as an event; where it is too long, `error` and `message` are cut, `thumbnail_url` dropped."""
+    event = f"data: {compact(message)}\n\n".encode()
+    for name, size in SHORTER:
+        if len(event) <= LIMIT:
+            break
+        if size:
+            _cut(message, name, size)
+        else:
+            message.pop(name, None)
+        event = f"data: {compact(message)}\n\n".encode()
+    return event
 
 
 def encode(message: Message, number: int | None) -> bytes:

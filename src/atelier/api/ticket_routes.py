@@ -23,7 +23,7 @@ class TicketRequest(BaseModel):
     """What a ticket shall be for: one of these."""
 
     job_id: str | None = Field(None, min_length=1, max_length=128)
-    group: str | None = Field(None, min_length=1, max_length=128, description="A batch.")
+    group: str | None = Field(None, min_length=1, max_length=128, description="A batch or a storyboard.")
     task_id: Identifier | None = Field(None, description="A task of /api/media/generate, which need not be there yet.")
 
 

@@ -52,8 +52,10 @@ class JobEngine:
         show_kinds(pipelines.values())
         self._backlog = Backlog(store, limit=limits.queue, now=now)
         self._followers = Followers(store, self._backlog.ahead)
-        self._estimates = Estimates(store)
-        granted = GroupSettings(deadlines=limits.deadlines, windows=limits.windows, max_attempts=limits.max_attempts)
+        self.estimates = Estimates(store)
+        granted = GroupSettings(
+            deadlines=limits.deadlines, windows=limits.windows, lanes=limits.lanes, max_attempts=limits.max_attempts
+        )
         self.groups = Groups(
             store=store, queue=queue, settings=granted, admit=self._backlog.admit, secret=secret, now=now
         )
@@ -64,7 +66,7 @@ class JobEngine:
             groups=self.groups,
             policy=policy,
             process=presence.name,
-            measured=self._estimates.measured,
+            measured=self.estimates.measured,
             now=now,
         )
         self._sweeper = Sweeper(
@@ -153,11 +155,11 @@ class JobEngine:
         """Return the seconds a job may still take where so many start before it; None: as many as may wait now."""
         waits = self._backlog.length(job.kind) if ahead is None and job.status is not Status.PROCESSING else ahead or 0
         turns = waits // self._limits.slots.get(job.kind, 1)
-        return remaining(job, self._estimates.of(job), turns, self._now())
+        return remaining(job, self.estimates.of(job), turns, self._now())
 
     def usual(self, job: Job) -> Estimate:
         """Return what jobs like this one take from start to end."""
-        return self._estimates.of(job)
+        return self.estimates.of(job)
 
     def longest(self, kind: str) -> timedelta:
         """Return how long a job of a kind may take from when it may start."""
@@ -165,7 +167,7 @@ class JobEngine:
 
     async def exchange_estimates(self) -> None:
         """Share what this process measured, and learn what the others did."""
-        await self._estimates.exchange()
+        await self.estimates.exchange()
 
     async def find(self, query: Find) -> list[Snapshot]:
         """List jobs, newest first."""

@@ -91,11 +91,15 @@ class Estimates:
 
     def of(self, job: Job) -> Estimate:
         """Return what jobs like this one take."""
-        if job.pace not in self._known:
-            self._known[job.pace] = self._quantiles(job.pace)
-        p50, p90, samples = self._known[job.pace]
+        return self.typical(job.pace, job.expected)
+
+    def typical(self, pace: str, expected: float) -> Estimate:
+        """Return what jobs of a pace take; `expected` seconds until some were measured."""
+        if pace not in self._known:
+            self._known[pace] = self._quantiles(pace)
+        p50, p90, samples = self._known[pace]
         if samples < ENOUGH:
-            return Estimate(p50=job.expected, p90=job.expected * SPREAD, basis="table", samples=samples)
+            return Estimate(p50=expected, p90=expected * SPREAD, basis="table", samples=samples)
         return Estimate(p50=p50, p90=p90, basis="measured", samples=samples)
 
     def _quantiles(self, pace: str) -> tuple[float, float, int]:

@@ -116,9 +116,9 @@ class Cancelled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reopened:
-    """A person asked again: the next run of the same job."""
+    """A person asked again: the next run of the same job; `run_at` None: it waits for its turn in its group."""
 
-    run_at: datetime
+    run_at: datetime | None
     must_finish_by: datetime
 
 

@@ -5,7 +5,7 @@ pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─
    └────── Held ──────┼─────────────────────────┤
                       │      Failed (any) ─▶ failed ─┐
                       │   Cancelled (any) ─▶ cancelled
-                      └───────── Reopened ───────────┘
+                      └───────── Reopened ───────────┘   (of a group's member: to pending)
 
 Postponed moves the deadline of a job that has not ended; CancelRequested leaves a running one only Cancelled. Noted
 keeps what was spent, and changes nothing else.
@@ -172,7 +172,7 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             fault = Fault(code="cancelled", message="Cancelled", retryable=False)
             return _ended(Status.CANCELLED, ERROR_STAGE, now) | {"cancellation": receipt, "fault": fault}
         case Reopened(run_at=run_at, must_finish_by=must_finish_by):
-            return _due(job, run_at, None) | _fresh_run(job) | {"must_finish_by": must_finish_by}
+            return _again(job, run_at) | _fresh_run(job) | {"must_finish_by": must_finish_by}
         case _:
             assert_never(event)
 
@@ -219,6 +219,13 @@ def _unleased() -> dict[str, Any]:
 def _ended(status: Status, stage: str, now: datetime) -> dict[str, Any]:
     ended = {"status": status, "stage": stage, "state_reason": None, "completed_at": now, "run_at": None}
     return _unleased() | ended
+
+
+def _again(job: Job, run_at: datetime | None) -> dict[str, Any]:
+    """Queue it, or let it wait for its turn in its group."""
+    if run_at is None:
+        return {"status": Status.PENDING, "state_reason": None, "run_at": None}
+    return _due(job, run_at, None)
 
 
 def _fresh_run(job: Job) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class Job:
     group: str | None = None
     place: int = 0
     """Among the group's items, from 0: its turn."""
+    lane: str = ""
+    """Which of its group's lanes it is in, each of which is handed over at a pace of its own; empty: there are none."""
     listed: bool = True
     """Whether its owner's list shows it; the members of some groups are seen through their group only."""
     title: str = ""

@@ -172,8 +172,8 @@ class Store(Documents, Protocol):
         late may be missed behind a cursor, never with "".
         """
 
-    async def turns(self, group: str, *, by: datetime, limit: int) -> Turns:
-        """Return who of a group is under way and who is next, as of one moment."""
+    async def turns(self, group: str, *, by: datetime, limit: int, lane: str = "") -> Turns:
+        """Return who of a group, or of one of its lanes, is under way and who is next, as of one moment."""
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job with its parts and records. Silent when there is none."""
@@ -215,7 +215,7 @@ class Members:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turns:
-    """Where a group stands: how many members run or are due by a moment, how many are queued for later, who is next."""
+    """Where a group or a lane stands: how many members run or are due by a moment, how many are queued for later, who is next."""
 
     active: int
     later: int

@@ -44,6 +44,8 @@ class Limits:
     slots: Mapping[str, int]
     queue: int
     windows: Mapping[str, int] = field(default_factory=dict)
+    lanes: Mapping[str, int] = field(default_factory=dict)
+    """The windows of groups' lanes that have one of their own."""
 
 
 @dataclass(frozen=True, slots=True)

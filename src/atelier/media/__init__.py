@@ -115,3 +115,18 @@ def encode(picture: Image.Image, kind: Format, *, quality: int = 90) -> bytes:
     options: dict[str, object] = {"compress_level": 4} if kind == "png" else {"quality": quality}
     picture.save(out, format=kind.upper(), **options)
     return out.getvalue()
+
+
+def as_png(data: bytes) -> bytes:
+    """Return a picture's pixels as PNG."""
+    with _opened(data) as picture:
+        picture.load()
+        return encode(picture, "png")
+
+
+def reduced(content: Content, side: int) -> bytes:
+    """Return a JPEG of at most so many pixels a side."""
+    with _opened(content.data) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((side, side))
+        return encode(small, "jpeg")

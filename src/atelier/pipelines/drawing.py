@@ -8,12 +8,14 @@ from dataclasses import replace
 from atelier import metrics
 from atelier.errors import InvalidImage, ProviderNotConfigured, ProviderWaits
 from atelier.media import Content
+from atelier.pipelines.beats import Beats
 from atelier.pipelines.desk import JobDesk, come_back
 from atelier.pipelines.ledger import close_order, ledger_of, write_off
 from atelier.pipelines.ordering import ImageSource
-from atelier.pipelines.pictures import IN_ORDER, Drawn, ImageRun, Order, drawn_of, request_of
+from atelier.pipelines.pictures import DEFAULT_POOL, IN_ORDER, POOL, Drawn, ImageRun, Order, drawn_of, request_of
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Spool, Storage
 from atelier.pipelines.previews import Previews
+from atelier.pipelines.projects import Projects
 from atelier.pipelines.validation import Validator
 
 LARGEST_SEED = 4294967294
@@ -22,20 +24,23 @@ LARGEST_SEED = 4294967294
 class Drawing:
     """Has pictures made, checks what came, and spools it before anything else happens to it."""
 
-    def __init__(self, *, sources: Mapping[str, ImageSource], storage: Storage, spool: Spool) -> None:
+    def __init__(
+        self, *, sources: Mapping[str, ImageSource], storage: Storage, spool: Spool, projects: Projects
+    ) -> None:
         self._sources, self._storage, self._spool = sources, storage, spool
         self._validator = Validator()
+        self.beats = Beats(projects, self._validator)
 
     def source(self, name: str) -> ImageSource:
-        """Return who draws under this name. Raises ProviderNotConfigured."""
-        source = self._sources.get(name)
+        """Return who draws under this name; a pool that is not there is stood in for by the default. Raises ProviderNotConfigured."""
+        source = self._sources.get(name) or (self._sources.get(DEFAULT_POOL) if name.startswith(POOL) else None)
         if source is None:
             raise ProviderNotConfigured(f"The provider {name} is no longer configured.")
         return source
 
     async def content(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
-        """Return the picture that an earlier attempt spooled, the one it ordered, or a new one."""
-        return await self._spooled(run, order) or await self._draw(run, order)
+        """Return the picture that an earlier attempt spooled, that an earlier system left, or a new one."""
+        return await self._spooled(run, order) or await self.beats.earlier(run) or await self._draw(run, order)
 
     async def _spooled(self, run: ImageRun, order: Order) -> tuple[Content, Drawn] | None:
         if run.job.fence == 1:
@@ -63,7 +68,7 @@ class Drawing:
             else:
                 desk.judged(None)
                 break
-        told = (*drawn.warnings, *_other_format(request, content, drawn), *_not_refined(request, drawn, desk))
+        told = (*drawn.warnings, *_other_format(request, content, drawn), *_left_undone(request, drawn, desk))
         drawn = drawn.model_copy(update={"warnings": told})
         if not drawn.shared:
             await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
@@ -73,9 +78,11 @@ class Drawing:
     async def _taken_up(self, run: ImageRun, order: Order) -> ImageRequest:
         """Return the request, with the order an earlier attempt placed; one that cannot be waited for is written off."""
         request, placed = request_of(run, order), ledger_of(run).open.get(order.key)
+        request = replace(request, reference=await self.beats.reference(run.params))
         if placed is None:
             return request
-        source = self._sources.get(placed.provider)
+        pooled = run.params.provider.startswith(POOL)  # the key that placed it is in this pool, if anywhere
+        source = self.source(run.params.provider) if pooled else self._sources.get(placed.provider)
         if placed.order_id is None or source is None or not source.terms.reattaches:
             await write_off(run, order.key, product="picture")
             return request
@@ -83,7 +90,8 @@ class Drawing:
 
     async def _ordered(self, run: ImageRun, request: ImageRequest, desk: JobDesk) -> GeneratedImage:
         """Have the picture made; where nothing can be ordered before a moment, the slot is given back until then."""
-        source = self.source(request.placed_with or run.params.provider)
+        named = run.params.provider
+        source = self.source(named if named.startswith(POOL) else request.placed_with or named)
         try:
             image = await source.generate(request, desk)
         except ProviderWaits as waits:
@@ -111,7 +119,7 @@ class Drawing:
             seed = image.seed if image.seed is not None else request.seed
             return replace(fresh, again=True, seed=(seed + 1) % LARGEST_SEED if seed is not None else None)
         avoid = request.avoid | {image.provider}
-        others = self._sources.keys() - {IN_ORDER} - avoid
+        others = {name for name in self._sources if not name.startswith(POOL)} - {IN_ORDER} - avoid
         return replace(fresh, avoid=avoid) if run.params.provider == IN_ORDER and others else None
 
 
@@ -123,12 +131,17 @@ def _other_format(request: ImageRequest, content: Content, drawn: Drawn) -> tupl
     return (f"{drawn.provider} sent {came}, not {request.output_format}.",)
 
 
-def _not_refined(request: ImageRequest, drawn: Drawn, desk: JobDesk) -> tuple[str, ...]:
-    """Say where a second model was asked for and there is none."""
+def _left_undone(request: ImageRequest, drawn: Drawn, desk: JobDesk) -> tuple[str, ...]:
+    """Say where a second model was asked for and there is none, and where a style reference was of no use."""
     offer = desk.call.offer if desk.call is not None else None
-    if not request.refine or not isinstance(offer, Offer) or offer.refines:
+    if not isinstance(offer, Offer):
         return ()
-    return (f"{drawn.provider} has no second model to refine pictures with; this one was not refined.",)
+    told: list[str] = []
+    if request.refine and not offer.refines:
+        told.append(f"{drawn.provider} has no second model to refine pictures with; this one was not refined.")
+    if request.reference is not None and not offer.references:
+        told.append(f"{drawn.provider} takes no style reference; this one was drawn without.")
+    return tuple(told)
 
 
 def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str | None:

@@ -22,6 +22,7 @@ from atelier.pipelines.pictures import (
     GENERATING,
     IN_ORDER,
     KIND,
+    POOL,
     UPLOADING,
     Drawn,
     ImageParams,
@@ -34,6 +35,7 @@ from atelier.pipelines.pictures import (
     shown,
 )
 from atelier.pipelines.ports import Spool, Storage
+from atelier.pipelines.projects import Projects
 from atelier.pipelines.storing import put_off
 from atelier.pipelines.validation import validation_of
 
@@ -45,10 +47,12 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
     params = ImageParams
     state = ImageState
 
-    def __init__(self, *, sources: Mapping[str, ImageSource], storage: Storage, spool: Spool) -> None:
-        self._drawing = Drawing(sources=sources, storage=storage, spool=spool)
+    def __init__(
+        self, *, sources: Mapping[str, ImageSource], storage: Storage, spool: Spool, projects: Projects
+    ) -> None:
+        self._drawing = Drawing(sources=sources, storage=storage, spool=spool, projects=projects)
         self._storage, self._spool = storage, spool
-        metrics.providers(name for name in sources if name != IN_ORDER)
+        metrics.providers(name for name in sources if name != IN_ORDER and not name.startswith(POOL))
 
     @stage(progress=5.0, message="Starting generation", light=True)
     async def processing(self, run: ImageRun) -> None:
@@ -90,7 +94,12 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         return Product(result=result.model_dump(mode="json"), warnings=warnings)
 
     async def settled(self, run: ImageRun) -> None:
-        """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them."""
+        """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them.
+
+        A storyboard's picture is copied to its project before.
+        """
+        if run.loaded and run.job.status is Status.COMPLETED:
+            await self._drawing.beats.publish(run.params, run.state.pictures[0])
         if run.loaded and run.state.drawn is not None and run.state.drawn.shared:
             return  # what is shared was neither previewed nor spooled
         await self._storage.drop_previews(run.job.id)

@@ -12,10 +12,17 @@ from atelier.jobs.pipeline import Run
 from atelier.media import Content, Format
 from atelier.pipelines.ledger import Ledger
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Script
+from atelier.pipelines.projects import Spot
 
 KIND = "image"
 IN_ORDER = "first_that_works"
 """The provider of requests that leave the choice to the service: the configured ones, in their order."""
+
+POOL = "pool:"
+"""How the names of pools begin where a provider is named: each draws the style of its name."""
+
+DEFAULT_POOL = f"{POOL}default"
+"""Draws the styles that have no pool of their own."""
 
 GENERATING, DRAFTED, UPLOADING = 15.0, 40.0, 90.0
 DRAFT = "draft"
@@ -23,6 +30,9 @@ DRAFT = "draft"
 
 DRAFT_NUMBER, FINAL_NUMBER = 0, 1
 """How a job's pictures are numbered in storage and spool."""
+
+IMPORTED = "imported"
+"""Who drew a picture that was there before."""
 
 ALT_TEXT_LENGTH = 125
 
@@ -45,6 +55,14 @@ class ImageParams(BaseModel):
     refine: bool = False
     """Let a second model finish what the first one began, where the provider has one."""
     script: Script = Script()
+    spot: Spot | None = None
+    """Where a storyboard's picture is copied to."""
+    honours: bool = False
+    """Take what an earlier system left at the spot for the picture."""
+    replaces: bool = False
+    """Replace at the spot what is older."""
+    hard_cut: bool = False
+    """Draw it in the style of the project's reference."""
 
 
 class Drawn(BaseModel):

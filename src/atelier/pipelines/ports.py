@@ -165,13 +165,14 @@ class Offer(Offered):
     """What a provider draws: what may be asked of its models.
 
     `steps`: in how many it draws, by quality, where it tells of each. `refines`: it has a second model that finishes pictures.
-    `at_once`: how many pictures it draws at a time; None: as many as it is asked for.
+    `at_once`: how many pictures it draws at a time; None: as many as it is asked for. `references`: it takes one for the style.
     """
 
     styles: tuple[str, ...]
     aspect_ratios: tuple[str, ...]
     qualities: tuple[str, ...]
     formats: tuple[Format, ...]
+    references: bool = False
     steps: Mapping[str, int] = field(default_factory=dict)
     refines: bool = False
     at_once: int | None = None
@@ -226,7 +227,7 @@ KeyState = Literal["ok", "resting", "bad", "no_credit"]
 class KeyReport:
     """How a key is, by its alias: whether it can be used, else until when not (None: for good) and why.
 
-    `bucket` is the quota it shares with other keys; None: it has its own.
+    `bucket` is the quota it shares with other keys; None: it has its own. `per_minute` is what that allows, None: anything.
     """
 
     alias: str
@@ -234,6 +235,7 @@ class KeyReport:
     state: KeyState
     until: datetime | None
     why: str | None
+    per_minute: float | None = None
 
 
 class ListedProvider(Protocol):

@@ -27,16 +27,19 @@ class Validator:
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(AT_ONCE)
 
+    async def read(self, data: bytes) -> Content:
+        """Return a whole picture, whatever it shows. Raises InvalidImage."""
+        if len(data) <= SMALL:
+            return _inspect_small(data)
+        async with self._room:
+            return await asyncio.to_thread(media.inspect, data)
+
     async def check(self, data: bytes, ratio: str | None) -> Content:
         """Return the picture with what was looked at; `ratio` None: any shape will do. Raises InvalidImage.
 
         The smallest pictures cost less than the way to a thread, and are remembered.
         """
-        if len(data) <= SMALL:
-            content = _inspect_small(data)
-        else:
-            async with self._room:
-                content = await asyncio.to_thread(media.inspect, data)
+        content = await self.read(data)
         if not all(each.passed for each in content.checks):
             raise InvalidImage("What the provider sent is one even colour, or black.")
         return content if ratio is None else replace(content, checks=(*content.checks, _shape(content, ratio)))

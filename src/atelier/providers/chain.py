@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Generic
 
 from atelier import logs
@@ -28,12 +29,16 @@ PASSED_OVER = (ProviderUnavailable, ProviderRateLimited, ProviderNoCredit, Provi
 DEAD = (ProviderUnavailable, MaybeCharged)
 """What a provider that does not answer fails with; anything else is an answer."""
 
+PROBED_SOON = timedelta(seconds=10)
+"""When to ask again whether somebody is back whom another caller tries now."""
+
 
 class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
     """`pipelines.ordering.Source` that tries providers in order, and leaves those alone that do not answer.
 
     It goes on where nothing was paid: to the next behind one that is down, has no room, no credit or no valid key.
-    A refusal ends it unless it is made with `after_refusal`; so does an order that may have been charged.
+    A refusal ends it unless it is made with `after_refusal`; so does an order that may have been charged. Made `patient` it waits
+    for those who are left alone, which costs no attempt.
     """
 
     def __init__(
@@ -44,7 +49,9 @@ class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
         rests: Rests,
         now: Clock,
         after_refusal: bool = False,
+        patient: bool = False,
     ) -> None:
+        self._patient = patient
         self.name, self.terms, self.offer = name, sources[0].terms, sources[0].offer
         self._sources, self._rests, self._now = sources, rests, now
         self._goes_on = (*PASSED_OVER, ProviderRefused) if after_refusal else PASSED_OVER
@@ -104,10 +111,11 @@ class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
         if rest.over(now) and await self._rests.probe(name, rest):
             logs.info("provider_probed", provider=source.name, failures=rest.failures)
             return
+        why = f"{source.name} is left alone for a while: {rest.failures} calls in a row failed."
         left = rest.until - now if rest.until is not None and rest.until > now else None
-        raise ProviderUnavailable(
-            f"{source.name} is left alone for a while: {rest.failures} calls in a row failed.", retry_after=left
-        )
+        if self._patient:
+            raise ProviderWaits(why, until=now + (left or PROBED_SOON))
+        raise ProviderUnavailable(why, retry_after=left)
 
     async def _forget(self, name: str, known: Mapping[str, Rest]) -> None:
         if name in known:

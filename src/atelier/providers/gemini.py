@@ -77,6 +77,7 @@ class Gemini:
             qualities=QUALITIES,
             formats=("png", "jpeg", "webp"),
             per_minute=PER_MINUTE,
+            references=True,
         )
 
     async def ping(self) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Generic
 
-from atelier.pipelines.ordering import Source
-from atelier.pipelines.ports import AskedT, Health, KeyReport, MadeT, OfferT
+from atelier.pipelines.ordering import ImageSource, Source
+from atelier.pipelines.ports import AskedT, GeneratedImage, Health, ImageRequest, KeyReport, MadeT, Offer, OfferT
 from atelier.providers.health import HealthBook
 from atelier.providers.pool import KeyPool
 
@@ -34,3 +34,18 @@ class Listed(Generic[AskedT, MadeT, OfferT]):
     async def close(self) -> None:
         """Let go of connections and processes."""
         await self._source.close()
+
+
+class PoolOfStyle:
+    """`pipelines.pools.ListedPool`: who draws a storyboard's style, with which keys."""
+
+    def __init__(
+        self, name: str, source: ImageSource, pool: KeyPool[ImageRequest, GeneratedImage, Offer] | None
+    ) -> None:
+        self.name, self.provider, self.terms, self.offer = name, source.name, source.terms, source.offer
+        self.source, self._pool = source, pool
+        self.per_minute = pool.per_minute if pool is not None else source.offer.per_minute
+
+    async def keys(self) -> tuple[KeyReport, ...]:
+        """Return how its keys are; none where it needs none. Raises StoreUnavailable."""
+        return await self._pool.keys() if self._pool is not None else ()

@@ -116,6 +116,13 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
         for member in self._members:
             await member.source.close()
 
+    @property
+    def per_minute(self) -> float | None:
+        """Calls that may start in a minute with all keys together; None: as many as you like."""
+        if any(member.key.allowance is None for member in self._members):
+            return None
+        return sum(each.per_minute for each in _allowances(self._members))
+
     async def keys(self) -> tuple[KeyReport, ...]:
         """Return how the keys are, by their aliases."""
         rests = await self._rests.all()
@@ -175,10 +182,17 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
         return waits
 
     def _report(self, member: AnyMember, rests: Mapping[str, Rest]) -> KeyReport:
-        rest, alias, bucket = _rest(member, rests), member.key.alias, member.key.bucket
-        if rest.over(self._now()):
-            return KeyReport(alias=alias, bucket=bucket, state="ok", until=None, why=None)
-        return KeyReport(alias=alias, bucket=bucket, state=rest.state, until=rest.until, why=rest.why)
+        rest = _rest(member, rests)
+        rest = AWAKE if rest.over(self._now()) else rest
+        allowed = member.key.allowance
+        return KeyReport(
+            alias=member.key.alias,
+            bucket=member.key.bucket,
+            state=rest.state,
+            until=rest.until,
+            why=rest.why or None,
+            per_minute=allowed.per_minute if allowed is not None else None,
+        )
 
 
 AWAKE = Rest(state="ok", until=None, why="")

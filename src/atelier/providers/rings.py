@@ -27,6 +27,11 @@ class Allowance:
     per: timedelta = timedelta(minutes=1)
 
     @property
+    def per_minute(self) -> float:
+        """Starts that a minute has room for."""
+        return self.starts * 60 / self.per.total_seconds()
+
+    @property
     def spacing(self) -> float:
         """Seconds from a start to the n-th after it."""
         return (self.per + GUARD).total_seconds()

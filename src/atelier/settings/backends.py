@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr
@@ -58,4 +59,15 @@ class StorageSettings(Group):
     url: SecretStr | None = Field(None, description="cloudinary://key:secret@cloud; empty: CLOUDINARY_URL.")
     upload_prefix: AnyHttpUrl = Field(
         AnyHttpUrl("https://api.cloudinary.com"), description="Where Cloudinary takes uploads."
+    )
+
+
+class StoryboardSettings(Group):
+    """Where storyboards' projects are."""
+
+    root: Path | None = Field(
+        None, description="Folder below which storyboards' projects are; empty: DATA_DIR/projects."
+    )
+    style_reference: Path | None = Field(
+        None, description="Picture whose style hard cuts have where a project brings none; empty: none."
     )

@@ -40,6 +40,9 @@ class Deadlines(Group):
     batch_seconds: Seconds = Field(
         3600, description="Seconds from acceptance until every picture of a batch must have ended."
     )
+    beat_seconds: Seconds = Field(
+        172_800, description="Seconds from acceptance until every beat of a storyboard must have ended."
+    )
 
 
 class BlogSettings(Group):

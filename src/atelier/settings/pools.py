@@ -55,12 +55,16 @@ Pools = Annotated[dict[Name, PoolSettings], NoDecode, BeforeValidator(_parsed)]
 def contradictions(pools: Mapping[str, PoolSettings]) -> list[str]:
     """Return what is wrong between pools that are each well, as sentences: names used twice, a quota with two limits."""
     sentences, limits = [], dict[tuple[str, str], int | None]()
+    quotas = dict[tuple[str, str], tuple[str | None, int | None]]()
     for name, pool in pools.items():
         aliases = [key.alias for key in pool.keys]
         sentences += [f"the alias {alias} stands twice in {name}." for alias in _twice(aliases)]
         for key in pool.keys:
             if key.bucket is not None and limits.setdefault((pool.provider, key.bucket), pool.rpm) != pool.rpm:
                 sentences.append(f"the bucket {key.bucket} of {pool.provider} has two different limits.")
+            same = (pool.provider, key.key.get_secret_value())
+            if quotas.setdefault(same, (key.bucket, pool.rpm)) != (key.bucket, pool.rpm):
+                sentences.append(f"the key {key.alias} of {name} stands elsewhere with another bucket or limit.")
     return list(dict.fromkeys(sentences))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings
+from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings, StoryboardSettings
 from atelier.settings.groups import (
     BlogSettings,
     Bounds,
@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     oidc: OidcSettings = OidcSettings()
     storage: StorageSettings = StorageSettings()
+    storyboards: StoryboardSettings = StoryboardSettings()
     slots: Slots = Slots()
     deadlines: Deadlines = Deadlines()
     blog: BlogSettings = BlogSettings()
@@ -187,6 +188,11 @@ class Settings(BaseSettings):
     def streams_per_owner(self) -> int | None:
         """Streams one owner may have open; None: no limit."""
         return self._limit(self.limits.streams_per_owner, 100)
+
+    @property
+    def projects_dir(self) -> Path:
+        """The folder below which storyboards' projects are."""
+        return self.storyboards.root or self.data_dir / "projects"
 
     def _limit(self, asked: int | None, otherwise: int) -> int | None:
         """Return a limit: what is asked, 0 for none; else none in open mode, which admits a load test."""

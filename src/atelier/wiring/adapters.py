@@ -10,16 +10,18 @@ from atelier.errors import StartRefused
 from atelier.jobs.ports import Store
 from atelier.pipelines.pictures import KIND
 from atelier.pipelines.ports import ImageProvider, Spool, Storage
+from atelier.pipelines.projects import Projects
 from atelier.pipelines.sources import Reader, SearchProvider
 from atelier.pipelines.texts import TextProvider
 from atelier.providers.pool import ImageKey, TextKey
 from atelier.queues.presence import DiskPresence, DistantPresence
 from atelier.settings import Settings
 from atelier.storage.cloudinary.account import Account
-from atelier.storage.disk import DiskStorage
+from atelier.storage.disk import ROUTE, DiskStorage
+from atelier.storage.projects.disk import DiskProjects
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
-from atelier.wiring.keys import check_pools, keys_of
+from atelier.wiring.keys import check_pools, keys_of, pool_keys_of
 from atelier.wiring.searching import build_reader, build_search
 from atelier.wiring.secret import secret_of
 from atelier.wiring.vendors import DRAWING
@@ -35,9 +37,13 @@ class Adapters:
     storage: Storage
     spool: Spool
     pictures: DiskStorage
+    projects: Projects
     image_providers: Mapping[str, ImageProvider]
     image_keys: Mapping[str, tuple[ImageKey, ...]] = field(default_factory=dict)
     """The keys of those that have several, or a budget."""
+
+    pool_keys: Mapping[str, tuple[ImageKey, ...]] = field(default_factory=dict)
+    """The keys of each pool that draws, by the pool's name."""
 
     text_providers: Mapping[str, TextProvider] = field(default_factory=dict)
     text_keys: Mapping[str, tuple[TextKey, ...]] = field(default_factory=dict)
@@ -61,6 +67,7 @@ def build_adapters(settings: Settings) -> Adapters:
     """Make the adapters the settings name. Touches only the data directory."""
     secret = secret_of(settings)
     files = DiskStorage(settings.data_dir / "pictures", secret)
+    storage, projects = _places(settings, files, secret)
     check_pools(settings)
     painters, writers = settings.image_providers, settings.writers
     image_keys = keys_of(DRAWING, painters, settings, utc_now)
@@ -68,14 +75,16 @@ def build_adapters(settings: Settings) -> Adapters:
     return Adapters(
         store=build_store(settings),
         presence=build_presence(settings),
-        storage=_cloudinary(settings, secret) if settings.storage.kind == "cloudinary" else files,
+        storage=storage,
         spool=DiskSpool(settings.data_dir / "spool"),
+        projects=projects,
         pictures=files,  # those of earlier days are served, wherever new ones go
         image_providers={
             name: image_keys[name][0].provider if name in image_keys else DRAWING.keyless[name](settings)
             for name in painters
         },
         image_keys=image_keys,
+        pool_keys=pool_keys_of(DRAWING, settings, utc_now),
         text_providers={
             name: text_keys[name][0].provider if name in text_keys else WRITING.keyless[name](settings)
             for name in writers
@@ -84,6 +93,18 @@ def build_adapters(settings: Settings) -> Adapters:
         search=build_search(settings, utc_now),
         reader=build_reader(settings, utc_now),
         secret=secret,
+    )
+
+
+def _projects(settings: Settings, files: DiskStorage) -> Projects:
+    """Make the folders of storyboards' projects."""
+    return DiskProjects(
+        settings.projects_dir,
+        locks=settings.data_dir / "locks",
+        pictures=files.find,
+        route=ROUTE,
+        style=settings.storyboards.style_reference,
+        now=utc_now,
     )
 
 
@@ -109,15 +130,20 @@ def build_presence(settings: Settings) -> DiskPresence | DistantPresence:
     return DistantPresence()
 
 
-def _cloudinary(settings: Settings, secret: bytes) -> Storage:
-    """Make the storage at Cloudinary, whose SDK nobody else imports. Raises StartRefused."""
+def _places(settings: Settings, files: DiskStorage, secret: bytes) -> tuple[Storage, Projects]:
+    """Make where pictures go, and where storyboards' copies of them do. Raises StartRefused."""
+    projects = _projects(settings, files)
+    if settings.storage.kind == "disk":
+        return files, projects
     url = settings.storage_url.get_secret_value() if settings.storage_url is not None else ""
     account = Account.of(url, str(settings.storage.upload_prefix))
     try:
         from atelier.storage.cloudinary.storage import CloudinaryStorage  # noqa: PLC0415 - only where it is used
+        from atelier.storage.projects.cloudinary import CloudinaryProjects  # noqa: PLC0415 - the same
     except ValueError as error:  # the SDK reads its own name in the environment, used or not
         raise StartRefused("CLOUDINARY_URL must look like cloudinary://key:secret@cloud, or not be set.") from error
-    return CloudinaryStorage(account, secret)
+    storage = CloudinaryStorage(account, secret)
+    return storage, CloudinaryProjects(projects, storage)
 
 
 def days(number: float) -> timedelta | None:

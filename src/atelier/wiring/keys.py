@@ -10,7 +10,7 @@ from atelier.pipelines.ports import AskedT, MadeT, OfferT
 from atelier.providers.pool import Key, fingerprint
 from atelier.providers.rings import Allowance
 from atelier.settings import PREFIX, Settings
-from atelier.settings.pools import PoolKey, PoolSettings, contradictions
+from atelier.settings.pools import PoolSettings, contradictions
 from atelier.wiring.crafts import Craft
 from atelier.wiring.vendors import DRAWING
 from atelier.wiring.writers import WRITING
@@ -31,6 +31,14 @@ def keys_of(
     """Make the vendors of these names with each of their keys. Raises StartRefused with a sentence for what is wrong."""
     craft.check(names, settings)
     return {name: _keys(craft, name, settings, now) for name in names if name not in craft.keyless}
+
+
+def pool_keys_of(
+    craft: Craft[AskedT, MadeT, OfferT], settings: Settings, now: Clock
+) -> dict[str, tuple[Key[AskedT, MadeT, OfferT], ...]]:
+    """Make the keys of every pool of this craft, by the pools' names."""
+    pools = {name: pool for name, pool in settings.pools.items() if pool.provider in craft.rows}
+    return {name: _pooled(craft, pool, settings, now) for name, pool in pools.items()}
 
 
 def check_pools(settings: Settings) -> None:
@@ -56,13 +64,16 @@ def _keys(
     craft: Craft[AskedT, MadeT, OfferT], name: str, settings: Settings, now: Clock
 ) -> tuple[Key[AskedT, MadeT, OfferT], ...]:
     pool = pool_of(name, settings)
-    given = [(ONLY, craft.key_of(name, settings), None)] if pool is None else [_given(key) for key in pool.keys]
-    rpm = pool.rpm if pool is not None else None
-    return tuple(_key(craft, name, settings, now, given=each, rpm=rpm) for each in given)
+    if pool is not None:
+        return _pooled(craft, pool, settings, now)
+    return (_key(craft, name, settings, now, given=(ONLY, craft.key_of(name, settings), None), rpm=None),)
 
 
-def _given(key: PoolKey) -> tuple[str, str, str | None]:
-    return key.alias, key.key.get_secret_value(), key.bucket
+def _pooled(
+    craft: Craft[AskedT, MadeT, OfferT], pool: PoolSettings, settings: Settings, now: Clock
+) -> tuple[Key[AskedT, MadeT, OfferT], ...]:
+    given = [(key.alias, key.key.get_secret_value(), key.bucket) for key in pool.keys]
+    return tuple(_key(craft, pool.provider, settings, now, given=each, rpm=pool.rpm) for each in given)
 
 
 def _key(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Protocol
 from atelier import metrics
 from atelier.api.deliveries import Deliveries, Slots
 from atelier.api.images.batches.translate import KIND as BATCH
+from atelier.api.storyboards.orders import KIND as STORYBOARD
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock, Deliver, Queue, Store
 from atelier.jobs.sweeper import Retention
@@ -18,13 +20,18 @@ from atelier.pipelines.blog.models import KIND as BLOG
 from atelier.pipelines.blog.pipeline import BlogPipeline
 from atelier.pipelines.image import ImagePipeline
 from atelier.pipelines.pictures import KIND
+from atelier.providers.listed import PoolOfStyle
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.settings import Settings
 from atelier.wiring.adapters import Adapters, days, utc_now
+from atelier.wiring.keys import DEFAULT
 from atelier.wiring.team import Painter, Writer, build_team
 
 WINDOW = 4
 """How many members of a group are handed over for each slot: enough that none is ever idle."""
+
+FEW = 4
+"""How many more beats of a style are handed over than its keys can start in a minute: they wait for their turns already."""
 
 LONGEST_DELIVERY = timedelta(minutes=30)
 """How long Cloud Tasks waits for a delivery's answer, at most."""
@@ -56,6 +63,7 @@ class Services:
     adapters: Adapters
     providers: Mapping[str, Painter]
     writers: Mapping[str, Writer]
+    pools: Mapping[str, PoolOfStyle]
     queue: Carrier
     deliveries: Deliveries | None
     engine: JobEngine
@@ -67,24 +75,16 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
     queue = build_queue(settings, adapters.store)
     team = build_team(adapters, utc_now)
     metrics.providers(team.writers)
-    images = ImagePipeline(sources=team.sources, storage=adapters.storage, spool=adapters.spool)
+    images = ImagePipeline(
+        sources=team.sources, storage=adapters.storage, spool=adapters.spool, projects=adapters.projects
+    )
     blogs = BlogPipeline(sources=team.texts, search=adapters.search, reader=adapters.reader)
     engine = JobEngine(
         store=adapters.store,
         queue=queue,
         presence=adapters.presence,
         pipelines={KIND: images, BLOG: blogs},
-        limits=Limits(
-            max_attempts=settings.max_attempts,
-            deadlines={
-                KIND: timedelta(seconds=settings.deadlines.image_seconds),
-                BATCH: timedelta(seconds=settings.deadlines.batch_seconds),
-                BLOG: timedelta(seconds=settings.deadlines.blog_seconds),
-            },
-            slots=slots_of(settings),
-            queue=settings.limits.queue,
-            windows={BATCH: WINDOW * settings.slots.image},
-        ),
+        limits=_limits(settings, team.pools),
         policy=Policy(
             lease=settings.lease,
             retry_base=timedelta(seconds=settings.retry_base_seconds),
@@ -98,11 +98,36 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         adapters=adapters,
         providers=team.listed,
         writers=team.writers,
+        pools=team.pools,
         queue=queue,
         deliveries=build_deliveries(settings, adapters.store),
         engine=engine,
         now=utc_now,
     )
+
+
+def _limits(settings: Settings, pools: Mapping[str, PoolOfStyle]) -> Limits:
+    deadlines = settings.deadlines
+    usual = WINDOW * settings.slots.image
+    lanes = {name: _window(pool, usual) for name, pool in pools.items()}
+    return Limits(
+        max_attempts=settings.max_attempts,
+        deadlines={
+            KIND: timedelta(seconds=deadlines.image_seconds),
+            BATCH: timedelta(seconds=deadlines.batch_seconds),
+            BLOG: timedelta(seconds=deadlines.blog_seconds),
+            STORYBOARD: timedelta(seconds=deadlines.beat_seconds),
+        },
+        slots=slots_of(settings),
+        queue=settings.limits.queue,
+        windows={BATCH: usual, STORYBOARD: lanes[DEFAULT]},
+        lanes=lanes,
+    )
+
+
+def _window(pool: PoolOfStyle, usual: int) -> int:
+    """Return how many beats of a style are handed over at a time: what its pool can start in the next minute, and a few."""
+    return usual if pool.per_minute is None else math.ceil(pool.per_minute) + FEW
 
 
 def slots_of(settings: Settings) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.api.fields import Filled, Identifier, JobStatus, Page, SandboxScript, Text
+from atelier.api.fields import AspectRatio, Filled, Identifier, JobStatus, Page, Quality, SandboxScript, Text
 from atelier.api.wire import Cancellation, EtaView, ProgressUpdate, QueueView
 
 Style = Literal[
@@ -30,8 +30,6 @@ Style = Literal[
     "low-poly",
     "modeling-compound",
 ]
-AspectRatio = Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"]
-Quality = Literal["draft", "standard", "high", "ultra"]
 OutputFormat = Literal["png", "jpeg", "webp"]
 Provider = Literal["stability_ai", "gemini", "stable_horde", "hugging_face", "diffusers", "sandbox"]
 

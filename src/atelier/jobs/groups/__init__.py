@@ -1,6 +1,21 @@
 """Groups of jobs: one document that names the members; status and counts follow from theirs."""
 
 from atelier.jobs.groups.engine import Groups, GroupSettings
-from atelier.jobs.groups.models import Group, NewGroup, NewMember, Phase, Standing, standing_of
+from atelier.jobs.groups.making import Place
+from atelier.jobs.groups.models import Group, Item, NewGroup, NewMember, Phase, Standing, standing_of
+from atelier.jobs.groups.revisions import Redraw, Revision
 
-__all__ = ["Group", "GroupSettings", "Groups", "NewGroup", "NewMember", "Phase", "Standing", "standing_of"]
+__all__ = [
+    "Group",
+    "GroupSettings",
+    "Groups",
+    "Item",
+    "NewGroup",
+    "NewMember",
+    "Phase",
+    "Place",
+    "Redraw",
+    "Revision",
+    "Standing",
+    "standing_of",
+]

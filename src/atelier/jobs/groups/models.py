@@ -7,13 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from atelier.errors import Conflict
+from atelier.jobs import identity
 from atelier.jobs.events import Event, Postponed
 from atelier.jobs.models import Job, Json, Status
 
 SCHEMA = 1
 """Version written into every group; newer ones are refused."""
+
+MARKS = 20
+"""So many marked requests a group remembers."""
 
 PAUSED_LOOK = timedelta(minutes=10)
 """How long the sweeper leaves a member of a paused group alone at least."""
@@ -42,6 +47,14 @@ class NewMember:
     pace: str = ""
     expected: float = 0.0
     """Seconds it takes, until jobs of the same pace were measured."""
+    lane: str = ""
+    """Lanes of a group are handed over each at a pace of its own; empty: there are none."""
+    turn: int | None = None
+    """Its place among those that wait; None: that in the group."""
+    meaning: str = ""
+    """What is asked for, as text: where a group is revised, another meaning is another request."""
+    again: Mapping[str, Any] = field(default_factory=dict)
+    """Which params are others where it is made again although it was there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +71,12 @@ class NewGroup:
     """The caller's idempotency key: the same key and request of an owner are the same group."""
     request: str = ""
     """The whole request, checked, as text: what the key stands for."""
+    title: str = ""
+    """What its owner calls it; groups that have a title are listed by it."""
+    mark: str | None = None
+    """The caller's idempotency key, where the group's own key is another thing: a request that has one is accepted once."""
+    most: int | None = None
+    """Most members that are handed over at a time, over all lanes; None: as many as the lanes' windows have room for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +85,9 @@ class Item:
 
     name: str
     drawing: int = 1
+    lane: str = ""
+    meaning: str = ""
+    """Of what its latest drawing was asked for, in short."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +110,22 @@ class Group:
     paused_at: datetime | None = None
     listed: bool = True
     fingerprint: str = ""
+    title: str = ""
+    most: int | None = None
+    left_out: tuple[Item, ...] = ()
+    """Items that a revision no longer names. Their members stay; where one is named again, its drawings go on counting."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprints of the latest requests with marks, by those of their marks."""
+    cancelled_at: datetime | None = None
+    """When its present content was cancelled."""
+    revised_at: datetime | None = None
+    """When it was given its present content; members that had ended badly before run again."""
     schema: int = SCHEMA
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The lanes in order of their first items; of a group without lanes the empty one."""
+        return tuple(dict.fromkeys(item.lane for item in self.items))
 
     def must_finish_by(self, now: datetime) -> datetime:
         """Return until when a member may take: while the group is paused, what was left then is left now."""
@@ -102,6 +139,11 @@ def postponed(group: Group | None, job: Job, now: datetime) -> tuple[Event, ...]
     if group is None or group.must_finish_by(now) <= job.must_finish_by:
         return ()
     return (Postponed(must_finish_by=group.must_finish_by(now)),)
+
+
+def item_of(new: NewMember, drawing: int) -> Item:
+    """Return the place of a member to be."""
+    return Item(name=new.name, drawing=drawing, lane=new.lane, meaning=identity.fingerprint(new.meaning)[:16])
 
 
 def opened(group: Group) -> Group:
@@ -128,9 +170,17 @@ def resumed(group: Group, now: datetime) -> Group:
     return replace(group, phase=Phase.OPEN, paused_at=None, deadline=moved)
 
 
-def cancelling(group: Group) -> Group:
+def cancelling(group: Group, now: datetime) -> Group:
     """Cancel every member, created or not."""
-    return replace(group, phase=Phase.CANCELLING, paused_at=None)
+    return replace(group, phase=Phase.CANCELLING, paused_at=None, cancelled_at=now)
+
+
+def marked(group: Group, new: NewGroup) -> Group:
+    """Remember that a request with a mark was accepted."""
+    if new.mark is None:
+        return group
+    marks = {**group.marks, identity.fingerprint(new.mark): identity.fingerprint(new.request)}
+    return replace(group, marks=dict(list(marks.items())[-MARKS:]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,8 @@ WORK = "group_work"
 """Names groups whose members have not all ended: a sweep looks at these, not at all there ever were."""
 ENDED = "group_ended"
 """Names groups that may be forgotten one day, by the moment they ended: a sweep reads the oldest only."""
+TITLE = "group_title"
+"""Names an owner's groups by their titles."""
 
 CHUNK_BYTES = 300_000
 """Most bytes of members in one document, unless one alone is more: documents elsewhere end at one mebibyte."""
@@ -60,9 +62,9 @@ class Register:
         Whoever commits an id first wins; the other's content is removed again.
         """
         await self.announce(group.id, group.created_at)
-        group = replace(group, content=secrets.token_hex(4))
-        for number, chunk in enumerate(_chunks(members)):
-            await self._store.put(CONTENT, _chunk_name(group, number), {"members": chunk}, if_rev=0)
+        if group.title:
+            await self._store.put(TITLE, _listing(group), {"group": group.id}, if_rev=0)
+        group = await self._with_content(group, members)
         if await self._store.put(GROUP, group.id, _body(group), if_rev=0) is not None:
             return group, True
         await self._drop_content(_chunk_name(group))
@@ -70,6 +72,32 @@ class Register:
         if first is None:
             raise StoreUnavailable("The group was removed while it was being made; try again.")
         return first, False
+
+    async def _with_content(self, group: Group, members: Sequence[NewMember]) -> Group:
+        group = replace(group, content=secrets.token_hex(4))
+        for number, chunk in enumerate(_chunks(members)):
+            await self._store.put(CONTENT, _chunk_name(group, number), {"members": chunk}, if_rev=0)
+        return group
+
+    async def revise(self, known: Group, changed: Group, members: Sequence[NewMember], now: datetime) -> Group | None:
+        """Write what is to be made, then the group over exactly `known`; None: it is another one meanwhile."""
+        await self.announce(known.id, now)
+        changed = await self._with_content(changed, members)
+        document = await self._store.document(GROUP, known.id)
+        same = document is not None and _read(document) == known
+        rev = document.rev if document is not None and same else -1
+        if same and await self._store.put(GROUP, known.id, _body(changed), if_rev=rev) is not None:
+            await self._drop_content(_chunk_name(known))
+            return changed
+        await self._drop_content(_chunk_name(changed))
+        return None
+
+    async def titled(self, owner: str, kind: str, *, after: str, limit: int) -> list[Group]:
+        """Return an owner's groups of a kind that have titles, in order of these, behind the title `after`."""
+        start = f"{owner}\x1f{kind}\x1f"
+        found = await self._store.documents(TITLE, after=start + after, limit=limit)
+        groups = [await self.find(entry.body["group"]) for entry in found if entry.name.startswith(start)]
+        return [group for group in groups if group is not None]
 
     async def change(self, group_id: str, change: Callable[[Group], Group]) -> Group:
         """Replace the group by what `change` makes of it, over exactly that; the group then.
@@ -130,6 +158,9 @@ class Register:
         """Remove the group and its content; its members are gone already."""
         await self._drop_content(f"{group_id}/")
         await self.rest(group_id)
+        group = await self.find(group_id)
+        if group is not None and group.title:
+            await self._store.drop(TITLE, _listing(group))
         await self._store.drop(GROUP, group_id)
 
     async def _drop_content(self, start: str) -> None:
@@ -164,6 +195,10 @@ def _chunks(members: Sequence[NewMember]) -> Iterator[list[Json]]:
 def _chunk_name(group: Group, number: int | None = None) -> str:
     """Return the name of a piece of a group's content, or how all their names begin."""
     return f"{group.id}/{group.content}/" + (f"{number:04d}" if number is not None else "")
+
+
+def _listing(group: Group) -> str:
+    return f"{group.owner}\x1f{group.kind}\x1f{group.title}"
 
 
 def _read(document: Document) -> Group:

@@ -113,18 +113,18 @@ class CloudinaryStorage:
         Removing picture by picture would not count, but needs their names; bytes that came too late have none on record.
         """
         folder = f"{names.place(self._secret, job_id)}/"
-        await self._ask(cloudinary.api.delete_resources_by_prefix, folder, invalidate=True)
+        await self.ask(cloudinary.api.delete_resources_by_prefix, folder, invalidate=True)
 
     async def expire(self, before: datetime) -> int:
         """Remove the oldest pictures of this service, some hundred of them; how many."""
         gone = 0
         for _ in range(LOTS):
-            answer = await self._ask(
+            answer = await self.ask(
                 cloudinary.api.resources_by_tag, self._tag, direction="asc", max_results=LOT, resource_type="image"
             )
             old = [one.public_id for one in read(Listing, answer).resources if one.created_at < before]
             if old:
-                await self._ask(cloudinary.api.delete_resources, old, invalidate=True)
+                await self.ask(cloudinary.api.delete_resources, old, invalidate=True)
             gone += len(old)
             if len(old) < LOT:
                 break
@@ -149,13 +149,13 @@ class CloudinaryStorage:
     async def _trouble(self) -> StorageError | None:
         nowhere = f"{names.place(self._secret, 'ping')}/0"
         try:
-            read(Removal, await self._ask(cloudinary.uploader.destroy, nowhere, patience=PING_PATIENCE))
+            read(Removal, await self.ask(cloudinary.uploader.destroy, nowhere, patience=PING_PATIENCE))
         except StorageError as error:
             return error
         return None
 
     async def _upload(self, name: str, data: bytes, *, alt: str = "", tags: Sequence[str] = ()) -> Stored:
-        answer = await self._ask(
+        answer = await self.ask(
             cloudinary.uploader.upload,
             data,
             filename="picture",
@@ -173,7 +173,7 @@ class CloudinaryStorage:
             raise _unclear()
         return Stored(location=uploaded.secure_url, thumbnail=f"{found[1]}/{THUMBNAIL}/{found[2]}/{name}.webp")
 
-    async def _ask(
+    async def ask(
         self, call: Callable[..., object], *about: object, patience: timedelta | None = None, **options: object
     ) -> object:
         """Make one call of the SDK, signed when it is sent. Raises StorageError, without a word of the SDK's own error.

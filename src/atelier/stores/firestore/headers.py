@@ -108,6 +108,7 @@ def dump(header: Header) -> Fields:
         "found_by": list(_found_by(job.tags)),
         "group": job.group,
         "place": job.place,
+        "lane": job.lane,
         "dispatch": job.dispatch,
         "rev": job.rev,
         "held_by": process_of(job.worker) if job.worker is not None else None,

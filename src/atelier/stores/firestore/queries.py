@@ -90,21 +90,21 @@ class Queries:
         both.sum("rev", alias=SUM)
         return both
 
-    def running(self, group: str) -> AsyncAggregationQuery:
-        """How many members run."""
-        return _counted(_where(self.members(group), ("status", "==", Status.PROCESSING.value)))
+    def running(self, group: str, lane: str) -> AsyncAggregationQuery:
+        """How many members run, of a lane or (lane empty) of all."""
+        return _counted(_where(self._lane(group, lane), ("status", "==", Status.PROCESSING.value)))
 
-    def queued_until(self, group: str, by: datetime) -> AsyncAggregationQuery:
+    def queued_until(self, group: str, lane: str, by: datetime) -> AsyncAggregationQuery:
         """How many queued members are due by a moment."""
-        return _counted(_where(self._queued_members(group), ("run_at", "<=", by)))
+        return _counted(_where(self._queued_members(group, lane), ("run_at", "<=", by)))
 
-    def queued_longer(self, group: str, by: datetime) -> AsyncAggregationQuery:
+    def queued_longer(self, group: str, lane: str, by: datetime) -> AsyncAggregationQuery:
         """How many queued members are due later."""
-        return _counted(_where(self._queued_members(group), ("run_at", ">", by)))
+        return _counted(_where(self._queued_members(group, lane), ("run_at", ">", by)))
 
-    def pending(self, group: str, limit: int) -> AsyncQuery:
+    def pending(self, group: str, lane: str, limit: int) -> AsyncQuery:
         """The next members in order of their places."""
-        waiting = _where(self.members(group), ("status", "==", Status.PENDING.value))
+        waiting = _where(self._lane(group, lane), ("status", "==", Status.PENDING.value))
         return waiting.order_by("place").select(["id"]).limit(limit)
 
     def documents(self, kind: str, after: str, limit: int) -> AsyncQuery:
@@ -118,8 +118,11 @@ class Queries:
     def _queued(self, kind: str) -> AsyncQuery:
         return _where(self._jobs(), ("kind", "==", kind), ("status", "==", Status.QUEUED.value))
 
-    def _queued_members(self, group: str) -> AsyncQuery:
-        return _where(self.members(group), ("status", "==", Status.QUEUED.value))
+    def _queued_members(self, group: str, lane: str) -> AsyncQuery:
+        return _where(self._lane(group, lane), ("status", "==", Status.QUEUED.value))
+
+    def _lane(self, group: str, lane: str) -> AsyncQuery:
+        return _where(self.members(group), ("lane", "==", lane)) if lane else self.members(group)
 
 
 Filter = tuple[str, str, Any]

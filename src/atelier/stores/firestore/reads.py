@@ -138,14 +138,14 @@ class Reader:
         shown = await asyncio.gather(*(self.whole(header, max(header.job.seq - 1, 0)) for header in loaded))
         return Members(snapshots=[one for one in shown if one is not None], cursor=f"{last.isoformat()}/{read}")
 
-    async def turns(self, group: str, by: datetime, limit: int) -> Turns:
+    async def turns(self, group: str, lane: str, by: datetime, limit: int) -> Turns:
         """Count and list as of the moment of the first count."""
-        queries, first = self._queries, await self._counts(self._queries.running(group))
+        queries, first = self._queries, await self._counts(self._queries.running(group, lane))
         at = first[0].read_time
         until, longer, pending = await asyncio.gather(
-            self._count(queries.queued_until(group, by), at),
-            self._count(queries.queued_longer(group, by), at),
-            self._ask(queries.pending(group, limit), at),
+            self._count(queries.queued_until(group, lane, by), at),
+            self._count(queries.queued_longer(group, lane, by), at),
+            self._ask(queries.pending(group, lane, limit), at),
         )
         return Turns(
             active=int(first[0].value) + until, later=longer, pending=[document.get("id") for document in pending]

@@ -195,9 +195,9 @@ class FirestoreStore:
         """Read what changed, by Firestore's time and with room for what came in late; now and then all."""
         return await self._open.reader.members(group, since, self._now())
 
-    async def turns(self, group: str, *, by: datetime, limit: int) -> Turns:
+    async def turns(self, group: str, *, by: datetime, limit: int, lane: str = "") -> Turns:
         """Count and list as of one moment."""
-        return await self._open.reader.turns(group, by, limit)
+        return await self._open.reader.turns(group, lane, by, limit)
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job."""

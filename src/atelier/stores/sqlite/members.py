@@ -18,12 +18,14 @@ CHANGED = (
     " FROM jobs WHERE member_of = ? AND changed > ? ORDER BY changed"
 )
 TURNS = (
-    "SELECT (SELECT count(*) FROM jobs WHERE member_of = :group AND status = 'processing')"
-    " + (SELECT count(*) FROM jobs WHERE member_of = :group AND status = 'queued' AND run_at <= :by),"
-    " (SELECT count(*) FROM jobs WHERE member_of = :group AND status = 'queued' AND run_at > :by),"
+    "SELECT (SELECT count(*) FROM jobs WHERE {these} AND status = 'processing')"
+    " + (SELECT count(*) FROM jobs WHERE {these} AND status = 'queued' AND run_at <= :by),"
+    " (SELECT count(*) FROM jobs WHERE {these} AND status = 'queued' AND run_at > :by),"
     " (SELECT json_group_array(id) FROM"
-    "   (SELECT id FROM jobs WHERE member_of = :group AND status = 'pending' ORDER BY place LIMIT :limit))"
+    "   (SELECT id FROM jobs WHERE {these} AND status = 'pending' ORDER BY place LIMIT :limit))"
 )
+GROUP_TURNS = TURNS.format(these="member_of = :group")
+LANE_TURNS = TURNS.format(these="member_of = :group AND member_lane = :lane AND member_lane != ''")
 
 
 def changed(connection: sqlite3.Connection, group: str, since: int) -> Members:
@@ -37,8 +39,8 @@ def changed(connection: sqlite3.Connection, group: str, since: int) -> Members:
     return Members(snapshots=snapshots, cursor=str(rows[-1][0] if rows else since))
 
 
-def turns(connection: sqlite3.Connection, group: str, by: datetime, limit: int) -> Turns:
+def turns(connection: sqlite3.Connection, group: str, lane: str, by: datetime, limit: int) -> Turns:
     """Count who is under way and list who is next."""
-    values = {"group": group, "by": by.timestamp(), "limit": limit}
-    active, later, pending = connection.execute(TURNS, values).fetchone()
+    values = {"group": group, "lane": lane, "by": by.timestamp(), "limit": limit}
+    active, later, pending = connection.execute(LANE_TURNS if lane else GROUP_TURNS, values).fetchone()
     return Turns(active=active, later=later, pending=json.loads(pending))

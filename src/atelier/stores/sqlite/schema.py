@@ -77,7 +77,13 @@ CREATE INDEX jobs_members_changed ON jobs (member_of, changed) WHERE member_of I
 """
 """Members are found by their group, in order of their turns and of their changes."""
 
-STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS)
+LANES = """
+ALTER TABLE jobs ADD COLUMN member_lane TEXT NOT NULL DEFAULT '';
+CREATE INDEX jobs_member_lanes ON jobs (member_of, member_lane, status, place) WHERE member_lane != ''
+"""
+"""Members of groups with lanes are found by those, too."""
+
+STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS, LANES)
 """What brings a file from each version to the next."""
 
 VERSION = len(STEPS)

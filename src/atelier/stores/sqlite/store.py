@@ -155,9 +155,9 @@ class SqliteStore:
         """Read in one statement."""
         return await self._reader.do(lambda connection: members.changed(connection, group, int(since or 0)))
 
-    async def turns(self, group: str, *, by: datetime, limit: int) -> Turns:
+    async def turns(self, group: str, *, by: datetime, limit: int, lane: str = "") -> Turns:
         """Count and list in one statement."""
-        return await self._reader.do(lambda connection: members.turns(connection, group, by, limit))
+        return await self._reader.do(lambda connection: members.turns(connection, group, lane, by, limit))
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job."""

@@ -149,7 +149,7 @@ class Pending:
 
     def add(self, number: int, job: Job, change: int, lines: Lines, bodies: Bodies) -> None:
         """Put in a new job."""
-        owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place)
+        owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place, job.lane)
         self._new[number] = (number, *owned, job.created_at.timestamp(), *_indexed(job), change, codec.dump_job(job))
         self._tags += [(number, *tag) for tag in job.tags.items()]
         self._append(number, lines, bodies)
@@ -158,7 +158,7 @@ class Pending:
         """Put in a job's next header: indexes are touched only where their columns move."""
         number, header = place.number, codec.dump_job(after)
         if number in self._new:
-            self._new[number] = (*self._new[number][:9], *_indexed(after), change, header)
+            self._new[number] = (*self._new[number][:10], *_indexed(after), change, header)
         elif number in self._moved or _indexed(place.job) != _indexed(after):
             self._kept.pop(number, None)
             self._moved[number] = (number, *_indexed(after), change, header)
@@ -196,6 +196,7 @@ COLUMNS = ", ".join(
         "hidden",
         "member_of",
         "place",
+        "member_lane",
         "created_at",
         *INDEXED,
         "changed",

@@ -1,0 +1,102 @@
+"""A storyboard told as front door D's events: which beats are there, what is being drawn, how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from atelier.api.storyboards.translate import cost_of, picture_of
+from atelier.jobs.groups.making import Place
+from atelier.jobs.groups.models import Group, Item, standing_of
+from atelier.jobs.models import Job, Json, Status, Update
+from atelier.pipelines.pictures import IMPORTED
+
+GENERATING = "generating"
+"""The stage in which a beat is drawn."""
+
+
+class Telling:
+    """What one watcher is told. `completed` and `total` count a style, the beats from before included."""
+
+    def __init__(self, group: Group, ids: Sequence[str], base: str, opened: datetime) -> None:
+        self._base, self._opened = base, opened
+        self._completed: dict[str, str] = {}
+        self._told: set[tuple[str, int, str]] = set()
+        self.renew(group, ids)
+
+    def renew(self, group: Group, ids: Sequence[str]) -> None:
+        """Take the group as it is now: one of its beats may be drawn again."""
+        self.group = group
+        self._items = dict(zip(ids, group.items, strict=True))
+        self._totals = Counter(item.lane for item in group.items)
+        self._completed = {job_id: lane for job_id, lane in self._completed.items() if job_id in self._items}
+
+    def knows(self, job: Job) -> bool:
+        """Whether a job is one of the beats, or an earlier drawing that says nothing any more."""
+        return job.id in self._items or (job.status.terminal and (job.completed_at or self._opened) <= self._opened)
+
+    def drawing(self, job: Job) -> int:
+        """Return which drawing of its beat a job is."""
+        return self._items[job.id].drawing
+
+    def start(self) -> Json:
+        """Return the first event."""
+        styles = len(self._totals)
+        told = f"Drawing {len(self.group.items)} beats in {styles} {'style' if styles == 1 else 'styles'}"
+        return {"type": "start", "message": told, "storyboard_id": self.group.id}
+
+    def tell(self, update: Update) -> Json | None:
+        """Return what a beat's state means; None: nothing new."""
+        item, job = self._items.get(update.job.id), update.job
+        if item is None:
+            return None
+        status, more = self._said(item, update)
+        if not status or (job.id, job.run, status) in self._told:
+            return None
+        self._told.add((job.id, job.run, status))
+        return {
+            "type": "progress",
+            "style": item.lane,
+            "beat_number": item.name.partition("/")[2],
+            "completed": Counter(self._completed.values())[item.lane],
+            "total": self._totals[item.lane],
+            "status": status,
+            "shot_number": job.details["shot"],
+            **more,
+            "job_id": job.id,
+        }
+
+    def _said(self, item: Item, update: Update) -> tuple[str, Json]:
+        job, result = update.job, update.result
+        match job.status:
+            case Status.COMPLETED if result is not None:
+                self._completed[job.id] = item.lane
+                before = (job.completed_at or self._opened) <= self._opened or result["provider"] == IMPORTED
+                image, thumbnail = picture_of(result, self._base)
+                shown = {"image_url": image, "thumbnail_url": thumbnail, "cost": job.cost}
+                return "exists" if before else "complete", shown
+            case Status.FAILED | Status.CANCELLED:
+                fault = job.fault
+                return "error", {"error": fault.message, "code": fault.code} if fault is not None else {}
+            case Status.PROCESSING if job.stage == GENERATING:
+                return "generating", {}
+            case _:
+                return "", {}
+
+    def end(self, places: Sequence[Place]) -> Json:
+        """Return the last event: all beats have ended."""
+        jobs = [place.latest.job for place in places if place.latest is not None]
+        standing = standing_of(self.group, (job.status for job in jobs))
+        if self.group.cancelled_at is not None and standing.cancelled:
+            return {"type": "error", "message": "Cancelled", "error": "Cancelled", "storyboard_id": self.group.id}
+        result = {
+            "success": any(place.completed is not None for place in places),
+            "storyboard_id": self.group.id,
+            "completed": standing.completed,
+            "failed": standing.failed,
+            "cancelled": standing.cancelled,
+            "total": len(places),
+            "cost": cost_of(places),
+        }
+        return {"type": "complete", "result": result}

@@ -1,0 +1,1 @@
+"""Storyboards' projects, one module per backend, behind `pipelines.projects.Projects`."""
