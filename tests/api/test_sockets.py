@@ -223,17 +223,19 @@ async def test_many_sockets_on_one_task_and_one_on_each_of_many(live: Live, coun
         async with watching(live.base, task_id) as watcher:
             await watcher.next()
             ready.append(task_id)
-            assert await watcher.rest() == 1000
+            assert await watcher.rest(300) == 1000
         return watcher
 
     ready: list[str] = []
     tasks = ["one"] * count + [f"task-{number}" for number in range(count)]
     sockets_ = [asyncio.create_task(watch(task_id)) for task_id in tasks]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while len(ready) < len(tasks):
             await asyncio.sleep(0.02)
-    answers = await asyncio.gather(*(generate(live.client, task_id, **NOOP) for task_id in {*tasks}))
-    assert all(answer.json()["success"] for answer in answers)
+    names = list(dict.fromkeys(tasks))
+    for start in range(0, len(names), 50):
+        lot = [generate(live.client, task_id, **NOOP) for task_id in names[start : start + 50]]
+        assert all(answer.json()["success"] for answer in await asyncio.gather(*lot))
     for watcher in await asyncio.gather(*sockets_):
         in_order(watcher.messages)
         assert watcher.messages[-1]["status"] == "completed"

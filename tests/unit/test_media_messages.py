@@ -148,6 +148,12 @@ def test_an_attempt_that_begins_anew_holds_the_bar() -> None:
     assert (waiting["current_step"], waiting["percentage"]) == (32, 64.0)
 
 
+def test_time_does_not_go_back_where_a_record_is_told_late() -> None:
+    late = job()
+    assert said(late, record=record(late, at=TWELVE_SECONDS_AGO), elapsed=11.5)["elapsed_time"] == 11.5
+    assert said(late, elapsed=11.5)["elapsed_time"] == 12.0
+
+
 def test_guessed_steps_are_marked_and_held() -> None:
     silent = job(details={"turns": "1"})
     message = said(silent, guessed=20)

@@ -113,17 +113,21 @@ class Watch:
         return KEEP_ALIVE
 
     def _said(self, update: Update) -> Message:
-        self._sight = self._seen(update)
-        return translate.to_message(update, self._sight)
+        sight = self._seen(update)
+        message = translate.to_message(update, sight)
+        self._sight = replace(sight, elapsed=message["elapsed_time"])
+        return message
 
     def _seen(self, update: Update) -> Sight:
         """Return what is known besides the update; guesses only rise, and begin anew with another run."""
         job, now, engine = update.job, self._around.now(), self._around.engine
         left = 0.0 if job.status.terminal else engine.estimate(job, update.ahead).p50
-        guessed = max(self._sight.guessed, self._guessed(job)) if job.started_at is not None else 0
+        begun = job.started_at is not None
+        guessed = max(self._sight.guessed, self._guessed(job)) if begun else 0
         last = BASE_MODEL if job.status in {Status.PENDING, Status.QUEUED} else self._sight.part
         part = job.step.part if job.step is not None and job.step.part else last
-        return replace(self._sight, now=now, left=left, guessed=guessed, part=part)
+        elapsed = self._sight.elapsed if begun else 0.0
+        return replace(self._sight, now=now, left=left, elapsed=elapsed, guessed=guessed, part=part)
 
     def _guessed(self, job: Job) -> int:
         queued = job.step is not None and job.step.queue is not None

@@ -48,13 +48,15 @@ MODELS = {BASE_MODEL: "Base model", REFINER_MODEL: "Refiner model"}
 class Sight:
     """What a message is made from beside the update: the task, the service's address, the moment, and what is estimated.
 
-    `left` is in seconds; `guessed` steps are behind a job that tells of none; `part` was at work last.
+    `left` is in seconds, as is `elapsed`, which was told last and is not gone behind; `guessed` steps are behind a job that
+    tells of none; `part` was at work last.
     """
 
     task_id: str
     base: str
     now: datetime
     left: float = 0.0
+    elapsed: float = 0.0
     guessed: int = 0
     part: str = BASE_MODEL
 
@@ -97,7 +99,7 @@ def to_message(update: Update, sight: Sight) -> Json:
     part = _part(job, step, progress, status, sight)
     count = _count(job, step, progress, status, sight)
     at = record.at if record is not None else job.updated_at if status.terminal else sight.now
-    message = _progress(sight, SHOWN[status], count, part, _elapsed(job, at))
+    message = _progress(sight, SHOWN[status], count, part, max(_elapsed(job, at), sight.elapsed))
     message["message"] = _sentence(update, stage, step, part, count)
     message |= {"seq": record.seq if record is not None else job.seq, "job_id": job.id}
     if not status.terminal:
