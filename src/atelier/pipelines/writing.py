@@ -181,7 +181,9 @@ async def _throw_away(run: AnyRun, asking: Asking, made: GeneratedText, error: I
     told = f"A text of {made.provider} for {asking.task} was thrown away: {error.message}"
     await run.note(cost=made.cost, warnings=() if last else (told,))
     if last:
-        raise error
+        raise InvalidText(
+            f"What {made.provider} wrote for {asking.task} was of no use, also when asked again: {error.message}"
+        )
 
 
 def _checked(asking: Asking, made: GeneratedText) -> Written:

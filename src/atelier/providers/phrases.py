@@ -76,7 +76,7 @@ HELPS: Final = (
 
 HELPS_DO: Final = (
     "save time later",
-    "show where {thing} matters",
+    "show the worth of {thing}",
     "make {thing} easier to judge",
     "turn {thing} into a habit",
     "reveal problems with {thing}",
