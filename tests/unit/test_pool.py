@@ -168,6 +168,7 @@ class World:
     def __init__(self, store: SqliteStore, clock: Clock, keys: int) -> None:
         self.clock, self.called = clock, list[str]()
         self.starts: dict[str, list[float]] = {str(number): [] for number in range(keys)}
+        self.taken: dict[str, list[float]] = {key: [] for key in self.starts}  # a call that is refused is a start, too
         self.rests_until: dict[str, datetime] = {}
         self.broken: dict[str, AtelierError] = {}
         self.own_429 = 0
@@ -178,6 +179,7 @@ class World:
         def answered() -> AtelierError | None:
             now = self.clock()
             assert now >= self.rests_until.get(key, now), "a key that rests is left alone"
+            self.taken[key].append(now.timestamp())
             error = self.broken.get(key)
             if error is not None:
                 self.rests_until[key] = now + (error.retry_after or timedelta(hours=1))
@@ -205,7 +207,7 @@ class World:
     def has_room(self, key: str) -> bool:
         now = self.clock()
         well = key not in self.broken and now >= self.rests_until.get(key, now)
-        return well and len([start for start in self.starts[key] if start > now.timestamp() - 62]) < 2
+        return well and len([start for start in self.taken[key] if start > now.timestamp() - 62]) < 2
 
 
 FAULTS = {"limited": LIMITED, "bad": ProviderBadKey("Bad."), "empty": ProviderNoCredit("Empty.")}
