@@ -160,6 +160,9 @@ async def test_pausing_holds_what_waits_and_resuming_goes_on(serve: Serve) -> No
         assert (await live.client.post(f"{ROOT}/{board_id}/pause")).json()["paused"] is True
         stalling = beats_of(view, "clear")["1.5"]["job_id"]
         await live.client.post(f"/api/v1/images/jobs/{stalling}/cancel")
+        async with asyncio.timeout(10):
+            while "generating" in statuses(await grid(live.client, board_id)):
+                await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
         view = await grid(live.client, board_id)
         counts = Counter(statuses(view))

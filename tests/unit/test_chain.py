@@ -34,13 +34,13 @@ DOWN = ProviderUnavailable("Down.")
 class Line:
     """A chain of vendors, each with one key without a limit."""
 
-    def __init__(self, store: SqliteStore, clock: Clock, *names: str, after_refusal: bool = False) -> None:
+    def __init__(self, store: SqliteStore, clock: Clock, *names: str, **how: bool) -> None:
         self.called: list[str] = []
         self.vendors = {name: Vendor(name, name, self.called) for name in names}
         shop = Shop(store, clock)
         pools = [shop.pool(vendor, rpm=None) for vendor in self.vendors.values()]
         self.rests, self.clock = shop.rests, clock
-        self.chain = FirstThatWorks("all", pools, rests=shop.rests, now=clock, after_refusal=after_refusal)
+        self.chain = FirstThatWorks("all", pools, rests=shop.rests, now=clock, **how)
 
     def fail(self, name: str, error: AtelierError | None) -> None:
         self.vendors[name].trouble = lambda: error
@@ -204,3 +204,18 @@ def test_whatever_providers_do_somebody_well_draws_and_the_dead_cost_little(
             assert now <= 3, "without time passing nobody is asked a fourth time"
 
     asyncio.run(on_a_store(live))
+
+
+async def test_who_is_patient_waits_for_one_that_is_left_alone(store: SqliteStore, clock: Clock) -> None:
+    line = Line(store, clock, "one", patient=True)
+    line.fail("one", DOWN)
+    for _ in range(3):
+        with pytest.raises(ProviderUnavailable):
+            await line.draw()
+    with pytest.raises(ProviderWaits) as waits:
+        await line.draw()
+    assert waits.value.until == clock() + timedelta(minutes=1)
+    assert line.called == ["one"] * 3, "nobody is asked, and no attempt is used up"
+    clock.pass_(minutes=1)
+    line.fail("one", None)
+    assert await line.draw() == "one"

@@ -77,6 +77,14 @@ def test_the_pool_named_default_goes_first_and_then_a_single_key(
             json.dumps({"a": pool(ONE, rpm=9), "b": pool(ONE, rpm=8)}),
             "the bucket p1 of gemini has two different limits.",
         ),
+        (
+            json.dumps({"a": pool(ONE), "b": pool({**ONE, "alias": "i2", "bucket": "p2"})}),
+            "the key i2 of b stands elsewhere with another bucket or limit.",
+        ),
+        (
+            json.dumps({"a": pool({"alias": "x", "key": "k"}, rpm=9), "b": pool({"alias": "y", "key": "k"}, rpm=8)}),
+            "the key y of b stands elsewhere with another bucket or limit.",
+        ),
         (json.dumps({"a": pool(ONE, provider="dalle")}), "ATELIER_POOLS: a names the provider dalle; pools are of"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -171,6 +173,33 @@ async def test_many_at_once_leave_the_whole_progress(ground: Ground, tmp_path: P
     )
     assert ground.progress() == [f"1.{number}" for number in range(24)]
     assert not [path for path in ground.root.rglob("*") if path.name.endswith(".part")]
+
+
+async def test_an_older_list_never_comes_last(ground: Ground, tmp_path: Path, clock: Clock) -> None:
+    """One process has read what lies there and is slow to write; another brings one more meanwhile."""
+    read, written = threading.Event(), threading.Event()
+
+    class Slow(DiskProjects):
+        def _beats(self, project: str, style: str) -> Iterator[str]:
+            found = list(super()._beats(project, style))
+            read.set()
+            written.wait(0.5)
+            return iter(found)
+
+    slow = Slow(
+        ground.root,
+        locks=tmp_path / "locks",
+        pictures=lambda name: (ground.pictures / name, ""),
+        route="/pictures",
+        style=None,
+        now=clock,
+    )
+    first = asyncio.create_task(slow.bring([ground.copy(spot("1.1"))]))
+    await asyncio.to_thread(read.wait)
+    await ground.projects.bring([ground.copy(spot("1.2"))])
+    written.set()
+    await first
+    assert ground.progress() == ["1.1", "1.2"]
 
 
 async def test_no_link_leads_out(ground: Ground) -> None:

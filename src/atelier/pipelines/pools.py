@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from atelier.pipelines.ports import KeyReport, Offer, Terms
+from atelier.pipelines.keys import KeyReport
+from atelier.pipelines.ports import Offer, Terms
 
 
 class ListedPool(Protocol):

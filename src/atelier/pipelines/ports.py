@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from atelier.jobs.models import Billed, Json, Outcome
 from atelier.media import Content, Format
+from atelier.pipelines.keys import KeyReport
 
 Scenario = Literal[
     "ok",
@@ -218,24 +219,6 @@ class Provider(Protocol[AskedT_contra, MadeT_co, OfferT]):
 
 ImageProvider = Provider[ImageRequest, GeneratedImage, Offer]
 """Makes pictures: their bytes as they came, not decoded."""
-
-
-KeyState = Literal["ok", "resting", "bad", "no_credit"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeyReport:
-    """How a key is, by its alias: whether it can be used, else until when not (None: for good) and why.
-
-    `bucket` is the quota it shares with other keys; None: it has its own. `per_minute` is what that allows, None: anything.
-    """
-
-    alias: str
-    bucket: str | None
-    state: KeyState
-    until: datetime | None
-    why: str | None
-    per_minute: float | None = None
 
 
 class ListedProvider(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Generic
 
+from atelier.pipelines.keys import KeyReport
 from atelier.pipelines.ordering import ImageSource, Source
-from atelier.pipelines.ports import AskedT, GeneratedImage, Health, ImageRequest, KeyReport, MadeT, Offer, OfferT
+from atelier.pipelines.ports import AskedT, GeneratedImage, Health, ImageRequest, MadeT, Offer, OfferT
 from atelier.providers.health import HealthBook
 from atelier.providers.pool import KeyPool
 

@@ -11,8 +11,9 @@ from typing import Any, Generic
 from atelier import logs
 from atelier.errors import ProviderBadKey, ProviderError, ProviderNoCredit, ProviderRateLimited, ProviderWaits
 from atelier.jobs.ports import Clock
+from atelier.pipelines.keys import KeyReport
 from atelier.pipelines.ordering import OrderDesk, Source
-from atelier.pipelines.ports import AskedT, GeneratedImage, ImageRequest, KeyReport, MadeT, Offer, OfferT, Provider
+from atelier.pipelines.ports import AskedT, GeneratedImage, ImageRequest, MadeT, Offer, OfferT, Provider
 from atelier.pipelines.texts import GeneratedText, TextOffer, TextRequest
 from atelier.providers.budgets import Budgets, Pause, Slot, sleep
 from atelier.providers.rests import Rest, Rests

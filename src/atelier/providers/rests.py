@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from atelier.jobs.models import Json
 from atelier.jobs.ports import Clock, Document, Documents
-from atelier.pipelines.ports import KeyState
+from atelier.pipelines.keys import KeyState
 
 KIND = "rest"
 PAGE = 1000

@@ -12,7 +12,8 @@ from atelier.api.images.provider_schemas import (
     ProviderList,
     ProviderView,
 )
-from atelier.pipelines.ports import Health, KeyReport, ListedProvider
+from atelier.pipelines.keys import KeyReport
+from atelier.pipelines.ports import Health, ListedProvider
 
 Report = tuple[ListedProvider, Health, tuple[KeyReport, ...]]
 """A provider, how its calls went, and how its keys are."""

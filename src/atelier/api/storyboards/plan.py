@@ -10,8 +10,8 @@ from datetime import datetime
 from atelier.api.storyboards.view_schemas import Bottleneck, Duration, PlannedStyle, PlanView, Range, SlotsView
 from atelier.jobs.estimates import Estimate
 from atelier.jobs.groups.models import NewMember
+from atelier.pipelines.keys import KeyReport
 from atelier.pipelines.pools import ListedPool
-from atelier.pipelines.ports import KeyReport
 
 MINUTE = 60.0
 ROUND = 61.0
@@ -95,7 +95,7 @@ def _seconds(
     if pace.per_minute is None:
         return typical[style.name].p50
     if pace.per_minute <= 0:
-        return math.inf
+        return 0.0  # its beats fail at once
     rounds = math.ceil(count / pace.per_minute) - 1
     return pace.starts_in + max(rounds, 0) * ROUND + typical[style.name].p50
 
@@ -138,7 +138,7 @@ def _planned(style: Style, paces: Mapping[str, _Pace], times: Mapping[str, float
         reuse=list(style.reuse),
         skip=list(style.skip),
         per_minute=paces[style.name].per_minute,
-        seconds=round(seconds, 1) if math.isfinite(seconds) else 0.0,
+        seconds=round(seconds, 1),
     )
 
 

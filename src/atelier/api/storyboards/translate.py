@@ -27,9 +27,9 @@ from atelier.jobs.groups.making import Place
 from atelier.jobs.groups.models import Group, Phase, standing_of
 from atelier.jobs.models import Job, Json, Status
 from atelier.pipelines.beats import copy_of
+from atelier.pipelines.keys import KeyReport
 from atelier.pipelines.pictures import Picture
 from atelier.pipelines.pools import ListedPool
-from atelier.pipelines.ports import KeyReport
 from atelier.pipelines.projects import Copy, Spot
 
 STATUSES: dict[Status, BeatStatus] = {
