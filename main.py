@@ -22,7 +22,7 @@ from atelier.app import create_app
 from atelier.doctor import Finding, examine, ill
 from atelier.errors import InvalidInput, StartRefused
 from atelier.settings import Settings
-from atelier.wiring import check_start, open_keys
+from atelier.wiring import check_start, open_keys, rotate_keys
 
 BACKLOG = 4096
 GC_THRESHOLD = 20_000
@@ -99,6 +99,16 @@ async def revoke_key(key_id: str) -> None:
             raise InvalidInput("There is no key with this id; `keys list` shows them.", loc=("id",))
 
 
+async def rotate_owner_keys(*, forget_unreadable: bool) -> NoReturn:
+    """Encrypt owners' keys anew and say how many; ends with 1 where some could not be read and were left as they are."""
+    done = await rotate_keys(_read(), forget_unreadable=forget_unreadable)
+    print(f"{done.keys} keys of owners are encrypted with the first encryption key now.")  # noqa: T201 - the command's answer
+    if done.unreadable:
+        became = "were removed" if forget_unreadable else "stay as they are"
+        print(f"{done.unreadable} cannot be read with any of the encryption keys and {became}.")  # noqa: T201 - the same
+    sys.exit(1 if done.unreadable and not forget_unreadable else 0)
+
+
 async def visit(url: str | None) -> bool:
     """Print a line for each part; whether all are well."""
     try:
@@ -132,12 +142,14 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="main.py", description="atelier: pictures as durable jobs")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="answer and work (the default)")
-    keys = commands.add_parser("keys", help="make, list and revoke callers' keys").add_subparsers(
-        dest="action", required=True
-    )
+    keys = commands.add_parser(
+        "keys", help="make, list and revoke callers' keys; encrypt anew what they have brought"
+    ).add_subparsers(dest="action", required=True)
     keys.add_parser("create", help="make a key and print it; it is not shown again").add_argument("owner")
     keys.add_parser("list", help="print every key's id, time of making and owner")
     keys.add_parser("revoke", help="refuse a key from now on").add_argument("id")
+    rotating = keys.add_parser("rotate", help="encrypt the provider keys of owners with the first encryption key")
+    rotating.add_argument("--forget-unreadable", action="store_true", help="remove those that no encryption key opens")
     visits = commands.add_parser(
         "doctor", help="try every part and say what to mend; ends with 0 if all is well, else 1"
     )
@@ -155,6 +167,8 @@ def main() -> None:
             asyncio.run(list_keys())
         case ("keys", "revoke"):
             asyncio.run(revoke_key(arguments.id))
+        case ("keys", "rotate"):
+            asyncio.run(rotate_owner_keys(forget_unreadable=arguments.forget_unreadable))
         case ("doctor", _):
             asyncio.run(doctor(arguments.url))
         case _:

@@ -25,7 +25,7 @@ from atelier.settings import PREFIX, Settings
 SHORTEST = 16
 """Secrets of fewer characters are not searched for: they would be found by chance."""
 
-THEIR_OWN_FILES = {"secret.key", ".env"}
+THEIR_OWN_FILES = {"secret.key", "encryption.key", ".env"}
 Json = dict[str, Any]
 
 
@@ -129,7 +129,7 @@ class Watch:
         """Search every file below a folder and its name, but the ones that are there to hold a secret."""
         files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
         for path in files:
-            if path.name == "secret.key" and path.stat().st_size < 1000:
+            if path.name in {"secret.key", "encryption.key"} and path.stat().st_size < 1000:
                 self.know(path.read_text(errors="replace"), "the secret made in a data directory")
         for path in files:
             self.search(str(path.relative_to(folder)).encode(), "the name of a file")

@@ -33,9 +33,12 @@ from atelier.api.limits import DailyCap, Rate, Streams
 from atelier.api.media import routes as media
 from atelier.api.media import sockets as media_sockets
 from atelier.api.origins import LOCAL, Origins
+from atelier.api.own_keys import OwnKeys
 from atelier.api.requests import RequestContext
+from atelier.api.settings import routes as own_settings
 from atelier.api.storyboards import routes as storyboards
 from atelier.api.tickets import Tickets
+from atelier.errors import AtelierError
 from atelier.jobs.background import every
 from atelier.settings import Settings
 from atelier.wiring import Adapters, Services
@@ -92,6 +95,12 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         pools=services.pools,
         projects=adapters.projects,
         sync_wait=timedelta(seconds=config.blog.sync_wait_seconds),
+        own=OwnKeys(
+            keyring=services.keyring,
+            vendors=config.brought if services.keyring.ready else (),
+            painters={name: each.offer for name, each in services.brought.painters.items()},
+            writers={name: each.offer for name, each in services.brought.writers.items()},
+        ),
         deliveries=services.deliveries if config.role != "web" else None,
         slots=config.slots.image,
         origins=Origins(
@@ -135,6 +144,7 @@ def _add_front_doors(app: FastAPI) -> None:
     app.include_router(media.router)
     app.include_router(media_sockets.router)
     app.include_router(ticket_routes.router)
+    app.include_router(own_settings.router)
     app.include_router(pictures.router)
     mimetypes.init()  # reads the machine's lists of types: now, not in the loop
     app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
@@ -148,7 +158,7 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         logs.info("starting", environment=config.environment, role=config.role, auth=config.access)
-        await services.adapters.store.open()
+        await _open_store(config, services)
         working = config.role != "web"
         if working:
             await services.adapters.presence.open()
@@ -170,11 +180,22 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
             await writer.close()
         for source in services.adapters.sources:
             await source.close()
+        await services.own.close()
         await services.queue.close()
         await services.adapters.presence.close()
         await services.adapters.store.close()
 
     return lifespan
+
+
+async def _open_store(config: Settings, services: Services) -> None:
+    """Open it, and see that what owners have brought can be read. Raises StartRefused, with nothing left open."""
+    await services.adapters.store.open()
+    try:
+        await wiring.check_owner_keys(config, services.keyring)
+    except AtelierError:
+        await services.adapters.store.close()
+        raise
 
 
 def _chores(config: Settings, services: Services, *, working: bool) -> list[asyncio.Task[None]]:

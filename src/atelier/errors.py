@@ -31,6 +31,7 @@ AtelierError
 ├── InvalidImage          what the provider sent is not a complete picture
 ├── InvalidText           what the provider wrote is empty, or not of the shape that was asked for, twice
 ├── PageUnreadable        a page of the web is not there, or nothing to read; no job fails of it
+├── OwnKeysOff            callers cannot bring keys of their own here
 ├── WorkerLost, DeadlineExceeded
 └── StartRefused          the configuration or the data do not allow a start
 """
@@ -67,6 +68,7 @@ Code = Literal[
     "invalid_image",
     "invalid_text",
     "page_unreadable",
+    "own_keys_off",
     "storage_full",
     "storage_unavailable",
     "store_unavailable",
@@ -296,6 +298,12 @@ class PageUnreadable(AtelierError):
     """A page is not there, too large, no text, or at an address that must not be asked."""
 
     code = "page_unreadable"
+
+
+class OwnKeysOff(AtelierError):
+    """The service keeps no keys of its callers: it was not told how to encrypt them, or takes none."""
+
+    code = "own_keys_off"
 
 
 class WorkerLost(AtelierError):

@@ -14,10 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from tests.canaries import WATCH
 from tests.cloud_tasks.place import cloud
 from tests.emulator import Emulator
-from tests.live import Live
+from tests.live import Live, serving
 from tests.loopback_cloudinary import SECRET, Cloudinary
 from tests.providers.fakes import Fake, as_json, fake
 from tests.providers.subjects import KEY
@@ -54,7 +55,7 @@ async def test_all_is_well(live: Live, tmp_path: Path) -> None:
     found = await visit(live.base, data_dir=tmp_path / "other")
     assert wrong(found) == {}
     assert list(found) == [
-        "settings", "data directory", "store", "storage", "spool", "provider sandbox", "text provider sandbox", "search", "clock", "address", "stream",
+        "settings", "data directory", "store", "own keys", "storage", "spool", "provider sandbox", "text provider sandbox", "search", "clock", "address", "stream",
     ]  # fmt: skip
     assert re.fullmatch(r"5 events came as they were sent, over 0\.[3-9] seconds", found["stream"].text)
     assert found["clock"].text == "agrees with that of 127.0.0.1"
@@ -73,6 +74,17 @@ async def test_who_writes_is_asked_with_the_key(fake: Fake, tmp_path: Path) -> N
     assert [(seen.method, seen.target) for seen in fake.seen] == [("GET", "/v1/models")]
     fake.says(as_json({"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}, 401))
     assert wrong(await visit(**writing)) == {"text provider openai": "OpenAI does not know the key."}
+
+
+async def test_what_owners_have_brought_is_tried(tmp_path: Path) -> None:
+    own: dict[str, Any] = {"data_dir": tmp_path / "data"}
+    assert (await visit(**own))["own keys"] == well("what owners bring of stable_horde, hugging_face can be read")
+    assert "OWN_KEYS is none" in (await visit(**own, own_keys=("none",)))["own keys"].text
+    async with serving(tmp_path / "data", encryption_keys=Fernet.generate_key().decode()) as live:
+        await live.client.put("/api/settings/image-keys", json={"stable_horde_api_key": KEY})
+    found = wrong(await visit(**own))
+    assert list(found) == ["own keys"]
+    assert "ATELIER_ENCRYPTION_KEYS does not open" in found["own keys"]
 
 
 async def test_a_data_directory_that_cannot_be_written(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]
+from cryptography.fernet import Fernet
 from docs.firestore_commands import INDEXES, commands
 from tests.live import ROOT, needs
 from tests.process.servers import free_port
@@ -208,7 +209,11 @@ def test_what_the_build_sets_is_what_production_starts_with(
     from atelier import production, settings  # noqa: PLC0415 - beside Settings, which is imported above
 
     given = environment_of(step)
-    secrets = {"ATELIER_SECRET_KEY": "s" * 64, "ATELIER_STORAGE__URL": "cloudinary://key:secret@cloud"}
+    secrets = {
+        "ATELIER_SECRET_KEY": "s" * 64,
+        "ATELIER_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "ATELIER_STORAGE__URL": "cloudinary://key:secret@cloud",
+    }
     assert {name for name, value in given.items() if not value} == secrets.keys()
     for name, value in {**given, **secrets}.items():
         monkeypatch.setenv(name, value)

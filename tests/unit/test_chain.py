@@ -25,6 +25,7 @@ from atelier.errors import (
     ProviderUnavailable,
     ProviderWaits,
 )
+from atelier.providers.breaker import Breaker
 from atelier.providers.chain import FirstThatWorks
 from atelier.stores.sqlite import SqliteStore
 
@@ -34,13 +35,16 @@ DOWN = ProviderUnavailable("Down.")
 class Line:
     """A chain of vendors, each with one key without a limit."""
 
-    def __init__(self, store: SqliteStore, clock: Clock, *names: str, **how: bool) -> None:
+    def __init__(
+        self, store: SqliteStore, clock: Clock, *names: str, after_refusal: bool = False, patient: bool = False
+    ) -> None:
         self.called: list[str] = []
         self.vendors = {name: Vendor(name, name, self.called) for name in names}
         shop = Shop(store, clock)
         pools = [shop.pool(vendor, rpm=None) for vendor in self.vendors.values()]
         self.rests, self.clock = shop.rests, clock
-        self.chain = FirstThatWorks("all", pools, rests=shop.rests, now=clock, **how)
+        guarded = [Breaker(pool, rests=shop.rests, now=clock, patient=patient) for pool in pools]
+        self.chain = FirstThatWorks("all", guarded, after_refusal=after_refusal)
 
     def fail(self, name: str, error: AtelierError | None) -> None:
         self.vendors[name].trouble = lambda: error

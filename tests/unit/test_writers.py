@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from tests.providers.fakes import Fake, as_json, fake
 from tests.providers.text_subjects import claudes, completion, text_request
 from tests.vendors import Desk
 
-from atelier.errors import ProviderBadKey, ProviderNoCredit, ProviderWaits, StartRefused
+from atelier.errors import ProviderBadKey, ProviderNoCredit, ProviderUnavailable, ProviderWaits, StartRefused
 from atelier.pipelines.pictures import IN_ORDER
 from atelier.providers.anthropic import Anthropic
 from atelier.providers.openai import OpenAI
 from atelier.settings import Settings
+from atelier.stores.owner_keys import OwnerKeys
 from atelier.stores.sqlite import SqliteStore
 from atelier.wiring import Adapters, build_adapters, build_services
+from atelier.wiring.own import OwnVendors
 from atelier.wiring.team import Team, build_team
 
 __all__ = ["fake"]
@@ -112,8 +114,10 @@ async def team(store: SqliteStore, clock: Clock, fake: Fake, folder: Path, **set
         "gemini": at,
     }
     keys = {"openai_api_key": "sk-a-key-of-openai", "anthropic_api_key": "sk-ant-a-key", "gemini_api_key": "AIza-a-key"}
-    made = await asyncio.to_thread(partial(adapters, folder, providers=providers, **{**keys, **settings}))
-    return build_team(Adapters(**{**vars(made), "store": store}), clock)
+    config = Settings(data_dir=folder, providers=providers, **{**keys, **settings})
+    made = await asyncio.to_thread(build_adapters, config)
+    own = OwnVendors(config, OwnerKeys(store, made.encryption), store, clock)
+    return build_team(replace(made, store=store), own, clock)
 
 
 async def close(found: Team) -> None:
@@ -132,6 +136,19 @@ async def test_the_first_that_works_writes(store: SqliteStore, clock: Clock, fak
     assert [(call.provider, call.key, call.terms.billed) for call in desk.calls] == [("openai", "key", "yes"), ("anthropic", "key", "yes")]  # fmt: skip
     assert (await found.writers["openai"].health()).state == "failing"
     assert (await found.writers["anthropic"].health()).state == "ok"
+    await close(found)
+
+
+async def test_who_was_left_alone_is_tried_again(store: SqliteStore, clock: Clock, fake: Fake, tmp_path: Path) -> None:
+    fake.says(as_json({}, 503))
+    found = await team(store, clock, fake, tmp_path, text_providers=("openai", "anthropic"))
+    for _ in range(4):
+        with pytest.raises(ProviderUnavailable):
+            await found.texts[IN_ORDER].generate(text_request(), Desk())
+    assert len(fake.seen) == 6, "three calls of each failed, and then nobody was asked"
+    clock.moment += timedelta(minutes=2)
+    fake.says(completion("Hills."))
+    assert (await found.texts[IN_ORDER].generate(text_request(), Desk())).provider == "openai"
     await close(found)
 
 

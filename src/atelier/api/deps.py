@@ -26,11 +26,12 @@ from atelier.api.deliveries import Deliveries
 from atelier.api.keys import ANONYMOUS
 from atelier.api.limits import DailyCap, Streams
 from atelier.api.origins import Origins
+from atelier.api.own_keys import OwnKeys
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
 from atelier.pipelines.pools import ListedPool
-from atelier.pipelines.ports import ListedProvider
+from atelier.pipelines.ports import ListedProvider, Offer
 from atelier.pipelines.projects import Projects
 from atelier.pipelines.texts import TextOffer
 
@@ -69,6 +70,7 @@ class Surroundings:
     writers: Mapping[str, Writes]
     sync_wait: timedelta
     """How long a request that wants its result at once is kept waiting."""
+    own: OwnKeys
     pools: Mapping[str, ListedPool]
     """Who draws the styles of storyboards, by the styles' names; `default` draws all others."""
     projects: Projects
@@ -148,6 +150,15 @@ class Call(JsonRequest):
         self.around = surroundings(self)
         self.owner = await self.around.access.admit(self, by_ticket=isinstance(self, Reader))
         self.base = (self.around.origins.public_url or address_of(self)).rstrip("/")
+
+    async def painters(self) -> dict[str, Offer]:
+        """Return who draws for this caller, and what: those it has brought a key for first, then the service's."""
+        own = await self.around.own.of(self.owner, self.around.own.painters)
+        return {**own, **{name: each.offer for name, each in self.around.providers.items()}}
+
+    async def writers(self) -> tuple[str, ...]:
+        """Return who writes for this caller, in the same way."""
+        return (*await self.around.own.of(self.owner, self.around.own.writers), *self.around.writers)
 
 
 class Reader(Call):

@@ -31,6 +31,7 @@ STATUS: dict[Code, HTTPStatus] = {
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "queue_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "own_keys_off": HTTPStatus.NOT_IMPLEMENTED,
     "timeout": HTTPStatus.REQUEST_TIMEOUT,
     "too_many_connections": HTTPStatus.SERVICE_UNAVAILABLE,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -52,18 +52,24 @@ def said(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def choose(named: str | None, configured: tuple[str, ...], *, scripted: bool, did: str) -> tuple[str, tuple[str, ...]]:
-    """Return who does the work, and what the caller should know about that. `did` says in a word what the sandbox does.
+def choose(
+    named: str | None, configured: tuple[str, ...], *, scripted: bool, did: str, nobody: str
+) -> tuple[str, tuple[str, ...]]:
+    """Return who does the work, and what the caller should know about that.
+
+    `did` says in a word what the sandbox does, `nobody` in a sentence that there is nobody at all for this caller.
 
     Raises InvalidInput where somebody else than the sandbox shall behave as scripted, and ProviderNotConfigured.
     """
     wanted = named or (SANDBOX if scripted else _unnamed(configured))
     if scripted and wanted != SANDBOX:
         raise InvalidInput("Scripted behaviour needs the provider sandbox.", loc=("body", "sandbox"))
-    if wanted in configured or wanted == IN_ORDER:
+    if wanted in configured or (wanted == IN_ORDER and configured):
         return wanted, ()
     if SANDBOX in configured:
         return SANDBOX, (f"The provider {wanted} is not configured; the sandbox {did} instead.",)
+    if not configured:
+        raise ProviderNotConfigured(nobody)
     raise ProviderNotConfigured(f"The provider {wanted} is not configured; configured are: {', '.join(configured)}.")
 
 

@@ -21,7 +21,7 @@ MILLION = 1_000_000
 def price(call: Call, provider: str, quality: str) -> float:
     """Return the list price of a picture in US dollars; a quality without a price costs as much as the dearest.
 
-    Where the provider is not chosen yet, the dearest of them may draw it.
+    Where the provider is not chosen yet, the dearest of them may draw it. One with the caller's own key costs us nothing.
     """
     return _dearest(call.around.providers, provider, lambda each: _price(each.terms.prices, quality))
 
@@ -36,7 +36,8 @@ def text_price(call: Call, provider: str, tokens: Usage) -> float:
 
 
 def _dearest(known: Mapping[str, Who], provider: str, cost: Callable[[Who], float]) -> float:
-    return max(map(cost, known.values() if provider == IN_ORDER else (known[provider],)))
+    asked = known.values() if provider == IN_ORDER else [known[provider]] if provider in known else []
+    return max(map(cost, asked), default=0.0)
 
 
 def _price(prices: Mapping[str, float], quality: str) -> float:

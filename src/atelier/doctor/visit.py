@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from atelier import production, settings, wiring
 from atelier.doctor import address
 from atelier.doctor.findings import Check, Finding, Verdict, finding, ill, well
-from atelier.errors import StartRefused
+from atelier.errors import StartRefused, StoreUnavailable
 from atelier.pipelines.ports import Spool
 from atelier.settings import PREFIX, Settings
 from atelier.wiring import Services
@@ -63,6 +63,7 @@ def _checks(config: Settings, services: Services) -> Iterator[tuple[str, Check]]
         await store.ping()
 
     yield "store", partial(_asked, open_store, f"{config.store.kind} reads and writes")
+    yield "own keys", partial(_own_keys, config, services)
     if config.queue.kind != "embedded":  # that one is part of the serving process
         yield "queue", partial(_asked, services.queue.ping, f"{config.queue.kind} answers")
     yield "storage", partial(_asked, storage.ping, f"{config.storage.kind} takes pictures")
@@ -96,6 +97,19 @@ class Examined(Protocol):
 async def _examined(provider: Examined) -> Verdict:
     """Say what a provider says of itself; what it raises is the finding."""
     return well(await provider.examine())
+
+
+async def _own_keys(config: Settings, services: Services) -> Verdict:
+    """Say for whom owners may bring keys, once the encryption keys were tried on what they have brought."""
+    try:
+        await wiring.check_owner_keys(config, services.keyring)
+    except StoreUnavailable:
+        return well("not looked at: the store does not answer")
+    if not services.keyring.ready:
+        return well(f"owners bring none: {PREFIX}ENCRYPTION_KEYS is not set")
+    if not config.brought:
+        return well(f"owners bring none: {PREFIX}OWN_KEYS is none")
+    return well(f"what owners bring of {', '.join(config.brought)} can be read")
 
 
 async def _spool(spool: Spool) -> Verdict:

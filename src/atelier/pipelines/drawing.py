@@ -56,13 +56,18 @@ class Drawing:
 
     async def _draw(self, run: ImageRun, order: Order) -> tuple[Content, Drawn]:
         began, request = run.now, await self._taken_up(run, order)
+        useless: InvalidImage | None = None
         while True:
             desk = JobDesk(run, order, Previews(self._storage, run, order.span))
-            image = await self._ordered(run, request, desk)
+            try:
+                image = await self._ordered(run, request, desk)
+            except ProviderNotConfigured as absent:
+                raise useless or absent from absent  # nobody is left who could do better
             drawn = drawn_of(image, (run.now - began).total_seconds(), _ratio(request, image, desk))
             try:
                 content = await self._validator.check(image.data, drawn.ratio)
             except InvalidImage as error:
+                useless = error
                 desk.judged(error)
                 request = await self._after(error, run, order, request, image)
             else:

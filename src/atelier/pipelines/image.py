@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
-from atelier import metrics
 from atelier.errors import StorageError
 from atelier.jobs.models import Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
@@ -20,9 +19,7 @@ from atelier.pipelines.pictures import (
     DRAFTED,
     FINAL_NUMBER,
     GENERATING,
-    IN_ORDER,
     KIND,
-    POOL,
     UPLOADING,
     Drawn,
     ImageParams,
@@ -52,7 +49,6 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
     ) -> None:
         self._drawing = Drawing(sources=sources, storage=storage, spool=spool, projects=projects)
         self._storage, self._spool = storage, spool
-        metrics.providers(name for name in sources if name != IN_ORDER and not name.startswith(POOL))
 
     @stage(progress=5.0, message="Starting generation", light=True)
     async def processing(self, run: ImageRun) -> None:

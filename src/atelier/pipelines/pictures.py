@@ -192,6 +192,7 @@ def request_of(run: ImageRun, order: Order) -> ImageRequest:
         refine=params.refine,
         script=params.script,
         attempt=run.job.attempt,
+        owner=run.job.owner,
     )
 
 

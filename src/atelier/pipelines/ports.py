@@ -49,11 +49,12 @@ class Asked:
 
     `order_id` names an order that an earlier attempt placed, with the provider and key of these names: it is waited for,
     and nothing is ordered. Only providers whose terms say `reattaches` are given one. `avoid` names providers whose
-    products were useless.
+    products were useless. `owner` is on whose behalf it is made: it decides whose key is used, and no vendor is told.
     """
 
     script: Script
     attempt: int
+    owner: str = ""
     order_id: str | None = None
     placed_with: str = ""
     placed_key: str = ""

@@ -165,6 +165,7 @@ def _request(run: AnyRun, asking: Asking, problem: str) -> TextRequest:
     return TextRequest(
         script=run.params.script,
         attempt=run.job.attempt,
+        owner=run.job.owner,
         task=asking.task,
         instructions=asking.instructions,
         prompt=asking.prompt + again,

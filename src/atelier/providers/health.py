@@ -56,9 +56,12 @@ class HealthBook:
 
 
 class Observed(Generic[AskedT, MadeT, OfferT]):
-    """`pipelines.ordering.Source` that is one provider with at most one key: its calls are announced and remembered."""
+    """`pipelines.ordering.Source` that is one provider with at most one key: its calls are announced and remembered.
 
-    def __init__(self, provider: Provider[AskedT, MadeT, OfferT], book: HealthBook, *, key: str = "") -> None:
+    Without a `book` they are only announced: how calls with an owner's own key went is nobody else's business.
+    """
+
+    def __init__(self, provider: Provider[AskedT, MadeT, OfferT], book: HealthBook | None, *, key: str = "") -> None:
         self.name, self.terms, self.offer = provider.name, provider.terms, provider.offer
         self._provider, self._book, self._key = provider, book, key
 
@@ -68,16 +71,20 @@ class Observed(Generic[AskedT, MadeT, OfferT]):
         try:
             async with desk.ordering(call):
                 made = await self._provider.generate(request, desk)
-        except ProviderRefused:
-            await self._book.succeeded(self.name)
-            raise
         except AtelierError as error:
-            if isinstance(error, ProviderError):
-                limited = isinstance(error, ProviderRateLimited)
-                await self._book.failed(self.name, "rate_limited" if limited else "failing", error.code)
+            await self._note(error)
             raise
-        await self._book.succeeded(self.name)
+        await self._note(None)
         return made
+
+    async def _note(self, error: AtelierError | None) -> None:
+        if self._book is None:
+            return
+        if error is None or isinstance(error, ProviderRefused):
+            await self._book.succeeded(self.name)
+        elif isinstance(error, ProviderError):
+            limited = isinstance(error, ProviderRateLimited)
+            await self._book.failed(self.name, "rate_limited" if limited else "failing", error.code)
 
     async def ping(self) -> None:
         """Ask the provider. This is no call of its own kind: its health stays what it was."""

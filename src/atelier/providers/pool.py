@@ -74,7 +74,10 @@ def fingerprint(key: str) -> str:
 
 
 class KeyPool(Generic[AskedT, MadeT, OfferT]):
-    """`pipelines.ordering.Source` that is one provider with several keys."""
+    """`pipelines.ordering.Source` that is one provider with several keys.
+
+    `alone`: its rests stand among those of very many others, of which only its own are asked for.
+    """
 
     def __init__(
         self,
@@ -84,10 +87,12 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
         rests: Rests,
         now: Clock,
         pause: Pause = sleep,
+        alone: bool = False,
     ) -> None:
         first = members[0].source
         self.name, self.terms, self.offer = first.name, first.terms, first.offer
         self._members, self._budgets, self._rests, self._now, self._pause = members, budgets, rests, now, pause
+        self._names = {name for each in members for name in (each.own, each.quota)} if alone else None
 
     async def generate(self, request: AskedT, desk: OrderDesk) -> MadeT:
         """Ask with the first key that may start; one that cannot rests, and where nothing was paid the next is tried at once.
@@ -126,8 +131,11 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
 
     async def keys(self) -> tuple[KeyReport, ...]:
         """Return how the keys are, by their aliases."""
-        rests = await self._rests.all()
+        rests = await self._resting()
         return tuple(self._report(member, rests) for member in self._members)
+
+    async def _resting(self) -> Mapping[str, Rest]:
+        return await (self._rests.all() if self._names is None else self._rests.some(self._names))
 
     def _holder(self, alias: str) -> Member[AskedT, MadeT, OfferT]:
         return next((member for member in self._members if member.key.alias == alias), self._members[0])
@@ -138,7 +146,7 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
         """Return who may start now, after waiting a moment for its slot."""
         slot: Slot | None = None
         while True:
-            rests = await self._rests.all()
+            rests = await self._resting()
             awake = self._awake(rests, tried)
             if not awake:
                 raise self._all_rest(rests, failure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,6 +44,11 @@ class Rests:
     async def all(self) -> Mapping[str, Rest]:
         """Return everything that rests or did."""
         return {found.name: _rest_of(found) for found in await self._documents.documents(self._kind, limit=PAGE)}
+
+    async def some(self, names: Collection[str]) -> Mapping[str, Rest]:
+        """Return those of these names that rest or did."""
+        found = [await self._documents.document(self._kind, name) for name in names]
+        return {each.name: _rest_of(each) for each in found if each is not None}
 
     async def rest(self, name: str, *, state: KeyState, until: datetime | None, why: str) -> None:
         """Let something rest."""

@@ -8,12 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
     """Read a comma list; blanks fall away."""
     return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 Seconds = Annotated[float, Field(gt=0, le=30 * 86400)]
 Days = Annotated[float, Field(ge=0, le=36500)]
 Count = Annotated[int, Field(ge=1, le=1000)]

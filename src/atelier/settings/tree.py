@@ -10,6 +10,7 @@ from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier.settings.backends import OidcSettings, QueueSettings, StorageSettings, StoreSettings, StoryboardSettings
+from atelier.settings.encryption import EncryptionKeys
 from atelier.settings.groups import (
     BlogSettings,
     Bounds,
@@ -24,6 +25,8 @@ from atelier.settings.pools import Pools
 from atelier.settings.providers import FetchSettings, Key, ProviderSettings
 
 PREFIX = "ATELIER_"
+NOBODY = ("none",)
+"""How a list says that it is meant to be empty: an empty setting means its default."""
 
 
 class Settings(BaseSettings):
@@ -66,6 +69,12 @@ class Settings(BaseSettings):
         description="Secret behind ids, unguessable picture names and tickets; empty: made once in the data directory,"
         " but neither in production nor with firestore, where every process needs the same.",
     )
+    encryption_keys: EncryptionKeys = Field(
+        (),
+        description="Comma list of Fernet keys that encrypt what owners bring of provider keys: the first encrypts, all"
+        " decrypt. Empty: one is made in the data directory, but neither in production nor with firestore; there owners"
+        " bring none.",
+    )
     cors_origins: CommaList | None = Field(
         None, description="Comma list of origins whose pages may call; empty: any port of localhost and 127.0.0.1."
     )
@@ -83,7 +92,9 @@ class Settings(BaseSettings):
         8, description="Seconds that running jobs may take to finish when the service is told to stop."
     )
     image_providers: CommaList = Field(
-        ("sandbox",), min_length=1, description="Comma list of image providers in order; the first is the default."
+        ("sandbox",),
+        min_length=1,
+        description="Comma list of image providers in order; the first is the default; none: only owners' own keys draw.",
     )
     text_providers: CommaList = Field(
         ("sandbox",),
@@ -95,6 +106,11 @@ class Settings(BaseSettings):
         (),
         description="Comma list of who searches the web for posts, in order: tavily, searxng, sandbox, or none; empty:"
         " tavily and searxng where they are configured, else the sandbox where it alone writes.",
+    )
+    own_keys: CommaList = Field(
+        ("stable_horde", "hugging_face"),
+        min_length=1,
+        description="Comma list of vendors that owners may bring keys of their own for; none: for nobody.",
     )
     google_cloud_project: str = Field(
         "",
@@ -153,6 +169,16 @@ class Settings(BaseSettings):
     limits: Bounds = Bounds()
     media: MediaSettings = MediaSettings()
     retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def painters(self) -> tuple[str, ...]:
+        """The image providers that the service itself has."""
+        return () if self.image_providers == NOBODY else self.image_providers
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """The vendors that owners may bring keys for."""
+        return () if self.own_keys == NOBODY else self.own_keys
 
     @property
     def writers(self) -> tuple[str, ...]:

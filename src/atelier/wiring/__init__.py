@@ -2,7 +2,7 @@
 
 from atelier.wiring.adapters import Adapters, build_adapters, build_presence, build_store, utc_now
 from atelier.wiring.services import Carrier, Services, build_services
-from atelier.wiring.upkeep import check_start, open_keys, tidy
+from atelier.wiring.upkeep import check_owner_keys, check_start, open_keys, rotate_keys, tidy
 
 __all__ = [
     "Adapters",
@@ -12,8 +12,10 @@ __all__ = [
     "build_presence",
     "build_services",
     "build_store",
+    "check_owner_keys",
     "check_start",
     "open_keys",
+    "rotate_keys",
     "tidy",
     "utc_now",
 ]

@@ -22,8 +22,9 @@ from atelier.storage.projects.disk import DiskProjects
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
 from atelier.wiring.keys import check_pools, keys_of, pool_keys_of
+from atelier.wiring.own import check_brought
 from atelier.wiring.searching import build_reader, build_search
-from atelier.wiring.secret import secret_of
+from atelier.wiring.secret import encryption_keys_of, secret_of
 from atelier.wiring.vendors import DRAWING
 from atelier.wiring.writers import WRITING
 
@@ -51,6 +52,8 @@ class Adapters:
     search: SearchProvider | None = None
     reader: Reader
     secret: bytes
+    encryption: tuple[str, ...] = field(default=(), repr=False)
+    """What owners' own keys are encrypted with."""
 
     @property
     def sources(self) -> tuple[SearchProvider | Reader, ...]:
@@ -69,7 +72,9 @@ def build_adapters(settings: Settings) -> Adapters:
     files = DiskStorage(settings.data_dir / "pictures", secret)
     storage, projects = _places(settings, files, secret)
     check_pools(settings)
-    painters, writers = settings.image_providers, settings.writers
+    encryption = encryption_keys_of(settings)
+    check_brought(settings, encryption)
+    painters, writers = settings.painters, settings.writers
     image_keys = keys_of(DRAWING, painters, settings, utc_now)
     text_keys = keys_of(WRITING, writers, settings, utc_now)
     return Adapters(
@@ -93,6 +98,7 @@ def build_adapters(settings: Settings) -> Adapters:
         search=build_search(settings, utc_now),
         reader=build_reader(settings, utc_now),
         secret=secret,
+        encryption=encryption,
     )
 
 

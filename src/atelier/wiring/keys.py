@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from atelier.errors import StartRefused
 from atelier.jobs.ports import Clock
-from atelier.pipelines.ports import AskedT, MadeT, OfferT
+from atelier.pipelines.keyring import OWN, OwnKey
+from atelier.pipelines.ports import AskedT, MadeT, OfferT, Provider
 from atelier.providers.pool import Key, fingerprint
 from atelier.providers.rings import Allowance
 from atelier.settings import PREFIX, Settings
@@ -43,15 +44,25 @@ def pool_keys_of(
 
 def check_pools(settings: Settings) -> None:
     """Raise StartRefused with a sentence for everything that is wrong with the pools."""
-    known = tuple(dict.fromkeys((*DRAWING.rows, *WRITING.rows)))
+    known = everybody()
     wrong = contradictions(settings.pools)
     wrong += [
         f"{name} names the provider {pool.provider}; pools are of {', '.join(known)}."
         for name, pool in settings.pools.items()
         if pool.provider not in known
     ]
+    wrong += [
+        f"{OWN} is what owners' own keys are called; the key of {name} needs another alias."
+        for name, pool in settings.pools.items()
+        if any(key.alias == OWN for key in pool.keys)
+    ]
     if wrong:
         raise StartRefused("\n".join(f"{PREFIX}POOLS: {sentence}" for sentence in wrong))
+
+
+def everybody() -> tuple[str, ...]:
+    """Return every vendor there is a row for."""
+    return tuple(dict.fromkeys((*DRAWING.rows, *WRITING.rows)))
 
 
 def pool_of(name: str, settings: Settings) -> PoolSettings | None:
@@ -86,7 +97,26 @@ def _key(
     rpm: int | None,
 ) -> Key[AskedT, MadeT, OfferT]:
     alias, text, bucket = given
-    provider, known_as = craft.rows[name](settings, text, now), fingerprint(text)
+    return _limited(craft, craft.rows[name](settings, text, now), alias, fingerprint(text), bucket=bucket, rpm=rpm)
+
+
+def own_key(
+    craft: Craft[AskedT, MadeT, OfferT], name: str, settings: Settings, now: Clock, own: OwnKey
+) -> Key[AskedT, MadeT, OfferT]:
+    """Make a vendor with an owner's own key. What the store remembers of it has the key's id, nothing made of its text."""
+    return _limited(craft, craft.rows[name](settings, own.text, now), OWN, f"own-{own.id}", bucket=None, rpm=None)
+
+
+def _limited(
+    craft: Craft[AskedT, MadeT, OfferT],
+    provider: Provider[AskedT, MadeT, OfferT],
+    alias: str,
+    known_as: str,
+    *,
+    bucket: str | None,
+    rpm: int | None,
+) -> Key[AskedT, MadeT, OfferT]:
+    name = provider.name
     starts, per = WINDOWS.get(name, (provider.offer.per_minute, MINUTE)) if rpm is None else (rpm, MINUTE)
     quota = f"{craft.prefix}{name}-{bucket or known_as}"
     allowance = Allowance(bucket=quota, starts=starts, per=per) if starts is not None else None

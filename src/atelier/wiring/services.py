@@ -23,9 +23,11 @@ from atelier.pipelines.pictures import KIND
 from atelier.providers.listed import PoolOfStyle
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.settings import Settings
+from atelier.stores.owner_keys import OwnerKeys
 from atelier.wiring.adapters import Adapters, days, utc_now
 from atelier.wiring.keys import DEFAULT
-from atelier.wiring.team import Painter, Writer, build_team
+from atelier.wiring.own import OwnVendors
+from atelier.wiring.team import Brought, Painter, Writer, build_team
 
 WINDOW = 4
 """How many members of a group are handed over for each slot: enough that none is ever idle."""
@@ -63,6 +65,9 @@ class Services:
     adapters: Adapters
     providers: Mapping[str, Painter]
     writers: Mapping[str, Writer]
+    keyring: OwnerKeys
+    own: OwnVendors
+    brought: Brought
     pools: Mapping[str, PoolOfStyle]
     queue: Carrier
     deliveries: Deliveries | None
@@ -73,8 +78,10 @@ class Services:
 def build_services(settings: Settings, adapters: Adapters) -> Services:
     """Put engine and queue on top of the adapters."""
     queue = build_queue(settings, adapters.store)
-    team = build_team(adapters, utc_now)
-    metrics.providers(team.writers)
+    keyring = OwnerKeys(adapters.store, adapters.encryption)
+    own = OwnVendors(settings, keyring, adapters.store, utc_now)
+    team = build_team(adapters, own, utc_now)
+    metrics.providers((*team.listed, *team.writers))
     images = ImagePipeline(
         sources=team.sources, storage=adapters.storage, spool=adapters.spool, projects=adapters.projects
     )
@@ -98,6 +105,9 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         adapters=adapters,
         providers=team.listed,
         writers=team.writers,
+        keyring=keyring,
+        own=own,
+        brought=team.brought,
         pools=team.pools,
         queue=queue,
         deliveries=build_deliveries(settings, adapters.store),

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 from atelier import logs
 from atelier.api.keys import Keys
-from atelier.errors import AtelierError, StartRefused, StorageError, StoreUnavailable
+from atelier.errors import AtelierError, OwnKeysOff, StartRefused, StorageError, StoreUnavailable
 from atelier.pipelines.ports import Storage
 from atelier.settings import Settings
+from atelier.stores.owner_keys import OwnerKeys, Rotated
 from atelier.wiring.adapters import build_adapters, build_store, days, utc_now
+from atelier.wiring.secret import encryption_keys_of
 from atelier.wiring.services import Services
 
 LEFTOVERS = timedelta(days=30)
@@ -23,6 +25,7 @@ async def check_start(settings: Settings) -> None:
     adapters = build_adapters(settings)
     try:
         await adapters.store.open()
+        await check_owner_keys(settings, OwnerKeys(adapters.store, adapters.encryption))
         await adapters.presence.open()
         await check_storage(settings, adapters.storage)
     except AtelierError as error:
@@ -30,6 +33,12 @@ async def check_start(settings: Settings) -> None:
     finally:
         await adapters.presence.close()
         await adapters.store.close()
+
+
+async def check_owner_keys(settings: Settings, keyring: OwnerKeys) -> None:
+    """Raise StartRefused where owners' keys were kept that the encryption keys do not open. Changes nothing."""
+    if settings.brought:
+        await keyring.check()
 
 
 async def check_storage(settings: Settings, storage: Storage) -> None:
@@ -59,6 +68,20 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
     try:
         await store.open()
         yield Keys(store, utc_now)
+    except StoreUnavailable as error:
+        raise StartRefused(error.message, exit_code=75) from error
+    finally:
+        await store.close()
+
+
+async def rotate_keys(settings: Settings, *, forget_unreadable: bool) -> Rotated:
+    """Encrypt all that owners have brought with the first encryption key. Raises StartRefused."""
+    store = build_store(settings)
+    try:
+        await store.open()
+        return await OwnerKeys(store, encryption_keys_of(settings)).rotate(forget_unreadable=forget_unreadable)
+    except OwnKeysOff as error:
+        raise StartRefused(error.message) from error
     except StoreUnavailable as error:
         raise StartRefused(error.message, exit_code=75) from error
     finally:

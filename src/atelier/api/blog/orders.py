@@ -8,6 +8,7 @@ from atelier.errors import InvalidInput
 from atelier.jobs.ports import Find
 from atelier.pipelines.blog.models import KIND, BlogParams, Switches
 from atelier.pipelines.blog.pace import expected, length_of, pace
+from atelier.pipelines.keyring import NOBODY_WRITES
 from atelier.pipelines.pictures import alt_text
 
 ROOT = "/api/v1/blog"
@@ -39,7 +40,8 @@ def to_order(request: BlogRequest, configured: tuple[str, ...], *, made_id: str)
     """
     if request.length is not None and request.target_length is not None:
         raise InvalidInput("Name either a length or a target_length.", loc=("body", "target_length"))
-    provider, warnings = choose(request.provider, configured, scripted=request.sandbox is not None, did="wrote")
+    scripted = request.sandbox is not None
+    provider, warnings = choose(request.provider, configured, scripted=scripted, did="wrote", nobody=NOBODY_WRITES)
     params = BlogParams(
         blog_id=request.blog_id or made_id,
         topic=_topic(request),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atelier.api.images.schemas import GenerateRequest, History
 from atelier.api.requesting import Order, choose, page_of, said, script_of, start_of
 from atelier.jobs.ports import Find
+from atelier.pipelines.keyring import NOBODY_DRAWS
 from atelier.pipelines.pace import expected, pace
 from atelier.pipelines.pictures import KIND, ImageParams, alt_text
 
@@ -22,7 +23,8 @@ def meaning(request: GenerateRequest) -> str:
 
 def to_order(request: GenerateRequest, configured: tuple[str, ...]) -> Order[ImageParams]:
     """Return what to submit. Raises InvalidInput and ProviderNotConfigured."""
-    provider, warnings = choose(request.provider, configured, scripted=request.sandbox is not None, did="drew")
+    scripted = request.sandbox is not None
+    provider, warnings = choose(request.provider, configured, scripted=scripted, did="drew", nobody=NOBODY_DRAWS)
     params = ImageParams(
         prompt=request.prompt,
         provider=provider,

@@ -82,6 +82,6 @@ JOBS.add_to(router)
 
 
 async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
-    order = orders.to_order(body, tuple(call.around.providers))
+    order = orders.to_order(body, tuple(await call.painters()))
     new = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
     return await submit(call, new, price(call, order.params.provider, order.params.quality))

@@ -57,7 +57,7 @@ async def generate(body: MediaRequest, call: Keyed, key: Key = None, prefer: Pre
 async def _submit(request: MediaRequest, call: Keyed, key: str | None) -> Submitted:
     """Submit the job. Raises Conflict where the task's name stands for another request."""
     task_id = request.task_id
-    order = orders.to_order(request, {name: each.offer for name, each in call.around.providers.items()})
+    order = orders.to_order(request, await call.painters())
     named = orders.key_of(task_id) if task_id is not None else key
     new = new_job(KIND, order, call, named, orders.meaning(request))
     try:

@@ -43,7 +43,7 @@ async def batch_generate(body: BatchRequest, call: Call, key: Key = None, prefer
 
     With `Prefer: wait=n` wait up to n seconds for the end of all and answer the batch as `GET` would.
     """
-    new = translate.to_group(body, tuple(call.around.providers), owner=call.owner, key=key)
+    new = translate.to_group(body, tuple(await call.painters()), owner=call.owner, key=key)
     groups = call.around.engine.groups
     group, replayed = await create(call, new, sum(price(call, *drawing) for drawing in translate.drawings(new)))
     headers, wait = {"Idempotency-Replayed": "true"} if replayed else {}, wait_of(prefer)
