@@ -1,4 +1,4 @@
-"""Take the README's screenshots: a server of its own, a few pictures and a post, the page in a real browser.
+"""Take the README's screenshots: a server of its own, a few pictures, a post and a storyboard, the page in a real browser.
 
 Run from anywhere: `.venv/bin/python docs/take_screenshots.py [--into docs]`. Needs Chromium.
 """
@@ -119,6 +119,20 @@ def take_blog(browser: Browser, url: str, target: Path) -> None:
     page.close()
 
 
+def take_storyboard(browser: Browser, url: str, target: Path) -> None:
+    """Take a storyboard that fills: a bar for each style, the beats that are drawn and those that wait."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+    page.goto(f"{url}/#storyboards")
+    page.set_input_files("#prompts-file", ROOT / "docs/examples/storyboard.json")
+    page.click("#draw")
+    page.mouse.move(0, 0)
+    page.wait_for_function("document.querySelectorAll('.tile img').length > 14")
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(700)
+    page.screenshot(path=target)
+    page.close()
+
+
 def take_phone(browser: Browser, url: str, target: Path) -> None:
     """Take the finished picture on a phone in the dark."""
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark", reduced_motion="reduce")
@@ -146,15 +160,17 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("Chromium is not installed.")
-    desktop, blog, phone = into / "studio.png", into / "studio-blog.png", into / "studio-dark-phone.png"
+    names = ("studio.png", "studio-blog.png", "studio-storyboards.png", "studio-dark-phone.png")
+    desktop, blog, storyboard, phone = (into / name for name in names)
     with serving() as url, sync_playwright() as playwright:
         make_recent(url)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         take_desktop(browser, url, desktop)
         take_blog(browser, url, blog)
+        take_storyboard(browser, url, storyboard)
         take_phone(browser, url, phone)
         browser.close()
-    for path in (desktop, blog, phone):
+    for path in (desktop, blog, storyboard, phone):
         shrink(path)
 
 

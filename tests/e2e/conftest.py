@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
-from tests.e2e.browser import FLAGS, Server
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from tests.e2e.browser import FLAGS, PATIENCE, Server
 from tests.e2e.tab import Tab
 from tests.live import needs
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

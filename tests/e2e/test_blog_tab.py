@@ -334,6 +334,17 @@ def test_markdown_becomes_elements(tab: Tab) -> None:
     assert dict(zip(MARKDOWN, rendered, strict=True)) == MARKDOWN
 
 
+def test_headings_have_names_of_their_own(tab: Tab) -> None:
+    names = tab.open().evaluate(
+        """async (text) => {
+          const { render } = await import("/studio/blog/markdown.js");
+          return [...render(text).querySelectorAll("[data-anchor]")].map((heading) => heading.dataset.anchor);
+        }""",
+        "# Über Äpfel\n## It's *fine*\n## It\u2019s fine!\n## …\n## 日本 2\n",
+    )
+    assert names == ["uber-apfel", "its-fine", "its-fine-2", "section", "日本-2"]
+
+
 def test_tables_and_deep_quotes(tab: Tab) -> None:
     table, deep = tab.open().evaluate(RENDER, ["| a | b |\n|---|:-:|\n| *c* | d\\|e |\nf", ">" * 5000 + " deep"])
     assert (

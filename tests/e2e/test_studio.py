@@ -88,6 +88,17 @@ def test_steps_and_previews_show_while_it_is_drawn(tab: Tab) -> None:
     assert (round(shown["width"]), round(shown["height"])) == (round(reserved["width"]), round(reserved["height"]))
 
 
+def test_the_same_words_again_are_another_picture(tab: Tab) -> None:
+    page = tab.open("/?sandbox=noop")
+    order(page, "Twice the same")
+    expect_picture(page)
+    first = job_id(page)
+    page.click("#generate")
+    page.wait_for_url(lambda url: "#job=" in url and first not in url)
+    expect_picture(page)
+    expect(page.locator("#recent .work").filter(has_text="Twice the same")).to_have_count(2)
+
+
 def test_who_is_at_work_is_told(tab: Tab, server: Server) -> None:
     """A picture that two models take turns at, as the service tells of one."""
     made = server.ask(f"{API}/generate", {"prompt": "A hill in two coats", "sandbox": {"scenario": "stall"}})["job_id"]

@@ -1,0 +1,306 @@
+"""The tab of storyboards in a real browser, on a real server process."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.e2e.browser import PATIENCE, Server
+from tests.e2e.tab import Tab, job_id
+
+pytestmark = pytest.mark.e2e
+
+ROOT = "/api/v1/storyboards"
+NUMBERS = count(1)
+SLOWLY = 3 * PATIENCE
+"""Several pictures really drawn, on a busy machine."""
+STYLES = ["illustration", "clear", "consistent"]
+
+
+@pytest.fixture
+def wall(tab: Tab) -> Tab:
+    """A tab whose storyboards are found under its address."""
+    tab.ready = "#project"
+    return tab
+
+
+def prompts(styles: int, beats: int, **more: Any) -> dict[str, Any]:
+    """Return a storyboard's request, of a project of its own."""
+
+    def beat(number: int) -> dict[str, Any]:
+        return {
+            "shot_number": number // 10 + 1,
+            "beat_number": f"{number + 1}",
+            "ai_prompt": f"A hill, {number}",
+            **more,
+        }
+
+    by_style = {style: [beat(number) for number in range(beats)] for style in STYLES[:styles]}
+    return {"projectPath": f"films/e2e-{next(NUMBERS)}", "promptsByStyle": by_style}
+
+
+def bring(page: Page, request: dict[str, Any], tmp_path: Path) -> None:
+    """Choose a file with these prompts."""
+    file = tmp_path / "prompts.json"
+    file.write_text(json.dumps(request))
+    page.set_input_files("#prompts-file", file)
+    expect(page.locator("#project")).to_have_value(request["projectPath"])
+
+
+def read(server: Server, page: Page) -> Any:
+    return server.read(f"{ROOT}/{job_id(page, 'storyboard')}")
+
+
+def tile(page: Page, style: str, beat: str) -> Any:
+    return page.locator(f'[data-style="{style}"] [data-beat="{beat}"]')
+
+
+def test_a_storyboard_is_planned_drawn_and_shown(wall: Tab, server: Server) -> None:
+    page = wall.open("/?sandbox=noop#storyboards")
+    page.get_by_role("button", name="Show an example").click()
+    expect(page.locator("#prompts-sum")).to_have_text("16 beats in 2 styles: illustration 8, clear 8.")
+    page.get_by_role("button", name="What would it take?").click()
+    expect(page.locator("#board-planned")).to_contain_text("16 to draw.")
+    expect(page.locator("#board-planned")).to_contain_text("It costs nothing.")
+    assert server.read(f"{ROOT}")["storyboards"] == [], "a plan creates nothing"
+    page.click("#draw")
+    expect(page.locator(".tile")).to_have_count(16)
+    expect(page.locator("#board-state")).to_have_text("Finished: 16 of 16 drawn.", timeout=PATIENCE)
+    expect(page).to_have_title("Finished · atelier")
+    expect(page.locator('.tile[data-status="completed"] img')).to_have_count(16)
+    assert page.locator(".tile img").first.evaluate("image => image.naturalWidth") > 0
+    board = read(server, page)
+    for style in board["styles"]:
+        for beat in style["beats"]:
+            shown = tile(page, style["style"], beat["beat_number"]).locator("img")
+            assert shown.get_attribute("src") == beat["thumbnail_url"]
+    expect(page.locator("#board-bars li")).to_have_text([re.compile("illustration8 of 8"), re.compile("clear8 of 8")])
+    for button in ("pause", "resume", "cancel", "retry-failed"):
+        expect(page.locator(f"#board-{button}")).to_be_hidden()
+    expect(page.locator("#boards .work[aria-current]")).to_contain_text("films/lighthouse")
+
+
+def test_it_is_paused_resumed_and_cancelled(wall: Tab, tmp_path: Path) -> None:
+    page = wall.open("/?sandbox=slow&seconds=1#storyboards")
+    bring(page, prompts(1, 40), tmp_path)
+    page.click("#draw")
+    expect(page.locator('.tile[data-status="generating"]').first).to_be_visible(timeout=SLOWLY)
+    page.click("#board-pause")
+    expect(page.locator("#board-state")).to_have_text(re.compile(r"^Paused\."))
+    expect(page.locator('.tile[data-status="generating"]')).to_have_count(0, timeout=SLOWLY)
+    drawn = page.locator('.tile[data-status="completed"]').count()
+    page.wait_for_timeout(1500)
+    assert page.locator('.tile[data-status="completed"]').count() == drawn < 40
+    page.click("#board-resume")
+    expect(page.locator('.tile[data-status="generating"]').first).to_be_visible(timeout=SLOWLY)
+    left = page.locator("#board-bars .left").filter(has_text=re.compile("about .* left"))
+    expect(left.first).to_be_visible(timeout=SLOWLY)
+    page.click("#board-cancel")
+    expect(page.locator("#board-cancel")).to_be_hidden(timeout=SLOWLY)
+    expect(page.locator('.tile[data-status="cancelled"]').first).to_be_visible()
+    expect(page.locator("#board-state")).to_contain_text("drawn")
+
+
+def test_what_failed_is_told_with_what_to_do_and_tried_again(wall: Tab, server: Server, tmp_path: Path) -> None:
+    page = wall.open("/#storyboards")
+    request = prompts(1, 4, sandbox={"scenario": "noop"})
+    request["promptsByStyle"]["illustration"][2]["sandbox"] = {"scenario": "refused"}
+    bring(page, request, tmp_path)
+    page.click("#draw")
+    expect(page.locator("#board-state")).to_have_text("Finished: 3 of 4 drawn, 1 failed.", timeout=PATIENCE)
+    expect(tile(page, "illustration", "3")).to_have_attribute("data-status", "failed")
+    expect(page.locator("#board-troubles")).to_contain_text("Write these prompts differently")
+    expect(page.locator("#board-bars .failed")).to_have_text("1 failed")
+    jobs = {beat["beat_number"]: beat["job_id"] for beat in read(server, page)["styles"][0]["beats"]}
+    with page.expect_response(re.compile("retry-failed")) as retried:
+        page.get_by_role("button", name="Retry 1 failed").click()
+    assert retried.value.ok
+    expect(page.locator("#board-state")).to_have_text("Finished: 3 of 4 drawn, 1 failed.", timeout=PATIENCE)
+    again = {beat["beat_number"]: beat["job_id"] for beat in read(server, page)["styles"][0]["beats"]}
+    assert {beat: job for beat, job in again.items() if beat != "3"} == {
+        beat: job for beat, job in jobs.items() if beat != "3"
+    }
+    assert server.read(f"/api/v1/images/jobs/{again['3']}")["run"] == 2
+
+
+def test_one_beat_is_drawn_again(wall: Tab, server: Server, tmp_path: Path) -> None:
+    page = wall.open("/#storyboards")
+    bring(page, prompts(1, 3), tmp_path)
+    page.click("#draw")
+    expect(page.locator("#board-state")).to_have_text("Finished: 3 of 3 drawn.", timeout=SLOWLY)
+    before = tile(page, "illustration", "2").locator("img").get_attribute("src")
+    others = tile(page, "illustration", "1").locator("img").get_attribute("src")
+    tile(page, "illustration", "2").click()
+    dialog = page.get_by_role("dialog", name="illustration, shot 1, beat 2")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("img")).to_be_visible()
+    dialog.get_by_label("In other words").fill("A lake instead")
+    dialog.get_by_role("button", name="Draw it again").click()
+    expect(page.locator("#beat-state")).to_have_text("Drawn · drawn 2 times", timeout=PATIENCE)
+    dialog.get_by_role("button", name="Close").click()
+    expect(tile(page, "illustration", "2")).to_be_focused()
+    after = tile(page, "illustration", "2").locator("img").get_attribute("src")
+    assert after != before
+    assert tile(page, "illustration", "1").locator("img").get_attribute("src") == others
+    beat = read(server, page)["styles"][0]["beats"][1]
+    assert (beat["thumbnail_url"], beat["drawing"]) == (after, 2)
+
+
+def test_wrong_prompts_are_told_at_their_field(wall: Tab) -> None:
+    wall.expected = ["422 (Unprocessable"]
+    page = wall.open("/#storyboards")
+    page.click("#draw")
+    expect(page.locator("#prompts-problem")).to_have_text("Choose a file with prompts, or paste them.")
+    expect(page.locator("#project-problem")).to_have_text("Say where its files shall lie.")
+    page.fill("#prompts", "{not json")
+    page.fill("#project", "films/../etc")
+    page.click("#draw")
+    expect(page.locator("#prompts-problem")).to_contain_text("This is not JSON")
+    page.fill("#prompts", "[1, 2]")
+    page.click("#draw")
+    expect(page.locator("#prompts-problem")).to_contain_text("a list of beats for each style")
+    request = prompts(1, 12)
+    for beat in request["promptsByStyle"]["illustration"]:
+        del beat["ai_prompt"]
+    page.fill("#prompts", json.dumps(request["promptsByStyle"]))
+    page.click("#board-plan")
+    expect(page.locator("#prompts-problem")).to_contain_text("illustration, beat 1, ai_prompt: Field required.")
+    expect(page.locator(".problems:visible li")).to_have_count(9)
+    page.fill("#prompts", json.dumps(prompts(1, 1)["promptsByStyle"]))
+    page.click("#board-plan")
+    expect(page.locator("#project-problem")).not_to_be_empty()
+    assert page.evaluate("document.activeElement.id") == "project"
+
+
+def test_a_reload_midway_goes_on_and_the_same_again_costs_nothing(wall: Tab, server: Server, tmp_path: Path) -> None:
+    page = wall.open("/?sandbox=slow&seconds=1#storyboards")
+    request = prompts(1, 8)
+    bring(page, request, tmp_path)
+    page.click("#draw")
+    expect(page.locator('.tile[data-status="completed"]').first).to_be_visible(timeout=SLOWLY)
+    page.reload()
+    expect(page.locator("#board-title")).to_have_text(request["projectPath"])
+    expect(page.locator("#board-state")).to_have_text("Finished: 8 of 8 drawn.", timeout=SLOWLY)
+    jobs = [beat["job_id"] for beat in read(server, page)["styles"][0]["beats"]]
+    bring(page, request, tmp_path)
+    page.click("#board-plan")
+    expect(page.locator("#board-planned")).to_contain_text("8 there already.")
+    page.click("#draw")
+    expect(page.locator("#board-state")).to_have_text("Finished: 8 of 8 drawn.", timeout=PATIENCE)
+    assert [beat["job_id"] for beat in read(server, page)["styles"][0]["beats"]] == jobs
+
+
+def test_a_killed_server_costs_nothing_but_time(context: BrowserContext, tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    try:
+        tab = Tab(context, server, ready="#project")
+        tab.expected = ["net::ERR_"]
+        page = tab.open("/?sandbox=slow&seconds=1#storyboards")
+        bring(page, prompts(1, 10), tmp_path)
+        page.click("#draw")
+        expect(page.locator('.tile[data-status="completed"]').first).to_be_visible(timeout=SLOWLY)
+        server.kill()
+        expect(page.locator("#board-link")).to_contain_text(
+            "The connection is cut; the drawing goes on.", timeout=PATIENCE
+        )
+        server.start()
+        expect(page.locator("#board-link")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator("#board-state")).to_have_text("Finished: 10 of 10 drawn.", timeout=SLOWLY)
+        tab.check_silence()
+    finally:
+        server.stop()
+
+
+def test_tiles_are_walked_with_the_keyboard(wall: Tab, tmp_path: Path) -> None:
+    page = wall.open("/?sandbox=noop#storyboards")
+    bring(page, prompts(2, 20), tmp_path)
+    page.click("#draw")
+    expect(page.locator("#board-state")).to_contain_text("40 of 40", timeout=PATIENCE)
+    expect(page.locator('.tile[tabindex="0"]')).to_have_count(2)
+    tile(page, "clear", "1").focus()
+    below = page.evaluate(
+        "() => { const all = [...document.querySelectorAll('[data-style=clear] .tile')];"
+        " return all.find((each) => each.getBoundingClientRect().top > all[0].getBoundingClientRect().top + 1).dataset.beat; }"
+    )
+    for key, beat in [
+        ("ArrowRight", "2"),
+        ("ArrowLeft", "1"),
+        ("ArrowDown", below),
+        ("ArrowUp", "1"),
+        ("End", "20"),
+        ("Home", "1"),
+    ]:
+        page.keyboard.press(key)
+        expect(tile(page, "clear", beat)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(tile(page, "clear", "1")).to_be_focused()
+    assert tile(page, "clear", "1").get_attribute("aria-label") == "Shot 1, beat 1: drawn"
+
+
+def test_a_hidden_tab_lets_the_storyboard_s_stream_go(wall: Tab, tmp_path: Path) -> None:
+    page = wall.open("/?sandbox=slow&seconds=3#storyboards")
+    bring(page, prompts(1, 8), tmp_path)
+    page.click("#draw")
+    expect(page.locator('.tile[data-status="generating"]').first).to_be_visible(timeout=SLOWLY)
+    with page.expect_event("requestfailed", lambda request: "/stream" in request.url, timeout=PATIENCE):
+        page.get_by_role("tab", name="Pictures").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3500)
+    assert [url for url in asked if "storyboard" in url or "generation-status" in url] == []
+    page.get_by_role("tab", name="Storyboards").click()
+    expect(page.locator("#board-state")).to_have_text("Finished: 8 of 8 drawn.", timeout=SLOWLY)
+
+
+FRAMES = """
+() => {
+  window.gaps = [];
+  let last = performance.now();
+  const tick = (now) => {
+    window.gaps.push(now - last);
+    last = now;
+    requestAnimationFrame(tick);
+  };
+  requestAnimationFrame(tick);
+}
+"""
+
+
+@pytest.mark.parametrize("beats", [40, pytest.param(300, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+def test_it_stays_responsive_while_it_fills(wall: Tab, tmp_path: Path, beats: int) -> None:
+    """No single pause of the page takes more than a twentieth of the time in which it fills."""
+    page = wall.open("/?sandbox=noop#storyboards")
+    bring(page, prompts(3, beats), tmp_path)
+    page.evaluate(FRAMES)
+    page.click("#draw")
+    expect(page.locator(".tile")).to_have_count(3 * beats, timeout=PATIENCE)
+    expect(page.locator("#board-state")).to_contain_text(f"{3 * beats} of {3 * beats}", timeout=10 * PATIENCE)
+    gaps = page.evaluate("window.gaps")
+    assert max(gaps) < sum(gaps) / 20
+    page.get_by_role("tab", name="Pictures").click()
+    page.get_by_role("tab", name="Storyboards").click()
+    expect(page.locator('.tile[data-status="completed"]')).to_have_count(3 * beats)
+    expect(page.locator(".tile img").first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1920])
+def test_nothing_is_wider_than_the_screen(wall: Tab, width: int, tmp_path: Path) -> None:
+    wall.page.set_viewport_size({"width": width, "height": 800})
+    page = wall.open("/?sandbox=noop#storyboards")
+    request = prompts(1, 30)
+    request["promptsByStyle"] = {"W" * 64: request["promptsByStyle"]["illustration"]}
+    request["projectPath"] = "W" * 64
+    bring(page, request, tmp_path)
+    page.click("#draw")
+    expect(page.locator("#board-state")).to_contain_text("30 of 30", timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator(".tile").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
