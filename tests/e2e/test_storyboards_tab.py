@@ -259,6 +259,37 @@ def test_a_hidden_tab_lets_the_storyboard_s_stream_go(wall: Tab, tmp_path: Path)
     expect(page.locator("#board-state")).to_have_text("Finished: 8 of 8 drawn.", timeout=SLOWLY)
 
 
+NEWS = """
+async () => {
+  const { Board } = await import("/studio/storyboards/board.js");
+  const beat = (number) => ({ beat_number: number, shot_number: "1", status: "pending", job_id: "j" + number, image_url: null, thumbnail_url: null });
+  const pools = [{ name: "default", per_minute: 30, keys: [] }];
+  const board = new Board("b");
+  const standing = { storyboard_id: "b", project_path: "p", status: "processing", paused: false, cost: 0, troubles: [], files: {}, pools };
+  board.take({ ...standing, styles: [{ style: "a", beats: ["1", "2", "3", "4"].map(beat) }] });
+  const news = (number, status, more = {}) => board.apply({ type: "progress", style: "a", beat_number: number, status, job_id: "j" + number, ...more }, 1000);
+  const before = board.left("a", 1000);
+  const told = [
+    news("1", "generating")?.status,
+    news("1", "generating")?.status ?? "nothing new",
+    news("1", "complete", { image_url: "i", thumbnail_url: "t" })?.thumbnail_url,
+    news("2", "error", { error: "No.", code: "provider_refused" })?.status,
+    news("3", "error", { error: "Cancelled", code: "cancelled" })?.status,
+    news("9", "complete")?.status ?? "no such beat",
+    board.apply({ type: "start", message: "Drawing" }, 1000) ?? "no beat",
+  ];
+  return [before, told, board.counts("a")];
+}
+"""
+
+
+def test_news_of_beats_are_taken_as_they_are_told(tab: Tab) -> None:
+    left, told, counts = tab.open().evaluate(NEWS)
+    assert left == 8, "four pictures, thirty a minute"
+    assert told == ["generating", "nothing new", "t", "failed", "cancelled", "no such beat", "no beat"]
+    assert counts == {"completed": 1, "generating": 0, "pending": 1, "failed": 1, "cancelled": 1, "total": 4}
+
+
 FRAMES = """
 () => {
   window.gaps = [];

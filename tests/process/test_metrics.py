@@ -15,14 +15,17 @@ from atelier import metrics
 from atelier.errors import Code
 from atelier.jobs.models import Reason
 from atelier.jobs.tally import HANDED_BACK
+from atelier.pipelines.blog.pipeline import BlogPipeline
+from atelier.pipelines.image import ImagePipeline
 
+PIPELINES = (ImagePipeline, BlogPipeline)
 CODES = set(get_args(Code))
 CLOSED = {
-    "kind": {"image"},
+    "kind": {one.kind for one in PIPELINES},
     "outcome": {"ok", "completed", "failed", "cancelled"} | CODES,
     "code": CODES,
     "reason": CODES | set(Reason) | {HANDED_BACK},
-    "stage": {"processing", "generating", "uploading"},
+    "stage": {stage.name for one in PIPELINES for stage in one.stages},
     "provider": {"sandbox"},
     "error": {"full", "unavailable", "timeout"},
     "method": metrics.METHODS | {"other"},
