@@ -172,7 +172,7 @@ class Cloudinary:
         self.uploads.append(name)
         existing = name in self.assets
         if not existing or fields["overwrite"] == "1":
-            version = 1_700_000_000 + len(self.uploads)
+            version = 1_700_000_000 + (len(self.uploads) if existing else len(self.assets))
             made = datetime.fromtimestamp(self.now(), UTC)
             self.assets[name] = Asset(data=file, fields=fields, version=version, created_at=made)
         url = f"https://res.cloudinary.com/{CLOUD}/image/upload/v{self.assets[name].version}/{name}.png"

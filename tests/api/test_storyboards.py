@@ -177,6 +177,8 @@ async def test_pausing_holds_what_waits_and_resuming_goes_on(serve: Serve) -> No
 
 async def test_one_beat_is_drawn_again_from_another_seed(live: Live, project: Path) -> None:
     body = board(("clear",), 2, sandbox={"scenario": "ok"})
+    for one in body["promptsByStyle"]["clear"]:
+        one["quality"] = "draft"
     board_id = (await post(live, body))[0]["storyboard_id"]
     before = beats_of(await grid(live.client, board_id), "clear")
     file = project / "generated_images" / "clear" / "Shot_1" / "Beat_1.1.png"
