@@ -177,7 +177,7 @@ def a_key_is_not_looked_at(put: Put) -> None:
 
 @found_by("I8")
 def everybody_owns_everything(put: Put) -> None:
-    async def owned(self: JobEngine, _: str, job_id: str) -> Job:
+    async def owned(self: JobEngine, _: str, job_id: str, __: str | None = None) -> Job:
         job = await self._store.get(job_id)
         assert job is not None
         return job

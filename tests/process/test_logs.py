@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ async def test_lines_are_json_and_queries_are_not_in_them(tmp_path: Path, script
             query: dict[str, Any] = {"ticket": SECRET} if task_id == "task-1" else {}
             async with watching(str(server.client.base_url), task_id, headers=headers, **query) as watcher:
                 await watcher.next() if not query else await watcher.rest()
+        async with asyncio.timeout(10):  # the end of a socket is told behind it
+            while server.log.read_text().count('"action": "socket"') < 2:
+                await asyncio.sleep(0.05)
         written = server.log.read_text()
     assert SECRET not in written
     lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
