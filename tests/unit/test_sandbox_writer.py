@@ -14,6 +14,7 @@ from tests.desks import Noted
 from atelier.errors import JobConflict, ProviderRateLimited, ProviderRefused, ProviderUnavailable
 from atelier.pipelines.blog import answers, document, support, words
 from atelier.pipelines.ports import Script
+from atelier.pipelines.story.answers import outline_of, text_of
 from atelier.pipelines.texts import GeneratedText, TextRequest
 from atelier.providers.prose import theme
 from atelier.providers.sandbox_writer import TASKS, SandboxWriter
@@ -27,6 +28,8 @@ SHAPES: dict[str, Any] = {
     "polish": answers.PolishAnswer,
     "integrate": answers.IntegrationAnswer,
     "citations": answers.CitationAnswer,
+    "story_outline": outline_of(7),
+    "story_text": text_of(7),
 }
 TOPICS = [
     "Balcony gardening",
@@ -65,7 +68,8 @@ def test_it_knows_every_task() -> None:
 @pytest.mark.parametrize("topic", TOPICS)
 async def test_its_answers_have_their_shapes(task: str, topic: str) -> None:
     paragraphs = [{"number": 1, "text": "Pots are good."}]
-    made = await write(task, topic=topic, claims=["One.", "Two."], terms=["soil"], paragraphs=paragraphs, sections=7)
+    more = {"paragraphs": paragraphs, "sections": 7, "scenes": 7, "happens": ["They go."] * 7}
+    made = await write(task, topic=topic, claims=["One.", "Two."], terms=["soil"], **more)
     answer = SHAPES[task].model_validate(made.value)
     if isinstance(answer, answers.OutlineAnswer):
         assert len(answer.sections) == 7

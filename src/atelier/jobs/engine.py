@@ -14,7 +14,7 @@ from atelier.jobs.backlog import Backlog
 from atelier.jobs.estimates import Estimate, Estimates, Outlook, remaining
 from atelier.jobs.events import Queued
 from atelier.jobs.followers import Followers
-from atelier.jobs.groups import Groups, GroupSettings
+from atelier.jobs.groups import Group, Groups, GroupSettings
 from atelier.jobs.groups.sweeper import GroupSweeper
 from atelier.jobs.models import Job, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Delivery, Find, Presence, Queue, Store
@@ -214,10 +214,11 @@ class JobEngine:
             return snapshot.job
         return await self.wait(job_id, CANCEL_WAIT) or snapshot.job
 
-    async def retry(self, owner: str, job_id: str, *, kind: str | None = None) -> Job:
-        """Open the next run of a failed or cancelled job. Raises Conflict in any other state."""
-        await self._owned(owner, job_id, kind)
-        snapshot = await self._store.write(job_id, lambda job: reopening(job, self._now(), self._limits.deadlines))
+    async def retry(self, owner: str, job_id: str, *, kind: str | None = None, time_of: str | None = None) -> Job:
+        """Open the next run of a failed or cancelled job, with the time of its kind or of another. Raises Conflict in any other state."""
+        owned = await self._owned(owner, job_id, kind)
+        within = self._limits.deadlines[time_of or owned.kind]
+        snapshot = await self._store.write(job_id, lambda job: reopening(job, self._now(), within))
         if snapshot is None:
             raise _not_found()
         logs.info("job_reopened", job_id=job_id, run=snapshot.job.run)
@@ -232,6 +233,12 @@ class JobEngine:
         await self._pipelines[job.kind].deleted(job_id)
         await self._store.delete(job_id)
         logs.info("job_deleted", job_id=job_id)
+
+    async def delete_group(self, group: Group) -> None:
+        """Remove a group, its jobs and everything they made. Raises Conflict at the first that goes on."""
+        for job_id in await self.groups.every_member(group):
+            await self.delete(group.owner, job_id)
+        await self.groups.register.remove(group.id)
 
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Handle one delivery of the queue. See Runner."""

@@ -88,11 +88,11 @@ def cancelling(job: Job, now: datetime) -> Decision:
     return Decision(events=(Cancelled(receipt=receipt),))
 
 
-def reopening(job: Job, now: datetime, deadlines: Mapping[str, timedelta]) -> Decision:
-    """Open the next run of a job that ended badly. Raises Conflict in any other state."""
+def reopening(job: Job, now: datetime, within: timedelta) -> Decision:
+    """Open the next run of a job that ended badly, to end `within` that time. Raises Conflict in any other state."""
     if job.status not in {Status.FAILED, Status.CANCELLED}:
         raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
-    return Decision(events=(Reopened(run_at=now, must_finish_by=now + deadlines[job.kind]),))
+    return Decision(events=(Reopened(run_at=now, must_finish_by=now + within),))
 
 
 _PAST = {Status.COMPLETED: "completed", Status.FAILED: "failed", Status.CANCELLED: "been cancelled"}

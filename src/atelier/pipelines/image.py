@@ -137,7 +137,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         return content, drawn
 
     async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
-        described, facts = alt_text(run.params.prompt), content.facts
+        described, facts = alt_text(run.params.alt or run.params.prompt), content.facts
         try:
             stored = await self._storage.save(run.job.id, number, content, alt=described, shared=drawn.shared)
         except StorageError as error:

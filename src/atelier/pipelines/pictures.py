@@ -54,6 +54,8 @@ class ImageParams(BaseModel):
     """Show a draft of the same seed while the picture is made."""
     refine: bool = False
     """Let a second model finish what the first one began, where the provider has one."""
+    alt: str = ""
+    """What the picture shows, for those who cannot see it; empty: the prompt says it."""
     script: Script = Script()
     spot: Spot | None = None
     """Where a storyboard's picture is copied to."""

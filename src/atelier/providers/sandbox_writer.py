@@ -11,7 +11,7 @@ from typing import Any
 from atelier.jobs.models import Json
 from atelier.pipelines.ports import Desk, Terms
 from atelier.pipelines.texts import GeneratedText, TextOffer, TextRequest, Usage
-from atelier.providers import phrases
+from atelier.providers import phrases, tales
 from atelier.providers.prose import Theme, chance, section, theme
 from atelier.providers.scripted import trouble
 
@@ -161,7 +161,7 @@ def _citations(_: Theme, subject: Json) -> Json:  # noqa: ARG001 - every task is
 
 
 def _plain(about: Theme, subject: Json) -> str:
-    """Write a short text for a task that has no form of its own, a story for one."""
+    """Write a short text for a task that has no form of its own."""
     dice = chance("plain", about.topic)
     return f"*{phrases.LABEL}*\n\n" + section(
         about, dice, words=int(subject.get("words", USUAL_WORDS)), points=(), facts=()
@@ -183,5 +183,7 @@ TASKS: Mapping[str, Callable[[Theme, Json], Json | str]] = {
     "polish": _polish,
     "integrate": _integrate,
     "citations": _citations,
+    "story_outline": tales.outline,
+    "story_text": tales.text,
 }
 """What is written for each task."""

@@ -30,6 +30,7 @@ class Slots(Group):
 
     image: Count = Field(4, description="How many image jobs run at once in this process.")
     blog: Count = Field(2, description="How many blog jobs run at once in this process.")
+    story: Count = Field(2, description="How many stories are written at once in this process.")
 
 
 class Deadlines(Group):
@@ -37,6 +38,9 @@ class Deadlines(Group):
 
     image_seconds: Seconds = Field(600, description="Seconds from acceptance until an image job must have ended.")
     blog_seconds: Seconds = Field(1800, description="Seconds from acceptance until a blog job must have ended.")
+    story_seconds: Seconds = Field(
+        960, description="Seconds from acceptance until a story and all its pictures must have ended."
+    )
     batch_seconds: Seconds = Field(
         3600, description="Seconds from acceptance until every picture of a batch must have ended."
     )

@@ -20,6 +20,9 @@ from atelier.pipelines.blog.models import KIND as BLOG
 from atelier.pipelines.blog.pipeline import BlogPipeline
 from atelier.pipelines.image import ImagePipeline
 from atelier.pipelines.pictures import KIND
+from atelier.pipelines.story.models import KIND as STORY
+from atelier.pipelines.story.models import PICTURES
+from atelier.pipelines.story.pipeline import StoryPipeline
 from atelier.providers.listed import PoolOfStyle
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.settings import Settings
@@ -86,11 +89,12 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         sources=team.sources, storage=adapters.storage, spool=adapters.spool, projects=adapters.projects
     )
     blogs = BlogPipeline(sources=team.texts, search=adapters.search, reader=adapters.reader)
+    stories = StoryPipeline(sources=team.texts, albums=lambda: engine.groups)
     engine = JobEngine(
         store=adapters.store,
         queue=queue,
         presence=adapters.presence,
-        pipelines={KIND: images, BLOG: blogs},
+        pipelines={KIND: images, BLOG: blogs, STORY: stories},
         limits=_limits(settings, team.pools),
         policy=Policy(
             lease=settings.lease,
@@ -117,20 +121,14 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
 
 
 def _limits(settings: Settings, pools: Mapping[str, PoolOfStyle]) -> Limits:
-    deadlines = settings.deadlines
     usual = WINDOW * settings.slots.image
     lanes = {name: _window(pool, usual) for name, pool in pools.items()}
     return Limits(
         max_attempts=settings.max_attempts,
-        deadlines={
-            KIND: timedelta(seconds=deadlines.image_seconds),
-            BATCH: timedelta(seconds=deadlines.batch_seconds),
-            BLOG: timedelta(seconds=deadlines.blog_seconds),
-            STORYBOARD: timedelta(seconds=deadlines.beat_seconds),
-        },
+        deadlines=_deadlines(settings),
         slots=slots_of(settings),
         queue=settings.limits.queue,
-        windows={BATCH: usual, STORYBOARD: lanes[DEFAULT]},
+        windows={BATCH: usual, PICTURES: usual, STORYBOARD: lanes[DEFAULT]},
         lanes=lanes,
     )
 
@@ -142,7 +140,21 @@ def _window(pool: PoolOfStyle, usual: int) -> int:
 
 def slots_of(settings: Settings) -> dict[str, int]:
     """Return how many jobs of each kind run at once in this process."""
-    return {KIND: settings.slots.image, BLOG: settings.slots.blog}
+    return {KIND: settings.slots.image, BLOG: settings.slots.blog, STORY: settings.slots.story}
+
+
+def _deadlines(settings: Settings) -> dict[str, timedelta]:
+    """Return how long jobs and groups of each kind may take from their acceptance."""
+    granted = settings.deadlines
+    seconds = {
+        KIND: granted.image_seconds,
+        BATCH: granted.batch_seconds,
+        BLOG: granted.blog_seconds,
+        STORYBOARD: granted.beat_seconds,
+        STORY: granted.story_seconds,
+        PICTURES: granted.story_seconds,
+    }
+    return {kind: timedelta(seconds=each) for kind, each in seconds.items()}
 
 
 def build_queue(settings: Settings, store: Store) -> Carrier:
@@ -181,7 +193,7 @@ def build_deliveries(settings: Settings, store: Store) -> Deliveries | None:
 
     return Deliveries(
         issuer=tokens,
-        slots={KIND: Slots(settings.slots.image, patient=True), BLOG: Slots(settings.slots.blog, patient=False)},
+        slots={kind: Slots(count, patient=kind == KIND) for kind, count in slots_of(settings).items()},
         kind_of=kind_of,
     )
 

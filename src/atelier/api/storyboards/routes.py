@@ -116,9 +116,7 @@ async def delete(storyboard_id: str, call: Keyed) -> None:
     group, engine = await _group(storyboard_id, call), call.around.engine
     if translate.is_live(await board_of(group, call)):
         raise Conflict("Only a storyboard that has ended can be deleted; cancel it first.")
-    for job_id in await engine.groups.every_member(group):
-        await engine.delete(call.owner, job_id)
-    await engine.groups.register.remove(group.id)
+    await engine.delete_group(group)
 
 
 @router.get(

@@ -83,6 +83,8 @@ class Making:
 
     def deadline(self, new: NewGroup) -> datetime:
         """Return when members that are made now must have ended."""
+        if new.deadline is not None:
+            return new.deadline
         held = (member.not_before for member in new.members if member.not_before is not None)
         return max([self._now(), *held]) + self._deadlines[new.kind]
 

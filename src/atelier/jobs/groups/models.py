@@ -77,6 +77,8 @@ class NewGroup:
     """The caller's idempotency key, where the group's own key is another thing: a request that has one is accepted once."""
     most: int | None = None
     """Most members that are handed over at a time, over all lanes; None: as many as the lanes' windows have room for."""
+    deadline: datetime | None = None
+    """When every member must have ended; None: as long after its acceptance as groups of its kind may take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
