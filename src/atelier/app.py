@@ -36,6 +36,8 @@ from atelier.api.origins import LOCAL, Origins
 from atelier.api.own_keys import OwnKeys
 from atelier.api.requests import RequestContext
 from atelier.api.settings import routes as own_settings
+from atelier.api.stories import routes as stories
+from atelier.api.stories.illustrators import Illustrators
 from atelier.api.storyboards import routes as storyboards
 from atelier.api.tickets import Tickets
 from atelier.errors import AtelierError
@@ -83,6 +85,12 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
     checks = {"store": store.ping, "storage": storage.ping}
     if config.role != "web":
         checks["queue"] = services.queue.ping
+    own = OwnKeys(
+        keyring=services.keyring,
+        vendors=config.brought if services.keyring.ready else (),
+        painters={name: each.offer for name, each in services.brought.painters.items()},
+        writers={name: each.offer for name, each in services.brought.writers.items()},
+    )
     return Surroundings(
         engine=services.engine,
         access=_access(config, services),
@@ -94,13 +102,14 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         writers=services.writers,
         pools=services.pools,
         projects=adapters.projects,
-        sync_wait=timedelta(seconds=config.blog.sync_wait_seconds),
-        own=OwnKeys(
-            keyring=services.keyring,
-            vendors=config.brought if services.keyring.ready else (),
-            painters={name: each.offer for name, each in services.brought.painters.items()},
-            writers={name: each.offer for name, each in services.brought.writers.items()},
+        illustrators=Illustrators(
+            order=services.illustrating,
+            own=own,
+            sandbox=config.sandbox_on,
+            stand_in=config.sandbox_on and config.access == "open",
         ),
+        sync_wait=timedelta(seconds=config.blog.sync_wait_seconds),
+        own=own,
         deliveries=services.deliveries if config.role != "web" else None,
         slots=config.slots.image,
         origins=Origins(
@@ -143,6 +152,7 @@ def _add_front_doors(app: FastAPI) -> None:
     app.include_router(storyboards.router)
     app.include_router(media.router)
     app.include_router(media_sockets.router)
+    app.include_router(stories.router)
     app.include_router(ticket_routes.router)
     app.include_router(own_settings.router)
     app.include_router(pictures.router)
@@ -178,6 +188,8 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
                 await key.provider.close()
         for writer in services.writers.values():
             await writer.close()
+        for illustrator in services.illustrators.values():
+            await illustrator.close()
         for source in services.adapters.sources:
             await source.close()
         await services.own.close()

@@ -27,6 +27,7 @@ from atelier.api.keys import ANONYMOUS
 from atelier.api.limits import DailyCap, Streams
 from atelier.api.origins import Origins
 from atelier.api.own_keys import OwnKeys
+from atelier.api.stories.illustrators import Illustrators
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
@@ -68,6 +69,7 @@ class Surroundings:
     pictures: PictureFiles
     providers: Mapping[str, ListedProvider]
     writers: Mapping[str, Writes]
+    illustrators: Illustrators
     sync_wait: timedelta
     """How long a request that wants its result at once is kept waiting."""
     own: OwnKeys

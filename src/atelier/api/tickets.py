@@ -21,7 +21,7 @@ BEYOND = timedelta(minutes=10)
 LONGEST = 1000
 """Characters of a token that can be ours, and far more."""
 
-THINGS = {"job_id": "job", "batch_id": "group", "storyboard_id": "group", "task_id": "task"}
+THINGS = {"job_id": "job", "batch_id": "group", "storyboard_id": "group", "task_id": "task", "story_id": "job"}
 """Which parameter of an address names which kind of thing: a ticket for `job:X` admits where `job_id` is X."""
 
 

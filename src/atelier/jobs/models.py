@@ -80,6 +80,8 @@ class Step:
     part: str = ""
     part_step: int = 0
     part_total: int = 0
+    provider: str = ""
+    """Who is asked, where that was the service's choice."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -96,6 +96,8 @@ class Run(Generic[Params, State]):
     def __init__(self, *, job: Job, services: Services, parts: Mapping[str, Json] | None = None) -> None:
         self.job = job
         self.loaded = False
+        self.asked = ""
+        """Who is asked at present, as steps tell it."""
         self.progress = Progress()
         self._parts = dict(parts) if parts is not None else {}
         self._services = services
@@ -165,7 +167,16 @@ class Run(Generic[Params, State]):
 
     def queued(self, queue: ProviderQueue, *, progress: float, message: str) -> None:
         """Report that an order waits at the provider, as a step that moves nothing. Never waits."""
-        step = Step(stage=self._stage, step=0, total=0, progress=progress, message=message, at=self.now, queue=queue)
+        step = Step(
+            stage=self._stage,
+            step=0,
+            total=0,
+            progress=progress,
+            message=message,
+            at=self.now,
+            queue=queue,
+            provider=self.asked,
+        )
         self._steps.put(step)
 
     def step(
@@ -196,6 +207,7 @@ class Run(Generic[Params, State]):
                 part=part[0],
                 part_step=part[1],
                 part_total=part[2],
+                provider=self.asked,
             )
         )
 

@@ -20,7 +20,7 @@ from atelier.jobs.models import ProviderQueue, Reason
 from atelier.jobs.verdicts import stops_at
 from atelier.pipelines.ledger import AnyRun, Placed, close_order, ledger_of, open_order, write_off
 from atelier.pipelines.ordering import Call
-from atelier.pipelines.pictures import ImageRun, Order
+from atelier.pipelines.pictures import STORY_ORDER, ImageRun, Order
 from atelier.pipelines.ports import StepReport
 from atelier.pipelines.previews import Previews
 
@@ -56,7 +56,9 @@ class LedgerDesk:
         run, terms = self._run, call.terms
         self.call, self._counted = call, metrics.ProviderCall(call.provider)
         durable = terms.billed != "no" or terms.reattaches
-        attached = self._key in ledger_of(run).open
+        placed = ledger_of(run).open.get(self._key)
+        attached = placed is not None and placed.provider == call.provider
+        self._begins(call)
         if durable and not attached:
             open_order(run, self._key, Placed(provider=call.provider, key=call.key, attempt=run.job.attempt))
         try:
@@ -72,6 +74,9 @@ class LedgerDesk:
             if terms.abort_billed == "no" and not terms.reattaches:
                 close_order(run, self._key)
             raise
+
+    def _begins(self, call: Call) -> None:
+        """Take notice that a call begins."""
 
     def judged(self, error: Exception | None) -> None:
         """Count the call, now that what it brought was looked at."""
@@ -107,6 +112,13 @@ class JobDesk(LedgerDesk):
         place = f": place {position}" if position is not None else ""
         queue = ProviderQueue(position=position, seconds=wait.total_seconds() if wait is not None else None)
         self._run.queued(queue, progress=self._order.span[0], message=f"Waiting in the provider's queue{place}")
+
+    def _begins(self, call: Call) -> None:
+        """Tell the run who is asked, where that is news."""
+        run, low = self._run, self._order.span[0]
+        run.asked = call.provider
+        if run.params.provider == STORY_ORDER:
+            run.step(0, 0, span=(low, low), message=f"Asking {call.provider}", preview=None)
 
     async def close(self) -> None:
         """Wait for a preview that is being stored."""

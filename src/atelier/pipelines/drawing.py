@@ -12,7 +12,17 @@ from atelier.pipelines.beats import Beats
 from atelier.pipelines.desk import JobDesk, come_back
 from atelier.pipelines.ledger import close_order, ledger_of, write_off
 from atelier.pipelines.ordering import ImageSource
-from atelier.pipelines.pictures import DEFAULT_POOL, IN_ORDER, POOL, Drawn, ImageRun, Order, drawn_of, request_of
+from atelier.pipelines.pictures import (
+    DEFAULT_POOL,
+    ORDERS,
+    POOL,
+    STORY_ORDER,
+    Drawn,
+    ImageRun,
+    Order,
+    drawn_of,
+    request_of,
+)
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Spool, Storage
 from atelier.pipelines.previews import Previews
 from atelier.pipelines.projects import Projects
@@ -86,7 +96,7 @@ class Drawing:
         request = replace(request, reference=await self.beats.reference(run.params))
         if placed is None:
             return request
-        pooled = run.params.provider.startswith(POOL)  # the key that placed it is in this pool, if anywhere
+        pooled = _holds(run.params.provider)  # the key that placed it is in this pool or order, if anywhere
         source = self.source(run.params.provider) if pooled else self._sources.get(placed.provider)
         if placed.order_id is None or source is None or not source.terms.reattaches:
             await write_off(run, order.key, product="picture")
@@ -96,7 +106,7 @@ class Drawing:
     async def _ordered(self, run: ImageRun, request: ImageRequest, desk: JobDesk) -> GeneratedImage:
         """Have the picture made; where nothing can be ordered before a moment, the slot is given back until then."""
         named = run.params.provider
-        source = self.source(named if named.startswith(POOL) else request.placed_with or named)
+        source = self.source(named if _holds(named) else request.placed_with or named)
         try:
             image = await source.generate(request, desk)
         except ProviderWaits as waits:
@@ -124,8 +134,13 @@ class Drawing:
             seed = image.seed if image.seed is not None else request.seed
             return replace(fresh, again=True, seed=(seed + 1) % LARGEST_SEED if seed is not None else None)
         avoid = request.avoid | {image.provider}
-        others = {name for name in self._sources if not name.startswith(POOL)} - {IN_ORDER} - avoid
-        return replace(fresh, avoid=avoid) if run.params.provider == IN_ORDER and others else None
+        others = {name for name in self._sources if not name.startswith(POOL)} - ORDERS - avoid
+        return replace(fresh, avoid=avoid) if run.params.provider in ORDERS and others else None
+
+
+def _holds(name: str) -> bool:
+    """Whether a source has keys that nobody has under a vendor's own name."""
+    return name.startswith(POOL) or name == STORY_ORDER
 
 
 def _other_format(request: ImageRequest, content: Content, drawn: Drawn) -> tuple[str, ...]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from atelier.pipelines.pictures import DRAFT, KIND, ImageParams
+from atelier.pipelines.pictures import DRAFT, KIND, STORY_ORDER, ImageParams
 
 EXPECTED_SECONDS = {"draft": 1.0, "standard": 3.0, "high": 5.0, "ultra": 8.0}
 """How long a picture takes by quality, until durations are measured."""
 
-SLOWER = {"stability_ai": 3.0, "gemini": 6.0, "hugging_face": 5.0, "stable_horde": 40.0, "diffusers": 10.0}
+SLOWER = {
+    "stability_ai": 3.0,
+    "gemini": 6.0,
+    "hugging_face": 5.0,
+    "stable_horde": 40.0,
+    "diffusers": 10.0,
+    STORY_ORDER: 40.0,
+}
 """How many times as long it takes where others draw; from what vendors and their users tell."""
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from atelier.jobs.models import Json
 from atelier.jobs.pipeline import Run
+from atelier.jobs.verdicts import stops_at
 from atelier.media import Content, Format
 from atelier.pipelines.ledger import Ledger
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Script
@@ -17,6 +18,11 @@ from atelier.pipelines.projects import Spot
 KIND = "image"
 IN_ORDER = "first_that_works"
 """The provider of requests that leave the choice to the service: the configured ones, in their order."""
+
+STORY_ORDER = "story_providers"
+"""The provider of stories' pictures: those with a key, in an order of their own, each with a share of the time left."""
+
+ORDERS = frozenset({IN_ORDER, STORY_ORDER})
 
 POOL = "pool:"
 """How the names of pools begin where a provider is named: each draws the style of its name."""
@@ -195,6 +201,7 @@ def request_of(run: ImageRun, order: Order) -> ImageRequest:
         script=params.script,
         attempt=run.job.attempt,
         owner=run.job.owner,
+        until=stops_at(run.job),
     )
 
 

@@ -49,7 +49,8 @@ class Asked:
 
     `order_id` names an order that an earlier attempt placed, with the provider and key of these names: it is waited for,
     and nothing is ordered. Only providers whose terms say `reattaches` are given one. `avoid` names providers whose
-    products were useless. `owner` is on whose behalf it is made: it decides whose key is used, and no vendor is told.
+    products were useless. `owner` is on whose behalf it is made: it decides whose key is used, and no vendor is told. `until`
+    is when it must be there; `patience` bounds a single provider's time, None: it has its own.
     """
 
     script: Script
@@ -59,6 +60,8 @@ class Asked:
     placed_with: str = ""
     placed_key: str = ""
     avoid: frozenset[str] = frozenset()
+    until: datetime | None = None
+    patience: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

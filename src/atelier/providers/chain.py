@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Generic
 
 from atelier.errors import (
@@ -17,6 +18,7 @@ from atelier.errors import (
     ProviderUnavailable,
     ProviderWaits,
 )
+from atelier.jobs.ports import Clock
 from atelier.pipelines.ordering import OrderDesk, Source
 from atelier.pipelines.ports import AskedT, MadeT, OfferT
 
@@ -28,7 +30,7 @@ class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
 
     It goes on where nothing was paid: to the next behind one that is down, has no room, no credit or no valid key.
     A refusal ends it unless it is made with `after_refusal`; so does an order that may have been charged. One that is not
-    there for the owner who asks is no failure.
+    there for the owner who asks is no failure. With a `clock` none of them takes the time that the others need.
     """
 
     def __init__(
@@ -37,22 +39,24 @@ class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
         sources: Sequence[Source[AskedT, MadeT, OfferT]],
         *,
         after_refusal: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.name, self.terms, self.offer = name, sources[0].terms, sources[0].offer
-        self._sources = sources
+        self._sources, self._clock = sources, clock
         self._goes_on = (*PASSED_OVER, ProviderRefused) if after_refusal else PASSED_OVER
 
     async def generate(self, request: AskedT, desk: OrderDesk) -> MadeT:
         """Have the first make it that can; who was passed over and why is among the warnings."""
         if request.order_id is not None:
-            return await self._holder(request.placed_with).generate(request, desk)
+            holder = self._holder(request.placed_with)
+            return await holder.generate(self._bounded(request, holder), desk)
         failures: list[tuple[str, ProviderError]] = []
         absent: ProviderNotConfigured | None = None
         for source in self._sources:
             if source.name in request.avoid:
                 continue
             try:
-                made = await source.generate(request, desk)
+                made = await source.generate(self._bounded(request, source), desk)
             except ProviderNotConfigured as error:
                 absent = absent or error
             except self._goes_on as error:
@@ -75,6 +79,13 @@ class FirstThatWorks(Generic[AskedT, MadeT, OfferT]):
 
     def _holder(self, name: str) -> Source[AskedT, MadeT, OfferT]:
         return next((source for source in self._sources if source.name == name), self._sources[0])
+
+    def _bounded(self, request: AskedT, source: Source[AskedT, MadeT, OfferT]) -> AskedT:
+        """Return the request with the source's share of the time left: as much as everybody's behind it; the last has all."""
+        behind = [each for each in self._sources[self._sources.index(source) + 1 :] if each.name not in request.avoid]
+        if self._clock is None or request.until is None or not behind:
+            return request
+        return replace(request, patience=max((request.until - self._clock()) / (len(behind) + 1), timedelta()))
 
     def _verdict(self, failures: Sequence[ProviderError]) -> ProviderError:
         """Return what having failed with all of them means: to come back when the first has room, else to try again if that can help."""

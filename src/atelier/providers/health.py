@@ -12,6 +12,7 @@ from atelier.jobs.models import Json
 from atelier.jobs.ports import Clock, Documents
 from atelier.pipelines.ordering import Call, OrderDesk
 from atelier.pipelines.ports import AskedT, Health, MadeT, OfferT, Provider, State
+from atelier.providers.patience import within
 
 KIND = "health"
 TOLD_EVERY = timedelta(seconds=30)
@@ -70,7 +71,7 @@ class Observed(Generic[AskedT, MadeT, OfferT]):
         call = Call(provider=self.name, key=self._key, terms=self.terms, offer=self.offer)
         try:
             async with desk.ordering(call):
-                made = await self._provider.generate(request, desk)
+                made = await within(self._provider, request, desk)
         except AtelierError as error:
             await self._note(error)
             raise

@@ -112,6 +112,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="Comma list of vendors that owners may bring keys of their own for; none: for nobody.",
     )
+    story_providers: CommaList = Field(
+        ("stable_horde", "hugging_face"),
+        min_length=1,
+        description="Comma list of who draws a story's pictures, in order; those without a key are passed over. Where nobody"
+        " has one, the sandbox draws if `auth` is open and it is on.",
+    )
     google_cloud_project: str = Field(
         "",
         validation_alias="GOOGLE_CLOUD_PROJECT",

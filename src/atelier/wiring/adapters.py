@@ -21,6 +21,7 @@ from atelier.storage.disk import ROUTE, DiskStorage
 from atelier.storage.projects.disk import DiskProjects
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
+from atelier.wiring.illustrators import only_for_stories, story_order
 from atelier.wiring.keys import check_pools, keys_of, pool_keys_of
 from atelier.wiring.own import check_brought
 from atelier.wiring.searching import build_reader, build_search
@@ -45,6 +46,10 @@ class Adapters:
 
     pool_keys: Mapping[str, tuple[ImageKey, ...]] = field(default_factory=dict)
     """The keys of each pool that draws, by the pool's name."""
+    story_painters: Mapping[str, ImageProvider] = field(default_factory=dict)
+    """Those who draw stories' pictures and nothing else, and the sandbox wherever it is on."""
+    story_order: tuple[str, ...] = ()
+    """Who shall draw stories' pictures, with or without a key."""
 
     text_providers: Mapping[str, TextProvider] = field(default_factory=dict)
     text_keys: Mapping[str, tuple[TextKey, ...]] = field(default_factory=dict)
@@ -75,7 +80,8 @@ def build_adapters(settings: Settings) -> Adapters:
     encryption = encryption_keys_of(settings)
     check_brought(settings, encryption)
     painters, writers = settings.painters, settings.writers
-    image_keys = keys_of(DRAWING, painters, settings, utc_now)
+    others = only_for_stories(settings)
+    image_keys = keys_of(DRAWING, (*painters, *others), settings, utc_now)
     text_keys = keys_of(WRITING, writers, settings, utc_now)
     return Adapters(
         store=build_store(settings),
@@ -84,12 +90,11 @@ def build_adapters(settings: Settings) -> Adapters:
         spool=DiskSpool(settings.data_dir / "spool"),
         projects=projects,
         pictures=files,  # those of earlier days are served, wherever new ones go
-        image_providers={
-            name: image_keys[name][0].provider if name in image_keys else DRAWING.keyless[name](settings)
-            for name in painters
-        },
+        image_providers=_painters(painters, image_keys, settings),
         image_keys=image_keys,
         pool_keys=pool_keys_of(DRAWING, settings, utc_now),
+        story_painters=_painters(others, image_keys, settings),
+        story_order=story_order(settings),
         text_providers={
             name: text_keys[name][0].provider if name in text_keys else WRITING.keyless[name](settings)
             for name in writers
@@ -112,6 +117,12 @@ def _projects(settings: Settings, files: DiskStorage) -> Projects:
         style=settings.storyboards.style_reference,
         now=utc_now,
     )
+
+
+def _painters(
+    names: tuple[str, ...], keys: Mapping[str, tuple[ImageKey, ...]], settings: Settings
+) -> dict[str, ImageProvider]:
+    return {name: keys[name][0].provider if name in keys else DRAWING.keyless[name](settings) for name in names}
 
 
 def build_store(settings: Settings) -> Store:

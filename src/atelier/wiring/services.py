@@ -19,6 +19,7 @@ from atelier.jobs.verdicts import Limits, Policy
 from atelier.pipelines.blog.models import KIND as BLOG
 from atelier.pipelines.blog.pipeline import BlogPipeline
 from atelier.pipelines.image import ImagePipeline
+from atelier.pipelines.ordering import ImageSource
 from atelier.pipelines.pictures import KIND
 from atelier.pipelines.story.models import KIND as STORY
 from atelier.pipelines.story.models import PICTURES
@@ -72,6 +73,8 @@ class Services:
     own: OwnVendors
     brought: Brought
     pools: Mapping[str, PoolOfStyle]
+    illustrators: Mapping[str, ImageSource]
+    illustrating: Mapping[str, bool]
     queue: Carrier
     deliveries: Deliveries | None
     engine: JobEngine
@@ -113,6 +116,8 @@ def build_services(settings: Settings, adapters: Adapters) -> Services:
         own=own,
         brought=team.brought,
         pools=team.pools,
+        illustrators=team.illustrators,
+        illustrating=team.illustrating,
         queue=queue,
         deliveries=build_deliveries(settings, adapters.store),
         engine=engine,

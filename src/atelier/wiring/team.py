@@ -8,7 +8,7 @@ from typing import Generic
 
 from atelier.jobs.ports import Clock
 from atelier.pipelines.ordering import ImageSource, Source
-from atelier.pipelines.pictures import IN_ORDER, POOL
+from atelier.pipelines.pictures import IN_ORDER, POOL, STORY_ORDER
 from atelier.pipelines.ports import AskedT, GeneratedImage, ImageRequest, MadeT, Offer, OfferT, Provider
 from atelier.pipelines.texts import GeneratedText, TextOffer, TextRequest, TextSource
 from atelier.providers import health, rests
@@ -49,6 +49,10 @@ class Team:
     texts: Mapping[str, TextSource]
     writers: Mapping[str, Writer]
     brought: Brought
+    illustrators: Mapping[str, ImageSource]
+    """Those who draw stories' pictures and nothing else."""
+    illustrating: Mapping[str, bool]
+    """Who draws stories' pictures, in order, and whether for everybody or for owners with a key of their own."""
 
 
 def build_team(adapters: Adapters, own: OwnVendors, now: Clock) -> Team:
@@ -61,8 +65,17 @@ def build_team(adapters: Adapters, own: OwnVendors, now: Clock) -> Team:
         texts.add(name, writer, adapters.text_keys.get(name, ()))
     brought = Brought(painters=images.brought(), writers=texts.brought())
     pools = _pools(images, adapters, brought)
+    illustrators = {
+        name: images.source(painter, adapters.image_keys.get(name, ()))
+        for name, painter in adapters.story_painters.items()
+    }
+    known = {**brought.painters, **illustrators, **images.sources}
+    order = [known[name] for name in adapters.story_order if name in known]
+    stories = {STORY_ORDER: FirstThatWorks(STORY_ORDER, order, clock=now)} if order else {}
     return Team(
         sources={
+            **illustrators,
+            **stories,
             **images.sources_in_order(brought.painters),
             **{f"{POOL}{name}": pool.source for name, pool in pools.items()},
         },
@@ -71,6 +84,8 @@ def build_team(adapters: Adapters, own: OwnVendors, now: Clock) -> Team:
         texts=texts.sources_in_order(brought.writers),
         writers=texts.listed,
         brought=brought,
+        illustrators=illustrators,
+        illustrating={each.name: each.name in illustrators or each.name in images.sources for each in order},
     )
 
 
@@ -133,6 +148,12 @@ class _Crew(Generic[AskedT, MadeT, OfferT]):
         if pool.name not in self._own.of(self._craft):
             return guarded
         return self._own.before(self._craft, pool.name, guarded, patient=patient)
+
+    def source(
+        self, provider: Provider[AskedT, MadeT, OfferT], keys: tuple[Key[AskedT, MadeT, OfferT], ...]
+    ) -> Source[AskedT, MadeT, OfferT]:
+        """Return one who is not listed, and stands in no order by being there."""
+        return self.alone(self.pooled(keys), patient=False) if keys else Observed(provider, self._book)
 
     def brought(self) -> dict[str, Source[AskedT, MadeT, OfferT]]:
         """Return those who work with owners' own keys only."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from atelier.jobs.groups import Group, NewGroup, NewMember
 from atelier.pipelines import pictures
 from atelier.pipelines.pace import expected, pace
-from atelier.pipelines.pictures import ImageParams, alt_text
+from atelier.pipelines.pictures import STORY_ORDER, ImageParams, alt_text
 from atelier.pipelines.story.models import PICTURES, Outline, Scene, StoryParams, StoryRun
 from atelier.pipelines.story.prompts import picture
 
@@ -65,8 +65,12 @@ def _member(story_id: str, params: StoryParams, outline: Outline, scene: Scene, 
         params=drawn.model_dump(mode="json"),
         title=alt_text(scene.alt_text),
         tags={"story_id": story_id},
-        details={"quality": QUALITY, "aspect_ratio": RATIO},
-        warnings=params.painter_warnings,
+        details={"quality": QUALITY, "aspect_ratio": RATIO, **_named(params.painter)},
         pace=pace(drawn),
         expected=expected(drawn).total_seconds(),
     )
+
+
+def _named(painter: str) -> dict[str, str]:
+    """Say who draws, where that is settled before."""
+    return {"provider": painter} if painter != STORY_ORDER else {}

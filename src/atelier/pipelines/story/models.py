@@ -12,8 +12,6 @@ KIND = "story"
 PICTURES = "illustrations"
 """The kind of group that a story's pictures are."""
 
-MOST_SCENES = 20
-
 
 class StoryParams(BaseModel):
     """A story's request as it is stored with the job. `provider` writes, `painter` draws."""
@@ -26,8 +24,6 @@ class StoryParams(BaseModel):
     illustrated: bool
     provider: str
     painter: str
-    painter_warnings: tuple[str, ...] = ()
-    """What whoever looks at the pictures should know of who draws them."""
     script: Script = Script()
     painter_script: Script = Script()
 

@@ -1,0 +1,1 @@
+"""Front door E: illustrated stories, under /api/ai."""
