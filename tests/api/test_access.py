@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests import blogs
+from tests import blogs, stories
 from tests.callers import bearer, keys_of, routes_of
 from tests.images import NOOP, ROOT, ended, events_of
 from tests.live import Live, Serve
@@ -63,8 +63,10 @@ def api(live: Live) -> list[tuple[str, str, Any]]:
 def filled(path: str, **names: str) -> str:
     """Return an address: every parameter of the path has to be known here, so that a new one is thought of."""
     usual = {"project_path": "films/hill", "style": "clear", "beat": "1.1"}
-    group = {"storyboard_id": names["batch_id"]} if "batch_id" in names else {}
-    return path.replace(":path}", "}").format(**usual, **group, **names)
+    usual["event_number"] = "1"
+    same = {"storyboard_id": "batch_id", "story_id": "job_id"}
+    others = {name: names[other] for name, other in same.items() if other in names}
+    return path.replace(":path}", "}").format(**usual, **others, **names)
 
 
 async def order(live: Live, headers: dict[str, str], body: dict[str, Any] = NOOP) -> str:
@@ -151,11 +153,14 @@ async def test_somebody_else_s_job_looks_as_if_there_were_none_on_every_route(gu
     job_id, unknown = await order(guarded, ann, STALL), "f" * 32
     batch = await guarded.client.post(f"{ROOT}/batch-generate", json={"images": [STALL]}, headers=ann)
     post = await blogs.submit(guarded, {"topic": "Stones", "sandbox": {"scenario": "stall"}}, **ann)
+    story = await stories.order(guarded, stories.STALLED, **ann)
+    await stories.text_is_there(guarded, story, **ann)
     tried = 0
     for method, path, _ in api(guarded):
         if ("{" not in path and path != "/api/v1/tickets") or path in BY_NAME:
             continue
-        known = post if path.startswith(blogs.ROOT) else job_id
+        roots = {blogs.ROOT: post, stories.ROOT: story}
+        known = next((known for root, known in roots.items() if path.startswith(root)), job_id)
         foreign, none = [
             await guarded.client.request(
                 method, filled(path, job_id=job, batch_id=group), json={"job_id": job}, headers=bob
@@ -171,6 +176,9 @@ async def test_somebody_else_s_job_looks_as_if_there_were_none_on_every_route(gu
         found = (await guarded.client.get(own, headers=ann)).json()
         assert found["status"] in {"queued", "processing"}, "nothing of that has touched it"
         assert (await guarded.client.post(f"{own}/cancel", headers=ann)).status_code == 200
+    assert (await stories.read(guarded, story, **ann))["status"] == "processing"
+    assert (await guarded.client.get(f"{stories.ROOT}/", headers=bob)).json()["results"] == []
+    assert (await guarded.client.post(f"{stories.ROOT}/{story}/cancel/", headers=ann)).status_code == 200
 
 
 async def test_lists_and_idempotency_keys_are_each_owner_s_own(guarded: Live) -> None:

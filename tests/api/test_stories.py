@@ -10,17 +10,9 @@ import pytest
 from tests.callers import bearer
 from tests.images import states_of
 from tests.live import Live, Serve
+from tests.stories import ALIAS, DRAWN, FOX, NOOP, REFUSED, ROOT, STALLED, order, read, text_is_there, until
 
-from atelier.api.stories.orders import ROOT
 from atelier.pipelines.keyring import NOBODY_DRAWS
-
-ALIAS = "/api/ai/generate-advanced-text"
-FOX: dict[str, Any] = {"content_type": "story", "topic": "A fox who has lost her key", "level": "A2"}
-DRAWN = {**FOX, "illustrated": True, "image_count": 2}
-NOOP = {**DRAWN, "sandbox": {"scenario": "noop"}}
-STALLED = {**DRAWN, "sandbox_images": {"scenario": "stall"}}
-REFUSED = {**DRAWN, "sandbox_images": {"scenario": "refused"}}
-
 
 KEYLESS: dict[str, Any] = {
     "story_providers": ("stable_horde", "hugging_face"),
@@ -29,37 +21,6 @@ KEYLESS: dict[str, Any] = {
     "hf_token": None,
 }
 """The usual order, and nobody in it has a key."""
-
-
-async def order(live: Live, body: dict[str, Any], **headers: str) -> str:
-    response = await live.client.post(f"{ROOT}/", json=body, headers=headers)
-    assert response.status_code == 200, response.text
-    return str(response.json()["id"])
-
-
-async def read(live: Live, story_id: str, part: str = "", **headers: str) -> dict[str, Any]:
-    response = await live.client.get(f"{ROOT}/{story_id}/{part}", headers=headers)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
-
-
-async def until(live: Live, story_id: str, *statuses: str, part: str = "", within: float = 20) -> dict[str, Any]:
-    async with asyncio.timeout(within):
-        while True:
-            found = await read(live, story_id, part)
-            if found["status"] in statuses:
-                return found
-            await asyncio.sleep(0.02)
-
-
-async def text_is_there(live: Live, story_id: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
-        while (found := await read(live, story_id))["text"] is None or not all(
-            one["job_id"] for one in found["images"]
-        ):
-            await asyncio.sleep(0.02)
-    return found
 
 
 async def test_a_story_from_the_request_to_its_pictures(live: Live) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.history import picture_of
 from tests.house import House
 from tests.posts import PRICE, Scribe, scripted
-from tests.stories import STORY_TIME, open_house, order, pictures, told
+from tests.tales import STORY_TIME, open_house, order, pictures, told
 from tests.vendors import Vendor
 
 from atelier.errors import Conflict, ProviderRefused, ProviderUnavailable

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, JsonRoute, Keyed, Reader, answer, wait_of
+from atelier.api.deps import STREAM, JsonRoute, Keyed, KeyedReader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.job_routes import CHANGES, CREATES, READS, UNCHANGED, Key, Match, Prefer, events, new_job, replayed
 from atelier.api.spending import submit
@@ -89,7 +89,7 @@ async def stories(query: Annotated[StoryHistory, Query()], call: Keyed) -> Story
 
 
 @both(router.get, ONE, summary="Read a story", response_model=StoryView, responses={304: UNCHANGED, **READS})
-async def story(story_id: str, call: Reader, if_none_match: Match = None) -> Response:
+async def story(story_id: str, call: KeyedReader, if_none_match: Match = None) -> Response:
     """Return the story as it is now: its text as soon as it is written, its pictures as they are drawn."""
     return _fresh(await watching.look(story_id, call), translate.to_view, call, if_none_match)
 
@@ -113,7 +113,7 @@ async def delete(story_id: str, call: Keyed) -> None:
     response_model=ImagesView,
     responses={304: UNCHANGED, **READS},
 )
-async def images_status(story_id: str, call: Reader, if_none_match: Match = None) -> Response:
+async def images_status(story_id: str, call: KeyedReader, if_none_match: Match = None) -> Response:
     """Return what is there. It may be asked as often as one likes: nothing is drawn by it, and nothing written."""
     return _fresh(await watching.look(story_id, call), translate.to_images_view, call, if_none_match)
 
@@ -125,7 +125,7 @@ async def images_status(story_id: str, call: Reader, if_none_match: Match = None
     responses={200: EVENTS, **READS},
     dependencies=[STREAM],
 )
-async def images_stream(story_id: str, call: Reader) -> Response:
+async def images_stream(story_id: str, call: KeyedReader) -> Response:
     """Send how the text is getting on, then every picture and its changes, and at the end `complete`. Connecting again starts afresh."""
     await call.around.engine.get(call.owner, story_id, kind=KIND)
     headers = {"X-Job-Id": story_id, "Location": translate.urls(story_id, call.base)["self"]}
@@ -198,7 +198,10 @@ async def _answer(story_id: str, call: Keyed, headers: dict[str, str]) -> Respon
 
 
 def _fresh(
-    found: Story, to_answer: Callable[[Story, str], StoryView | ImagesView], call: Reader | Keyed, match: str | None
+    found: Story,
+    to_answer: Callable[[Story, str], StoryView | ImagesView],
+    call: KeyedReader | Keyed,
+    match: str | None,
 ) -> Response:
     """Answer with what there is, unless the caller has it already."""
     again = {} if found.ended else {"Retry-After": "5"}
