@@ -1,0 +1,124 @@
+"""Who draws a story: Stable Horde, else Hugging Face, on loopback; each with its share of the time, none for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.api.test_vendors import noise
+from tests.live import Serve
+from tests.providers.fakes import Fake, Reply, as_json, fake, faking, image, impatience
+from tests.providers.subjects import PLACED, WAITING, horde_error, horde_service
+from tests.stories import DRAWN, order, read, text_is_there, until
+
+__all__ = ["fake", "impatience"]
+
+HORDE_KEY, FACE_KEY = "horde-key-4711", "hf_facekey4711"
+
+
+@pytest.fixture
+async def face() -> AsyncIterator[Fake]:
+    async with faking() as server:
+        yield server
+
+
+def both(horde: Fake, face: Fake, **more: Any) -> dict[str, Any]:
+    """Return settings in which both have a key of the service."""
+    return {
+        "story_providers": ("stable_horde", "hugging_face"),
+        "providers": {
+            "stable_horde": {"base_url": horde.base, "api_key": HORDE_KEY},
+            "hugging_face": {"base_url": face.base, "api_key": FACE_KEY},
+        },
+        "fetch": {"allow_private": True},
+        **more,
+    }
+
+
+def placed(horde: Fake) -> list[Any]:
+    return [seen for seen in horde.seen if seen.method == "POST"]
+
+
+def stalling(seen: Any) -> Reply:
+    """Take orders, and never draw."""
+    return as_json(PLACED, 202) if seen.method == "POST" else as_json(WAITING)
+
+
+async def picture() -> bytes:
+    return await asyncio.to_thread(noise, 256, 256)
+
+
+async def test_the_first_with_a_key_draws_and_is_named(serve: Serve, fake: Fake, face: Fake) -> None:
+    fake.answer = horde_service(data=await picture())
+    async with serve(**both(fake, face)) as live:
+        story = await until(live, await order(live, DRAWN), "completed")
+    assert {one["provider"] for one in story["images"]} == {"stable_horde"}
+    assert {seen.headers["apikey"] for seen in placed(fake)} == {HORDE_KEY}
+    assert {seen.json()["params"]["seed"] for seen in placed(fake)} == {placed(fake)[0].json()["params"]["seed"]}
+    assert face.seen == []
+
+
+async def test_a_key_of_the_second_alone_is_enough(serve: Serve, fake: Fake, face: Fake) -> None:
+    face.answer = lambda _: image(drawn, "image/png")
+    drawn = await picture()
+    settings = both(fake, face, stable_horde_api_key=None)
+    settings["providers"]["stable_horde"]["api_key"] = None
+    async with serve(**settings) as live:
+        story = await until(live, await order(live, DRAWN), "completed")
+    assert {one["provider"] for one in story["images"]} == {"hugging_face"}
+    assert {seen.headers["authorization"] for seen in face.seen} == {f"Bearer {FACE_KEY}"}
+    assert fake.seen == []
+
+
+async def test_in_the_middle_of_a_story_the_second_takes_over(serve: Serve, fake: Fake, face: Fake) -> None:
+    """The horde draws one picture and takes no more orders after that."""
+    drawn = await picture()
+    serving, face.answer = horde_service(data=drawn), lambda _: image(drawn, "image/png")
+
+    def once(seen: Any) -> Reply:
+        return serving(seen) if seen.method != "POST" or len(placed(fake)) == 1 else horde_error(503, "MaintenanceMode")
+
+    fake.answer = once
+    async with serve(**both(fake, face), slots={"image": 1}) as live:
+        story = await until(live, await order(live, {**DRAWN, "image_count": 3}), "completed")
+    assert [one["provider"] for one in story["images"]] == ["stable_horde", "hugging_face", "hugging_face"]
+    assert any("stable_horde was passed over" in warning for warning in story["images"][1]["warnings"])
+
+
+async def test_who_stalls_loses_its_share_of_the_time_only(serve: Serve, fake: Fake, face: Fake) -> None:
+    """Half of what is left; then the order is withdrawn and the next one draws, long before the deadline."""
+    drawn = await picture()
+    fake.answer, face.answer = stalling, lambda _: image(drawn, "image/png")
+    async with serve(**both(fake, face), deadlines={"story_seconds": 6}) as live:
+        story_id = await order(live, {**DRAWN, "image_count": 1})
+        await text_is_there(live, story_id)
+        async with asyncio.timeout(10):
+            while (await read(live, story_id, "images/status/"))["current_provider"] != "stable_horde":
+                await asyncio.sleep(0.02)
+        story = await until(live, story_id, "completed", "failed")
+    (one,) = story["images"]
+    assert (one["status"], one["provider"], one["attempts"]) == ("completed", "hugging_face", 1)
+    assert "share of the time" in one["warnings"][0]
+    assert [seen.method for seen in fake.seen].count("DELETE") == 1, "the order is withdrawn"
+
+
+async def test_when_nobody_answers_it_has_failed_by_the_deadline(serve: Serve, fake: Fake, face: Fake) -> None:
+    fake.answer, face.answer = stalling, lambda _: Reply(silent=True)
+    async with serve(**both(fake, face), deadlines={"story_seconds": 3}, sweep_seconds=0.2) as live:
+        story_id = await order(live, {**DRAWN, "image_count": 1})
+        story = await until(live, story_id, "failed", within=10)
+        status = await read(live, story_id, "images/status/")
+    assert story["text"]
+    assert (status["status"], status["failed"]) == ("failed", 1)
+    assert status["message"] == "The job was not finished by its deadline."
+
+
+async def test_a_useless_picture_is_asked_for_again_and_then_of_the_next(serve: Serve, fake: Fake, face: Fake) -> None:
+    drawn = await picture()
+    fake.answer, face.answer = horde_service(data=b"no picture"), lambda _: image(drawn, "image/png")
+    async with serve(**both(fake, face)) as live:
+        story = await until(live, await order(live, {**DRAWN, "image_count": 1}), "completed", "failed")
+    assert (story["images"][0]["status"], story["images"][0]["provider"]) == ("completed", "hugging_face")
+    assert len(placed(fake)) == 2
