@@ -32,8 +32,10 @@ class Operation:
         return f"{self.method} {self.path}"
 
     def url(self, **values: str) -> str:
-        """Return the address, its ids filled in."""
-        return re.sub(r"{(\w+)(:\w+)?}", lambda found: values.get(found.group(1), UNKNOWN), self.path)
+        """Return the address, its ids and numbers filled in."""
+        types = {each["name"]: each.get("schema", {}).get("type") for each in self.parameters}
+        usual = {name: "1" for name, kind in types.items() if kind == "integer"}
+        return re.sub(r"{(\w+)(:\w+)?}", lambda found: {**usual, **values}.get(found.group(1), UNKNOWN), self.path)
 
     def of(self, place: str) -> Iterator[str]:
         return (each["name"] for each in self.parameters if each["in"] == place)
