@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from tests.api.test_vendors import noise
+from tests.callers import bearer
 from tests.live import Serve
 from tests.providers.fakes import Fake, Reply, as_json, fake, faking, image, impatience
 from tests.providers.subjects import PLACED, WAITING, horde_error, horde_service
-from tests.stories import DRAWN, order, read, text_is_there, until
+from tests.stories import DRAWN, ROOT, order, read, text_is_there, until
+
+from atelier.pipelines.keyring import NOBODY_DRAWS
 
 __all__ = ["fake", "impatience"]
 
@@ -122,3 +125,55 @@ async def test_a_useless_picture_is_asked_for_again_and_then_of_the_next(serve: 
         story = await until(live, await order(live, {**DRAWN, "image_count": 1}), "completed", "failed")
     assert (story["images"][0]["status"], story["images"][0]["provider"]) == ("completed", "hugging_face")
     assert len(placed(fake)) == 2
+
+
+ANNS_KEY, ANNS_TOKEN = "anns-key-of-the-horde-4711", "hf_" + "a1" * 16
+KEYS = "/api/settings/image-keys"
+
+
+async def test_an_owner_s_own_key_goes_before_the_service_s(serve: Serve, fake: Fake, face: Fake) -> None:
+    fake.answer = horde_service(data=await picture())
+    async with serve(**both(fake, face), auth="keys") as live:
+        ann, bob = await bearer(live, "ann"), await bearer(live, "bob")
+        assert (await live.client.put(KEYS, json={"stable_horde_api_key": ANNS_KEY}, headers=ann)).status_code == 200
+        for headers, key in ((ann, ANNS_KEY), (bob, HORDE_KEY)):
+            fake.seen.clear()
+            story_id = await order(live, DRAWN, **headers)
+            await until(live, story_id, "completed", **headers)
+            assert {seen.headers["apikey"] for seen in placed(fake)} == {key}
+
+
+async def test_where_the_service_has_no_key_only_owners_with_one_are_drawn_for(
+    serve: Serve, fake: Fake, face: Fake
+) -> None:
+    """Without one it is the seed's sentence, before anything is written; keys that go later fail pictures with the same."""
+    drawn = await picture()
+    face.answer = lambda _: image(drawn, "image/png")
+    settings = keyless(fake, face)
+    async with serve(**settings, auth="keys", slots={"image": 1}) as live:
+        ann, bob = await bearer(live, "ann"), await bearer(live, "bob")
+        assert (
+            await live.client.put(KEYS, json={"hugging_face_api_token": ANNS_TOKEN}, headers=ann)
+        ).status_code == 200
+        story_id = await order(live, DRAWN, **ann)
+        story = await until(live, story_id, "completed", **ann)
+        assert {one["provider"] for one in story["images"]} == {"hugging_face"}
+        assert {seen.headers["authorization"] for seen in face.seen} == {f"Bearer {ANNS_TOKEN}"}
+        refused = await live.client.post(f"{ROOT}/", json=DRAWN, headers=bob)
+        assert (refused.status_code, refused.json()["detail"]) == (422, NOBODY_DRAWS)
+
+        face.answer = lambda _: Reply(status=503, body=b"{}")
+        later = await order(live, DRAWN, **ann)
+        await text_is_there(live, later, **ann)
+        assert (await live.client.delete(KEYS, headers=ann)).status_code == 204
+        status = await until(live, later, "failed", part="images/status/", within=40, **ann)
+        assert {one["error"] for one in status["images"]} == {NOBODY_DRAWS}
+        assert (await read(live, later, **ann))["text"]
+
+
+def keyless(horde: Fake, face: Fake) -> dict[str, Any]:
+    """Return settings in which the service has no key of either."""
+    settings = both(horde, face, stable_horde_api_key=None, hf_token=None)
+    for own in settings["providers"].values():
+        own["api_key"] = None
+    return settings

@@ -9,14 +9,13 @@ from atelier.api.requesting import SANDBOX, Order, choose, page_of, said, script
 from atelier.api.stories.schemas import StoryHistory, StoryRequest
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.ports import Find
-from atelier.pipelines.keyring import NOBODY_DRAWS
+from atelier.pipelines.keyring import NOBODY_DRAWS, NOBODY_WRITES
 from atelier.pipelines.pictures import STORY_ORDER, alt_text
 from atelier.pipelines.story.models import KIND, StoryParams
 from atelier.pipelines.story.pace import expected, pace
 
 ROOT = "/api/ai/generated-content"
 SCENES = 8
-NOBODY_WRITES = "No text provider is configured, so that nobody can write the story."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
