@@ -32,10 +32,8 @@ async def read(live: Live, story_id: str, part: str = "", **headers: str) -> dic
     return found
 
 
-async def until(
-    live: Live, story_id: str, *statuses: str, part: str = "", within: float = 20, **headers: str
-) -> dict[str, Any]:
-    async with asyncio.timeout(within):
+async def until(live: Live, story_id: str, *statuses: str, part: str = "", **headers: str) -> dict[str, Any]:
+    async with asyncio.timeout(40):
         while True:
             found = await read(live, story_id, part, **headers)
             if found["status"] in statuses:

@@ -107,11 +107,20 @@ async def test_who_stalls_loses_its_share_of_the_time_only(serve: Serve, fake: F
     assert [seen.method for seen in fake.seen].count("DELETE") == 1, "the order is withdrawn"
 
 
+async def test_what_may_be_charged_is_told_of_whom_it_was_ordered_with(serve: Serve, fake: Fake, face: Fake) -> None:
+    """The first one's order is withdrawn; the second one's is in the books before it is placed, under its own name."""
+    fake.answer, face.answer = stalling, lambda _: Reply(cut=True)
+    async with serve(**both(fake, face), deadlines={"story_seconds": 6}, sweep_seconds=0.2) as live:
+        story = await until(live, await order(live, {**DRAWN, "image_count": 1}), "failed")
+    told = [warning for warning in story["images"][0]["warnings"] if "charged" in warning]
+    assert told[0] == "An order with hugging_face in attempt 1 brought no picture; it may have been charged."
+
+
 async def test_when_nobody_answers_it_has_failed_by_the_deadline(serve: Serve, fake: Fake, face: Fake) -> None:
     fake.answer, face.answer = stalling, lambda _: Reply(silent=True)
     async with serve(**both(fake, face), deadlines={"story_seconds": 3}, sweep_seconds=0.2) as live:
         story_id = await order(live, {**DRAWN, "image_count": 1})
-        story = await until(live, story_id, "failed", within=10)
+        story = await until(live, story_id, "failed")
         status = await read(live, story_id, "images/status/")
     assert story["text"]
     assert (status["status"], status["failed"]) == ("failed", 1)
@@ -166,7 +175,7 @@ async def test_where_the_service_has_no_key_only_owners_with_one_are_drawn_for(
         later = await order(live, DRAWN, **ann)
         await text_is_there(live, later, **ann)
         assert (await live.client.delete(KEYS, headers=ann)).status_code == 204
-        status = await until(live, later, "failed", part="images/status/", within=40, **ann)
+        status = await until(live, later, "failed", part="images/status/", **ann)
         assert {one["error"] for one in status["images"]} == {NOBODY_DRAWS}
         assert (await read(live, later, **ann))["text"]
 

@@ -1,0 +1,116 @@
+"""What callers are told of a story at each moment, from its job and its pictures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from tests.jobs import new_job
+
+from atelier.api.stories.translate import Story, to_images_view, to_view
+from atelier.jobs.groups import Group, Item
+from atelier.jobs.models import Fault, Job, Record, Snapshot, Status
+from atelier.pipelines.story.models import KIND, PICTURES
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TEXT = {"title": "Ada", "text": "One.", "scenes": [{"number": 1, "text": "One.", "alt_text": "A fox."}]}
+FAULT = Fault(code="internal", message="It broke.", retryable=False)
+WAITS, RUNS, DONE = Status.PENDING, Status.PROCESSING, Status.COMPLETED
+LOST, STOPPED = Status.FAILED, Status.CANCELLED
+
+
+def text_job(status: Status, *, illustrated: bool = True, scenes: int = 2) -> Job:
+    bad = status in {LOST, STOPPED}
+    return new_job(
+        NOW,
+        kind=KIND,
+        status=status,
+        started_at=None if status is WAITS else NOW,
+        tags={"illustrated": "yes" if illustrated else "no"},
+        details={"topic": "A fox", "level": "A2", "scenes": str(scenes)},
+        fault=FAULT if bad else None,
+    )
+
+
+def story(status: Status, *pictures: Status, illustrated: bool = True) -> Story:
+    members = {
+        place + 1: Snapshot(
+            job=new_job(NOW, f"p{place}", place=place, status=each, fault=FAULT if each is LOST else None)
+        )
+        for place, each in enumerate(pictures)
+    }
+    items = tuple(Item(name=str(number)) for number in (1, 2))
+    album = Group(
+        id="g", kind=PICTURES, member_kind="image", owner="ann", created_at=NOW, deadline=NOW, items=items, content=""
+    )
+    return Story(
+        snapshot=Snapshot(job=text_job(status, illustrated=illustrated)),
+        album=album if pictures else None,
+        pictures=members,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "message"),
+    [
+        (story(WAITS), "pending", "Queued"),
+        (story(RUNS), "processing", "Pending"),
+        (story(LOST), "failed", "It broke."),
+        (story(DONE, illustrated=False), "completed", "The story is ready."),
+        (story(RUNS, WAITS), "processing", "Pending"),
+        (story(DONE, DONE), "processing", "Generating image 2/2..."),
+        (story(DONE, RUNS, WAITS), "processing", "Generating image 1/2..."),
+        (story(DONE, LOST, RUNS), "processing", "Generating image 2/2..."),
+        (story(DONE, LOST, DONE), "completed", "1 of 2 images are ready; the others can be retried."),
+        (story(DONE, DONE, DONE), "completed", "All 2 images are ready."),
+        (story(DONE, LOST, LOST), "failed", "It broke."),
+        (story(DONE, STOPPED, LOST), "failed", "It broke."),
+        (story(DONE, STOPPED, STOPPED), "failed", "No image could be generated."),
+        (story(STOPPED, STOPPED, STOPPED), "failed", "No image could be generated."),
+    ],
+)
+def test_status_and_message_follow_from_text_and_pictures(seen: Story, status: str, message: str) -> None:
+    view = to_images_view(seen, "http://x")
+    assert (view.status, view.message) == (status, message)
+
+
+def test_only_a_story_says_that_it_was_cancelled() -> None:
+    assert to_view(story(STOPPED), "http://x").status == "cancelled"
+    assert to_view(story(DONE, STOPPED, STOPPED), "http://x").status == "cancelled"
+    assert to_view(story(DONE, STOPPED, LOST), "http://x").status == "failed"
+
+
+@pytest.mark.parametrize("status", [RUNS, LOST])
+def test_a_text_that_was_told_is_read_whatever_becomes_of_its_job(status: Status) -> None:
+    told = Record(
+        seq=4,
+        run=1,
+        attempt=1,
+        stage="writing",
+        status=RUNS,
+        progress=90,
+        message="There",
+        at=NOW,
+        data={"story": TEXT},
+    )
+    view = to_view(Story(snapshot=Snapshot(job=text_job(status), records=(told,))), "http://x")
+    assert (view.title, view.text, view.scenes[0].text) == ("Ada", "One.", "One.")
+    assert to_view(Story(snapshot=Snapshot(job=text_job(status))), "http://x").text is None
+
+
+def test_a_picture_that_was_deleted_is_said_to_be() -> None:
+    seen = story(DONE, DONE)
+    assert seen.album is not None
+    opened = Story(
+        snapshot=seen.snapshot, album=Group(**{**_fields(seen.album), "complete": True}), pictures=seen.pictures
+    )
+    view = to_images_view(opened, "http://x")
+    assert (view.status, view.images[1].status, view.images[1].error) == (
+        "completed",
+        "failed",
+        "The image was deleted.",
+    )
+
+
+def _fields(group: Group) -> dict[str, object]:
+    return {name: getattr(group, name) for name in Group.__dataclass_fields__}
