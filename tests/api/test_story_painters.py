@@ -116,6 +116,21 @@ async def test_what_may_be_charged_is_told_of_whom_it_was_ordered_with(serve: Se
     assert told[0] == "An order with hugging_face in attempt 1 brought no picture; it may have been charged."
 
 
+async def test_an_order_that_was_placed_is_waited_for_by_the_next_process(serve: Serve, fake: Fake, face: Fake) -> None:
+    """With the key it was placed with, which nobody has under the vendor's own name: that draws with owners' keys."""
+    fake.answer = stalling
+    async with serve(**both(fake, face), grace_seconds=0.1) as live:
+        story_id = await order(live, {**DRAWN, "image_count": 1})
+        async with asyncio.timeout(20):
+            while not any("/check/" in seen.target for seen in fake.seen):
+                await asyncio.sleep(0.02)
+    fake.answer = horde_service(data=await picture())
+    async with serve(**both(fake, face)) as live:
+        story = await until(live, story_id, "completed", "failed")
+    assert (story["images"][0]["status"], story["images"][0]["warnings"]) == ("completed", [])
+    assert len(placed(fake)) == 1, "nothing was ordered again"
+
+
 async def test_when_nobody_answers_it_has_failed_by_the_deadline(serve: Serve, fake: Fake, face: Fake) -> None:
     fake.answer, face.answer = stalling, lambda _: Reply(silent=True)
     async with serve(**both(fake, face), deadlines={"story_seconds": 3}, sweep_seconds=0.2) as live:

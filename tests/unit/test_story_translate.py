@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -101,16 +102,10 @@ def test_a_text_that_was_told_is_read_whatever_becomes_of_its_job(status: Status
 def test_a_picture_that_was_deleted_is_said_to_be() -> None:
     seen = story(DONE, DONE)
     assert seen.album is not None
-    opened = Story(
-        snapshot=seen.snapshot, album=Group(**{**_fields(seen.album), "complete": True}), pictures=seen.pictures
-    )
+    opened = replace(seen, album=replace(seen.album, complete=True))
     view = to_images_view(opened, "http://x")
     assert (view.status, view.images[1].status, view.images[1].error) == (
         "completed",
         "failed",
         "The image was deleted.",
     )
-
-
-def _fields(group: Group) -> dict[str, object]:
-    return {name: getattr(group, name) for name in Group.__dataclass_fields__}
