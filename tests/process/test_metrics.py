@@ -17,8 +17,9 @@ from atelier.jobs.models import Reason
 from atelier.jobs.tally import HANDED_BACK
 from atelier.pipelines.blog.pipeline import BlogPipeline
 from atelier.pipelines.image import ImagePipeline
+from atelier.pipelines.story.pipeline import StoryPipeline
 
-PIPELINES = (ImagePipeline, BlogPipeline)
+PIPELINES = (ImagePipeline, BlogPipeline, StoryPipeline)
 CODES = set(get_args(Code))
 CLOSED = {
     "kind": {one.kind for one in PIPELINES},
