@@ -304,7 +304,13 @@ async def test_nobody_without_a_key_of_the_service_brings_any(serve: Serve, fake
                 assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 
-@pytest.mark.parametrize("settings", [{"own_keys": ("none",)}, {"environment": "production", "encryption_keys": ()}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"own_keys": ("none",)},
+        {"environment": "production", "encryption_keys": (), "story_providers": ("stable_horde",)},
+    ],
+)
 async def test_where_keys_cannot_be_kept_the_routes_say_so_and_keep_nothing(
     serve: Serve, fake: Fake, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
