@@ -165,7 +165,7 @@ async def test_a_post_takes_no_place_of_a_picture(place: Cloud) -> None:
         await eventually(lambda: live.app.state.surroundings.engine.running == 1)
         waiting = await blogs.submit(live, blogs.TOMATOES)
         await eventually(lambda: 429 in {code for _, code in place.server.queue.deliveries})
-        for told in ({}, {"kind": "blog"}, {"kind": "story"}):
+        for told in ({}, {"kind": "blog"}, {"kind": "puppet"}):
             order = {"job_id": waiting, "dispatch": 1, **told}
             answer = await live.client.post(WORKER, json=order, headers=place.bearer())
             assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5"), told
