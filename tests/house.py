@@ -13,8 +13,9 @@ from tests.jobs import Clock
 from atelier.jobs.engine import JobEngine, NewJob
 from atelier.jobs.events import Claimed
 from atelier.jobs.models import Job
-from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
+from atelier.jobs.pipeline import Pipeline, Product, Run
 from atelier.jobs.ports import Decision, Ready, Store, worker_name
+from atelier.jobs.stages import Stage, stage
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Limits, Policy
 

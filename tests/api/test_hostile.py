@@ -17,7 +17,7 @@ from tests.images import ROOT
 from tests.live import Live, Serve
 
 from atelier.api import errors
-from atelier.errors import Code
+from atelier.codes import Code
 from atelier.logs import JsonFormatter
 
 SECRET = "sk-canary-4711-in-the-request"

@@ -17,7 +17,8 @@ from tests.live import Live, Serve
 from tests.scrapes import Scrape, scrape, until
 
 from atelier import logs, metrics, wiring
-from atelier.errors import Code, StoreUnavailable
+from atelier.codes import Code
+from atelier.errors import StoreUnavailable
 from atelier.jobs.ports import Waiting
 from atelier.jobs.tally import HANDED_BACK
 from atelier.settings import Settings

@@ -23,7 +23,8 @@ from atelier.errors import (
 )
 from atelier.jobs.engine import NewJob
 from atelier.jobs.models import Job, Json, Reason, Status
-from atelier.jobs.pipeline import Pipeline, Product, Run, stage
+from atelier.jobs.pipeline import Pipeline, Product, Run
+from atelier.jobs.stages import stage
 from atelier.pipelines.ledger import Ledger
 from atelier.pipelines.ports import Script, Terms
 from atelier.pipelines.texts import GeneratedText, TextRequest

@@ -12,9 +12,10 @@ from tests.machine.process import Process
 
 from atelier.errors import ProviderRateLimited, ProviderRefused, ProviderUnavailable
 from atelier.jobs.models import Json, Reason
-from atelier.jobs.pipeline import Pipeline, Product, Run, Stage, stage
+from atelier.jobs.pipeline import Pipeline, Product, Run
 from atelier.jobs.progress import Milestone
 from atelier.jobs.runner import AnyPipeline
+from atelier.jobs.stages import Stage, stage
 
 OUTCOMES = ("ok", "ok", "ok", "ok", "transient", "limited", "refused", "bug", "snooze")
 SNOOZE = timedelta(seconds=20)

@@ -12,7 +12,7 @@ from tests.process.servers import Server
 from tests.scrapes import scrape, until
 
 from atelier import metrics
-from atelier.errors import Code
+from atelier.codes import Code
 from atelier.jobs.models import Reason
 from atelier.jobs.tally import HANDED_BACK
 from atelier.pipelines.blog.pipeline import BlogPipeline

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 
 from atelier import logs
 from atelier.api.deps import surroundings
-from atelier.errors import AtelierError, Code, InvalidInput
+from atelier.codes import Code
+from atelier.errors import AtelierError, InvalidInput
 
 STATUS: dict[Code, HTTPStatus] = {
     "validation_error": HTTPStatus.UNPROCESSABLE_ENTITY,

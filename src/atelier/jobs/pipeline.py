@@ -21,6 +21,7 @@ from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Billed, Job, Json, Outcome, ProviderQueue, Reason, Step
 from atelier.jobs.ports import Clock, Decision, Store, Touch
 from atelier.jobs.progress import Milestone, Progress, Tail, more
+from atelier.jobs.stages import Stage
 from atelier.jobs.steps import StepWriter
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -36,28 +37,6 @@ class Snooze(Exception):
     def __init__(self, until: datetime, reason: Reason) -> None:
         super().__init__(f"{reason} until {until}")
         self.until, self.reason = until, reason
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
-    """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence.
-
-    `light`: its work may begin before its entry is written, for it harms nobody where the run has lost its lease.
-    """
-
-    name: str
-    progress: float
-    message: str
-    light: bool
-    work: Callable[[Any, Run[Any, Any]], Awaitable[None]]
-
-
-StageMethod = Callable[[Any, "Run[Any, Any]"], Awaitable[None]]
-
-
-def stage(*, progress: float, message: str, light: bool = False) -> Callable[[StageMethod], Stage]:
-    """Declare a pipeline's method as a stage; the method's name is the stage's name on the wire."""
-    return lambda method: Stage(name=method.__name__, progress=progress, message=message, light=light, work=method)
 
 
 class Product(BaseModel):

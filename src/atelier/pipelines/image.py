@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from atelier.errors import StorageError
 from atelier.jobs.models import Json, Status
-from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
+from atelier.jobs.pipeline import Pipeline, Product
 from atelier.jobs.progress import Milestone
+from atelier.jobs.stages import Stage, stage
 from atelier.media import Content
 from atelier.pipelines.drawing import Drawing
 from atelier.pipelines.ordering import ImageSource

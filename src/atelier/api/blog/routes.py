@@ -15,7 +15,7 @@ from atelier.api.deps import STREAM, Call, JsonRoute, answer
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed, new_job, replayed
 from atelier.api.spending import submit, text_price
-from atelier.errors import Code
+from atelier.codes import Code
 from atelier.jobs import identity
 from atelier.jobs.engine import Submitted
 from atelier.jobs.models import Job, Status

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
+from atelier.jobs.pipeline import Pipeline, Product
+from atelier.jobs.stages import Stage, stage
 from atelier.pipelines.blog.models import KIND, BlogParams, BlogResult, StageResult
 from atelier.pipelines.blog.spans import SPANS
 from atelier.pipelines.blog.stages import (

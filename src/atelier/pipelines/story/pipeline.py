@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from atelier.errors import AlreadyTerminal
 from atelier.jobs.models import Json, Status
-from atelier.jobs.pipeline import Pipeline, Product, Stage, stage
+from atelier.jobs.pipeline import Pipeline, Product
+from atelier.jobs.stages import Stage, stage
 from atelier.jobs.verdicts import stops_at
 from atelier.pipelines.story import prompts
 from atelier.pipelines.story.answers import OutlineAnswer, TextAnswer

@@ -57,7 +57,7 @@ class Models:
         try:
             pipeline = self._read(kind, self._names[which], **shared)
             pipeline.to(self.device)
-        except Exception as error:
+        except Exception as error:  # the libraries raise what they like: a file, a network, a shape
             if kind_of(error) == "out_of_memory":
                 raise
             raise Unloadable(f"The {which} model cannot be loaded.") from error

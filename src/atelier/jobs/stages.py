@@ -1,0 +1,29 @@
+"""A stage, as a pipeline declares one of its methods to be."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+StageMethod = Callable[[Any, Any], Awaitable[None]]
+"""A pipeline's method: of the pipeline and its run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence.
+
+    `light`: its work may begin before its entry is written, for it harms nobody where the run has lost its lease.
+    """
+
+    name: str
+    progress: float
+    message: str
+    light: bool
+    work: StageMethod
+
+
+def stage(*, progress: float, message: str, light: bool = False) -> Callable[[StageMethod], Stage]:
+    """Declare a pipeline's method as a stage; the method's name is the stage's name on the wire."""
+    return lambda method: Stage(name=method.__name__, progress=progress, message=message, light=light, work=method)
