@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.types import Scope
 
 from atelier.api.access import Access
 from atelier.api.deliveries import Deliveries
@@ -38,7 +40,6 @@ from atelier.pipelines.texts import TextOffer
 
 LONGEST_WAIT_SECONDS = 60
 CONTENT_TYPE = b"content-type"
-JSON_TYPE = [(CONTENT_TYPE, b"application/json")]
 
 Check = Callable[[], Awaitable[None]]
 
@@ -184,19 +185,51 @@ class KeyedReader(Reader, Keyed):
 class JsonRoute(APIRoute):
     """A route that lets callers in before it reads anything of their body, and reads that through JsonRequest."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:  # noqa: ANN401 - FastAPI's own
+        super().__init__(path, endpoint, **{**how, "strict_content_type": False})
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler."""
-        handler, kind = super().get_route_handler(), call_of(self.dependant) or JsonRequest
+        """Wrap the handler; where nothing that may be left out was sent, that of the same route without it."""
+        kind, options = call_of(self.dependant) or JsonRequest, options_of(self.dependant)
+        whole = super().get_route_handler()
+        plain = whole if options is None else APIRoute.get_route_handler(_without_options(self))
 
         async def handle(request: Request) -> Response:
             scope = request.scope
-            scope["headers"] = [field for field in scope["headers"] if field[0] != CONTENT_TYPE] + JSON_TYPE
+            scope["headers"] = [field for field in scope["headers"] if field[0] != CONTENT_TYPE]
             own = kind(scope, request.receive)
             if isinstance(own, Call):
                 await own.let_in()
-            return await handler(own)
+            return await (plain if options is not None and options.left_out(scope) else whole)(own)
 
         return handle
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What may be left out of a request beside its body; `headers` by their names as they come."""
+
+    headers: frozenset[bytes]
+
+    def left_out(self, scope: Scope) -> bool:
+        """Whether a request has none of it."""
+        return not scope["query_string"] and self.headers.isdisjoint([name for name, _ in scope["headers"]])
+
+
+def options_of(dependant: Dependant) -> Options | None:
+    """Return what a route's requests may leave out; None where something of its query or headers is required, or nothing is there."""
+    fields = [*dependant.query_params, *dependant.header_params]
+    if not fields or any(field.field_info.is_required() for field in fields):
+        return None
+    names = [field.alias.replace("_", "-").lower().encode() for field in dependant.header_params]
+    return Options(headers=frozenset(names))
+
+
+def _without_options(route: APIRoute) -> APIRoute:
+    """Return the route as it is for who leaves all of it out: FastAPI looks for each, and that is a tenth of a request."""
+    plain = copy.copy(route)
+    plain.dependant = replace(route.dependant, query_params=[], header_params=[])
+    return plain
 
 
 def call_of(dependant: Dependant) -> type[Call] | None:
