@@ -102,10 +102,12 @@ def record_of(job: Job, event: Event) -> Record | None:
     )
 
 
+_UNNUMBERED = (Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested)
+_ALLOWED_IN_CANCELLING = (StageStarted, Advanced, Noted, Cancelled, Reopened)
+
+
 def _numbered(event: Event) -> bool:
-    return not isinstance(
-        event, Claimed | Noted | Retried | Snoozed | Held | Postponed | Redispatched | CancelRequested
-    )
+    return not isinstance(event, _UNNUMBERED)
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {
@@ -131,9 +133,7 @@ def _allow(job: Job, event: Event) -> None:
     name = type(event).__name__
     if job.status not in _ALLOWED[type(event)]:
         raise JobConflict(f"{name} cannot happen to a job that is {job.status}.")
-    if job.cancel_requested_at is not None and not isinstance(
-        event, StageStarted | Advanced | Noted | Cancelled | Reopened
-    ):
+    if job.cancel_requested_at is not None and not isinstance(event, _ALLOWED_IN_CANCELLING):
         raise JobConflict(f"{name} cannot happen any more: the job is being cancelled.")
 
 

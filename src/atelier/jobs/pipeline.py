@@ -27,7 +27,7 @@ from atelier.jobs.steps import StepWriter
 Params = TypeVar("Params", bound=BaseModel)
 State = TypeVar("State", bound=BaseModel)
 
-SOON = 0.002
+SOON = 0.01
 """Seconds that a stage's entry may wait for what follows it at once, to be written together with that."""
 
 

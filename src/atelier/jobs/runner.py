@@ -290,8 +290,8 @@ def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
 
 async def _abort(work: asyncio.Task[Product], *, given_back: bool) -> None:
     """Cancel the work and wait until it has let go; its own words no longer count."""
-    work.cancel(GIVEN_BACK if given_back else None)
-    done, _ = await asyncio.wait({work}, timeout=ABORT_SECONDS)
-    for task in done:
-        if not task.cancelled():
-            task.exception()
+    if not work.done():
+        work.cancel(GIVEN_BACK if given_back else None)
+        await asyncio.wait({work}, timeout=ABORT_SECONDS)
+    if work.done() and not work.cancelled():
+        work.exception()

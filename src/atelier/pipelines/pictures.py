@@ -139,7 +139,7 @@ class ImageState(BaseModel):
     drawn: Drawn | None = None
     content: Content | None = Field(default=None, exclude=True, repr=False)
     pictures: tuple[Picture, ...] = ()
-    ledger: Ledger = Ledger()
+    ledger: Ledger = Field(default_factory=Ledger)
 
 
 class ImageResult(BaseModel):

@@ -34,11 +34,12 @@ class EmbeddedQueue:
         self._running: dict[str, dict[str, asyncio.Task[None]]] = {kind: {} for kind in slots}
         self._resting: set[str] = set()
         self._cursors = dict.fromkeys(slots, "")
+        self._look_at = dict.fromkeys(slots, 0.0)
         self._dispatcher: asyncio.Task[None] | None = None
 
-    async def dispatch(self, job: Job) -> None:  # noqa: ARG002 - the store knows which job; this is the wake-up
-        """Look at the store soon."""
-        self._wake.set()
+    async def dispatch(self, job: Job) -> None:
+        """Look at the store soon: it knows which jobs of this kind are due."""
+        self._stir(job.kind)
 
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:  # noqa: ARG002 - what waits in the store is found there
         """Lose nothing."""
@@ -75,20 +76,32 @@ class EmbeddedQueue:
             await self._sleep(pause)
 
     async def _look(self, deliver: Deliver) -> float:
-        """Start what is due and has a slot; how long nothing new comes due."""
-        pause = LOOK_SECONDS
-        for kind, running in self._running.items():
-            free = self._slots[kind] - len(running)
-            if free <= 0:
-                continue
-            passed_over = running.keys() | self._resting
-            due = await self._store.due(kind, self._now(), limit=free + len(passed_over), after=self._cursors[kind])
-            fresh = [job for job in due.jobs if job.job_id not in passed_over][:free]
-            for job in fresh:
-                self._start(kind, job, deliver)
-            self._cursors[kind] = due.cursor
-            pause = min(pause, self._until(due.next_at))
-        return pause
+        """Look for jobs of each kind whose time it is; seconds until that of the next."""
+        now = asyncio.get_running_loop().time()
+        for kind in [kind for kind, at in self._look_at.items() if at <= now]:
+            await self._look_for(kind, deliver)
+        return max(0.0, min(self._look_at.values()) - asyncio.get_running_loop().time())
+
+    async def _look_for(self, kind: str, deliver: Deliver) -> None:
+        """Start what is due and has a slot."""
+        began, running = asyncio.get_running_loop().time(), self._running[kind]
+        self._look_at[kind] = began + LOOK_SECONDS
+        free = self._slots[kind] - len(running)
+        if free <= 0:
+            return
+        passed_over = running.keys() | self._resting
+        due = await self._store.due(kind, self._now(), limit=free + len(passed_over), after=self._cursors[kind])
+        fresh = [job for job in due.jobs if job.job_id not in passed_over][:free]
+        for job in fresh:
+            self._start(kind, job, deliver)
+        self._cursors[kind] = due.cursor
+        self._look_at[kind] = min(self._look_at[kind], began + self._until(due.next_at))
+
+    def _stir(self, kind: str) -> None:
+        """Look for jobs of a kind at once."""
+        if kind in self._look_at:
+            self._look_at[kind] = 0.0
+            self._wake.set()
 
     def _until(self, moment: datetime | None) -> float:
         return max(0.0, ((moment or datetime.max.replace(tzinfo=UTC)) - self._now()).total_seconds())
@@ -108,7 +121,7 @@ class EmbeddedQueue:
 
     def _ended(self, kind: str, job_id: str) -> None:
         del self._running[kind][job_id]
-        self._wake.set()
+        self._stir(kind)
 
     async def _sleep(self, pause: float) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import SCHEMA, Job, Json, Record
@@ -42,7 +43,7 @@ def load_records(text: str) -> tuple[Record, ...]:
 
 def dump_part(part: Json) -> str:
     """Return a part as JSON."""
-    return json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+    return to_json(part, inf_nan_mode="constants").decode()
 
 
 def load_part(text: str) -> Json:

@@ -23,10 +23,11 @@ ROWS = 128
 
 
 class Place(NamedTuple):
-    """A job's number in the file, and its header."""
+    """A job's number in the file, its header, and what of that the indexes know."""
 
     number: int
     job: Job
+    indexed: tuple[object, ...]
 
 
 class Transaction:
@@ -85,7 +86,7 @@ class Transaction:
         if place is not None:
             return place
         row = self._connection.execute("SELECT number, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return Place(row[0], codec.load_job(row[1])) if row else None
+        return _place(row[0], codec.load_job(row[1])) if row else None
 
     def parts(self, place: Place) -> dict[str, Json]:
         """Return what is kept beside a header, by key."""
@@ -97,15 +98,16 @@ class Transaction:
         """Add a new job with its first records and parts. False, having changed nothing: its id is taken."""
         if self.load(job.id) is not None:
             return False
-        number = self._next_number()
-        self._pending.add(number, job, self._next_change(), _lines(records), _bodies(parts))
-        self._written[job.id] = Place(number, job)
+        place = _place(self._next_number(), job)
+        self._pending.add(place, self._next_change(), _lines(records), _bodies(parts))
+        self._written[job.id] = place
         return True
 
     def save(self, place: Place, after: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> None:
         """Write the header over the one in `place`, and add its records and parts."""
-        self._pending.change(place, after, self._next_change(), _lines(records), _bodies(parts))
-        self._written[after.id] = Place(place.number, after)
+        then = _place(place.number, after)
+        self._pending.change(place, then, self._next_change(), _lines(records), _bodies(parts))
+        self._written[after.id] = then
 
     def delete(self, job_id: str) -> None:
         """Remove a job that has ended."""
@@ -147,21 +149,23 @@ class Pending:
         self._records: list[tuple[object, ...]] = []
         self._parts: dict[tuple[int, str], str] = {}
 
-    def add(self, number: int, job: Job, change: int, lines: Lines, bodies: Bodies) -> None:
+    def add(self, place: Place, change: int, lines: Lines, bodies: Bodies) -> None:
         """Put in a new job."""
+        number, job, indexed = place
         owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place, job.lane)
-        self._new[number] = (number, *owned, job.created_at.timestamp(), *_indexed(job), change, codec.dump_job(job))
+        self._new[number] = (number, *owned, job.created_at.timestamp(), *indexed, change, codec.dump_job(job))
         self._tags += [(number, *tag) for tag in job.tags.items()]
         self._append(number, lines, bodies)
 
-    def change(self, place: Place, after: Job, change: int, lines: Lines, bodies: Bodies) -> None:
+    def change(self, before: Place, place: Place, change: int, lines: Lines, bodies: Bodies) -> None:
         """Put in a job's next header: indexes are touched only where their columns move."""
-        number, header = place.number, codec.dump_job(after)
+        number, job, indexed = place
+        header = codec.dump_job(job)
         if number in self._new:
-            self._new[number] = (*self._new[number][:10], *_indexed(after), change, header)
-        elif number in self._moved or _indexed(place.job) != _indexed(after):
+            self._new[number] = (*self._new[number][:10], *indexed, change, header)
+        elif number in self._moved or before.indexed != indexed:
             self._kept.pop(number, None)
-            self._moved[number] = (number, *_indexed(after), change, header)
+            self._moved[number] = (number, *indexed, change, header)
         else:
             self._kept[number] = (number, change, header)
         self._append(number, lines, bodies)
@@ -236,14 +240,9 @@ def _marks(rows: Sequence[tuple[object, ...]]) -> str:
     return ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
 
 
-def _indexed(job: Job) -> tuple[object, ...]:
-    return (
-        job.status,
-        job.dispatch,
-        _seconds(job.run_at),
-        _seconds(job.attention_at),
-        _seconds(job.completed_at),
-    )
+def _place(number: int, job: Job) -> Place:
+    moments = (_seconds(job.run_at), _seconds(job.attention_at), _seconds(job.completed_at))
+    return Place(number, job, (job.status, job.dispatch, *moments))
 
 
 def _lines(records: Sequence[Record]) -> Lines:
