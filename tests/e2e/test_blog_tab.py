@@ -294,7 +294,7 @@ def test_nothing_is_wider_than_the_screen(desk: Tab, width: int) -> None:
 
 RENDER = """
 async (texts) => {
-  const { render } = await import("/studio/blog/markdown.js");
+  const { render } = await import("/studio/shared/markdown.js");
   return texts.map((text) => {
     const place = document.createElement("div");
     place.append(render(text));
@@ -337,7 +337,7 @@ def test_markdown_becomes_elements(tab: Tab) -> None:
 def test_headings_have_names_of_their_own(tab: Tab) -> None:
     names = tab.open().evaluate(
         """async (text) => {
-          const { render } = await import("/studio/blog/markdown.js");
+          const { render } = await import("/studio/shared/markdown.js");
           return [...render(text).querySelectorAll("[data-anchor]")].map((heading) => heading.dataset.anchor);
         }""",
         "# Über Äpfel\n## It's *fine*\n## It\u2019s fine!\n## …\n## 日本 2\n",
@@ -366,7 +366,7 @@ def test_no_text_keeps_the_page_busy(tab: Tab) -> None:
     page = tab.open()
     took = page.evaluate(
         """async (texts) => {
-          const { render } = await import("/studio/blog/markdown.js");
+          const { render } = await import("/studio/shared/markdown.js");
           return texts.map((text) => {
             const begun = performance.now();
             render(text);

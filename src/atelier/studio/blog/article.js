@@ -1,7 +1,7 @@
 /** The post's text: its sections as they are written, the whole when it is finished. */
 
 import { element } from "../shared/elements.js";
-import { render } from "./markdown.js";
+import { render } from "../shared/markdown.js";
 import { sectionsOf } from "./post.js";
 
 export class Article {

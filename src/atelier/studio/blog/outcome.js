@@ -2,7 +2,7 @@
 
 import { element } from "../shared/elements.js";
 import { dollars, duration } from "../shared/words.js";
-import { leadsTo } from "./markdown.js";
+import { leadsTo } from "../shared/markdown.js";
 import { STAGES } from "./post.js";
 
 const part = (name) => document.getElementById(`post-${name}`);

@@ -1,7 +1,7 @@
 /** The tab of pictures. */
 
-import { element } from "../shared/elements.js";
 import { Recent } from "../shared/recent.js";
+import { showThumb } from "../shared/thumb.js";
 import { Workshop } from "../shared/workshop.js";
 import { images } from "./door.js";
 import { PictureForm } from "./form.js";
@@ -31,17 +31,4 @@ export function open(place) {
 }
 
 /** Put a job's picture above its title, once there is one. */
-function dress(item, view) {
-  if (!item.thumb) {
-    item.thumb = element("span", { name: "thumb" });
-    item.button.prepend(item.thumb);
-  }
-  const url = view.result?.images[0].thumbnail_url ?? null;
-  if (url !== null && item.thumb.dataset.url !== url) {
-    item.thumb.dataset.url = url;
-    item.thumb.replaceChildren(element("img", { src: url, alt: "", loading: "lazy", decoding: "async" }));
-  } else if (url === null && item.thumb.dataset.url) {
-    delete item.thumb.dataset.url;
-    item.thumb.replaceChildren();
-  }
-}
+const dress = (item, view) => showThumb(item, view.result?.images[0].thumbnail_url ?? null);

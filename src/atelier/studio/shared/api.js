@@ -9,7 +9,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = body?.code ?? null;
     this.errors = body?.errors ?? [];
-    this.job = body?.job ?? null;
+    this.job = body?.job ?? body?.story ?? null;
     this.retryAfter = retryAfter;
   }
 }
@@ -31,15 +31,15 @@ function readClock(response) {
   if (!Number.isNaN(told)) skew = Math.abs(difference) > 3000 ? difference : 0;
 }
 
-/** Call the service; where it wants a key, ask for one and call again. */
-export async function call(path, options = {}) {
+/** Call the service; where it wants a key, ask for one and call again. `byHand`: people did this, and may be asked once more. */
+export async function call(path, { byHand, ...options } = {}) {
   for (;;) {
     const key = present();
     const response = await send(path, { ...options, headers: { ...options.headers, ...header(key) } });
     if (response.ok) return response;
     const body = await response.json().catch(() => null);
     const problem = new Problem(response.status, body, Number(response.headers.get("retry-after")) || null);
-    const again = problem.status === 401 && (await ask(key, options.method === "POST"));
+    const again = problem.status === 401 && (await ask(key, byHand ?? options.method !== undefined));
     if (!again) throw problem;
   }
 }
@@ -61,6 +61,11 @@ export async function read(path, options) {
   return response.json();
 }
 
+/** Return the options of a call that sends JSON. */
+export function json(method, asked, headers = {}) {
+  return { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(asked) };
+}
+
 /**
  * Return a front door for jobs of one kind: what is ordered at `creation`, and everything that every job can do.
  *
@@ -71,12 +76,7 @@ export function door(root, creation) {
   const request = (asked) => ({ url: root + creation, body: JSON.stringify(asked) });
   return {
     request,
-    order: (asked, key) =>
-      call(request(asked).url, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-        body: request(asked).body,
-      }),
+    order: (asked, key) => call(root + creation, json("POST", asked, { "Idempotency-Key": key })),
     stream: (id, after, signal) => call(`${own(id)}/stream?after=${after}`, { signal }),
     read: (id, signal, after = null) => read(after === null ? own(id) : `${own(id)}?after=${after}`, { signal }),
     list: (limit) => read(`${root}/jobs?limit=${limit}`),

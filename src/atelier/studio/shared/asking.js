@@ -1,11 +1,11 @@
 /** What goes with every request that orders something: the page's script for the sandbox, and a key. */
 
-/** Return the request with the script that the page's own address hands to the sandbox, if there is one. */
-export function scripted(request) {
+/** Return the request with the scripts that the page's own address hands to the sandbox, by the names they have there. */
+export function scripted(request, names = ["sandbox"]) {
   const query = new URLSearchParams(location.search);
-  const scenario = query.get("sandbox");
-  if (scenario === null) return request;
-  return { ...request, sandbox: { scenario, ...(query.has("seconds") && { seconds: Number(query.get("seconds")) }) } };
+  const length = query.has("seconds") ? { seconds: Number(query.get("seconds")) } : {};
+  const scripts = names.filter((name) => query.has(name)).map((name) => [name, { scenario: query.get(name), ...length }]);
+  return { ...request, ...Object.fromEntries(scripts) };
 }
 
 /** The same request sent again after a cut has the same key, so that it cannot order anything twice. */

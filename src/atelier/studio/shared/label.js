@@ -11,7 +11,7 @@ const TICK = 250;
  * The label of one job.
  *
  * `prefix` begins the ids of its parts. `words` has `finished`, `cancelled`, `stage(job)`, `message(job)`, and where the
- * kind has words of its own, `reasons` and `outcomes`.
+ * kind has words of its own, `reasons`, `outcomes`, `completed(job)` for the verdict, and `until(job)`, what the time left leads to.
  */
 export class Label {
   #prefix;
@@ -48,11 +48,11 @@ export class Label {
     this.#announce();
   }
 
-  /** Show which actions there are, named as their parts; those of every kind are added. */
+  /** Show which actions there are, named as their parts; those of every kind are added, where `own` does not say otherwise. */
   showActions(own) {
     const job = this.#job;
     const focused = document.activeElement;
-    const there = { ...own, cancel: !ended(job) && this.#link.state !== "gone", retry: ["failed", "cancelled"].includes(job.status) };
+    const there = { cancel: !ended(job) && this.#link.state !== "gone", retry: ["failed", "cancelled"].includes(job.status), ...own };
     for (const [name, shown] of Object.entries(there)) this.part(name).hidden = !shown;
     this.part("cancel").setAttribute("aria-disabled", String(job.reason === "cancelling"));
     // The focused button may be gone now; the keyboard shall not fall back to the page's top.
@@ -67,6 +67,13 @@ export class Label {
   /** Say something to screen readers. */
   announce(text) {
     this.part("announcer").textContent = text;
+  }
+
+  /** Nothing is shown any more. */
+  close() {
+    this.#job = null;
+    this.part("nothing").hidden = false;
+    this.part("job").hidden = true;
   }
 
   #open() {
@@ -87,7 +94,8 @@ export class Label {
 
   #showVerdict() {
     const job = this.#job;
-    this.#fill("verdict", { failed: job.error, cancelled: this.#words.cancelled }[job.status] ?? "");
+    const verdicts = { completed: this.#words.completed?.(job), failed: job.error, cancelled: this.#words.cancelled };
+    this.#fill("verdict", verdicts[job.status] ?? "");
     this.part("verdict").dataset.status = job.status;
     this.#fill("receipt", job.cancellation ? receipt(job.cancellation, this.#words.outcomes) : "");
     this.part("warnings").hidden = job.warnings.length === 0;
@@ -102,7 +110,7 @@ export class Label {
     this.#fill("reason", ended(job) ? "" : waiting(job, now, this.#words.reasons));
     const times = [];
     if (job.begunAt && job.status !== "completed") times.push(elapsed(job, now));
-    if (!ended(job) && job.remaining && job.reason === null) times.push(left(job, now));
+    if (!ended(job) && job.remaining && job.reason === null) times.push(left(job, now, this.#words.until?.(job) ?? "left"));
     if (job.attempt > 1 && job.reason === null) times.push(`attempt ${job.attempt} of ${job.maxAttempts}`);
     this.part("times").textContent = times.join(" · ");
     this.#fill("link", this.#connection());
@@ -141,8 +149,8 @@ function elapsed(job, now) {
   return job.endedAt === null ? `${span} elapsed` : `Ended after ${span}`;
 }
 
-function left(job, now) {
+function left(job, now, until) {
   const seconds = job.remaining.seconds - (now - job.remaining.at) / 1000;
-  if (seconds >= 1) return `about ${duration(seconds)} left`;
+  if (seconds >= 1) return `about ${duration(seconds)} ${until}`;
   return job.progress < 85 ? "taking longer than usual" : "any moment now";
 }

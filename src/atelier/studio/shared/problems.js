@@ -19,10 +19,10 @@ export class Problems {
     form.addEventListener("input", (event) => this.clearField(event.target.closest("[data-field]")?.dataset.field));
   }
 
-  /** Say what the server said no with. */
-  show(problem) {
+  /** Say what the server said no with; `help` is put below what is not about a field. */
+  show(problem, ...help) {
     if (problem.errors.length > 0) this.showErrors(problem.errors);
-    else this.#sum(element("p", { text: problem.message }), element("p", { text: advice(problem) })).focus();
+    else this.#sum(element("p", { text: problem.message }), element("p", { text: advice(problem) }), ...help).focus();
   }
 
   /** Say what is wrong with each field: `[{loc, msg}]`, as the API tells it. */

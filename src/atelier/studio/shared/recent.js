@@ -11,8 +11,8 @@ const ENDED = ["completed", "failed", "cancelled"];
 /**
  * A list that refreshes itself while it is looked at.
  *
- * `list` and `note` are its places, `read(limit)` reads the jobs, `empty` is said where there are none, `choose(id)` hears
- * clicks; `dress(item, view)` adds what a kind shows beside title, state and time.
+ * `list` and `note` are its places, `read(limit, cursor)` reads a page of jobs, `empty` is said where there are none, `choose(id)`
+ * hears clicks; `dress(item, view)` adds what a kind shows beside title, state and time; `more` is a button for the next page.
  */
 export class Recent {
   #options;
@@ -20,11 +20,13 @@ export class Recent {
   #items = new Map();
   #current = null;
   #awake = false;
+  #pages = 1;
   #loading = null;
   #again = false;
 
   constructor(options) {
     this.#options = options;
+    options.more?.addEventListener("click", () => this.#showMore());
     setInterval(() => this.#visible() && this.refresh(), EVERY);
     document.addEventListener("visibilitychange", () => this.#visible() && this.refresh());
   }
@@ -83,12 +85,31 @@ export class Recent {
 
   async #read() {
     try {
-      this.#views = (await this.#options.read(SHOWN)).jobs;
+      this.#views = await this.#readPages();
     } catch (problem) {
       if (this.#views.length === 0) this.#say(`${problem.message} The list comes back by itself.`);
       return;
     }
     this.#render();
+  }
+
+  async #readPages() {
+    const views = [];
+    let cursor = null;
+    for (let page = 0; page < this.#pages && (page === 0 || cursor !== null); page += 1) {
+      const { jobs, next_cursor: next } = await this.#options.read(SHOWN, cursor);
+      views.push(...jobs);
+      cursor = next;
+    }
+    if (this.#options.more) this.#options.more.hidden = cursor === null;
+    return views;
+  }
+
+  async #showMore() {
+    const before = this.#views.length;
+    this.#pages += 1;
+    await this.refresh();
+    this.#options.list.children[before]?.querySelector("button").focus();
   }
 
   #say(text) {

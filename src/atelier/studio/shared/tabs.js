@@ -50,6 +50,7 @@ class Room {
     this.#panel = panel.open({
       current: () => this.#tabs.current === this,
       goTo: (id) => this.#goTo(`#${this.item}=${id}`),
+      goHome: () => this.#goHome(),
       setTitle: (title) => this.#setTitle(title),
     });
     return this.#panel;
@@ -74,6 +75,13 @@ class Room {
   #goTo(hash) {
     this.tab.href = hash;
     if (this.#tabs.current === this && location.hash !== hash) location.hash = hash;
+  }
+
+  /** What was shown is gone: neither the tab nor the way back shall lead to it. */
+  #goHome() {
+    this.tab.href = `#${this.name}`;
+    this.#setTitle(NAME);
+    if (this.#tabs.current === this) location.replace(this.tab.href);
   }
 
   #setTitle(title) {

@@ -71,6 +71,14 @@ export function ago(moment, now) {
   return new Date(moment).toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
 }
 
+const VENDORS = {
+  stable_horde: "Stable Horde", hugging_face: "Hugging Face", stability_ai: "Stability AI", gemini: "Gemini", openai: "OpenAI",
+  anthropic: "Anthropic", diffusers: "this machine", sandbox: "the sandbox",
+};
+
+/** Return what people call a provider. */
+export const vendor = (name) => VENDORS[name] ?? name.replaceAll("_", " ");
+
 /** Return US dollars as people read them: cents where there are some, more digits where there are none. */
 export function dollars(amount) {
   if (amount === 0) return "nothing";
@@ -79,6 +87,7 @@ export function dollars(amount) {
 
 /** Return what to do about a problem that is not about a field. */
 export function advice(problem) {
+  if (problem.status === 501) return "";
   if (problem.status === 0) {
     return "Check the connection and press the button again; your words are kept. Had it been accepted after all, it is among the recent ones.";
   }

@@ -9,8 +9,9 @@ import { Watcher } from "./watch.js";
 /**
  * Wires a tab's parts: the form orders, the watcher follows, the view shows, the list remembers.
  *
- * `kind` has `door`, `model`, `titleOf(request)`, and what a nameless job is called, `nameless`; `place` is the tab's
- * place in the page, as `tabs.js` gives it.
+ * `kind` has `door`, `model`, `titleOf(request)`, and what a nameless job is called, `nameless`; where it is watched otherwise than
+ * by its numbered events, a `watcher` like `Watcher`; and `scripts`, where the sandbox may be told more than one. `place` is the
+ * tab's place in the page, as `tabs.js` gives it.
  */
 export class Workshop {
   #kind;
@@ -24,7 +25,7 @@ export class Workshop {
   constructor(kind, place) {
     this.#kind = kind;
     this.#place = place;
-    this.#watcher = new Watcher(kind.door, kind.model, (job, link) => this.#show(job, link));
+    this.#watcher = new (kind.watcher ?? Watcher)(kind.door, kind.model, (job, link) => this.#show(job, link));
   }
 
   /** Take the tab's `form`, `view` and `recent`, which call back here. */
@@ -51,12 +52,13 @@ export class Workshop {
   leave() {
     this.#watcher.rest();
     this.#parts.recent.rest();
+    this.#parts.view.close?.();
   }
 
   async submit(request) {
     const { form, recent } = this.#parts;
     form.setBusy(true);
-    const asked = scripted(request);
+    const asked = scripted(request, this.#kind.scripts);
     try {
       const response = await this.#kind.door.order(asked, this.#attempt.keyFor(asked));
       this.#attempt.done();
@@ -90,8 +92,14 @@ export class Workshop {
     await this.#act(this.#kind.door.cancel, job, (told) => this.#watcher.learn(told));
   }
 
-  async retry(job) {
-    await this.#act(this.#kind.door.retry, job, (told) => this.#put(this.#kind.model.withView(job, told, serverNow())));
+  /** Try it again, or by `action(id)` a part of it; that answers with the job as it is then. */
+  async retry(job, action = this.#kind.door.retry) {
+    await this.#act(action, job, (told) => this.#put(this.#kind.model.withView(job, told, serverNow())));
+  }
+
+  /** Delete it for good; nothing is shown then. */
+  async remove(job) {
+    await this.#act(this.#kind.door.remove, job, () => this.#clear());
   }
 
   /** Show a job in the tab and in the address. */
@@ -100,6 +108,16 @@ export class Workshop {
     this.#parts.recent.setCurrent(job.id);
     this.#place.goTo(job.id);
     this.#watcher.start(job, response);
+  }
+
+  #clear() {
+    this.#chosen = null;
+    this.#shownState = "";
+    this.#watcher.stop();
+    this.#parts.view.clear();
+    this.#parts.recent.setCurrent(null);
+    this.#place.goHome();
+    this.#parts.recent.refresh();
   }
 
   #show(job, link) {

@@ -1,12 +1,9 @@
-/** Watching one storyboard: its grid once, its stream for what changes, and its standing now and then. */
+/** Watching one storyboard to its end: read the grid, then hear the stream, again after each cut. */
 
-import { Problem } from "../shared/api.js";
-import { listen, sleep } from "../shared/listen.js";
+import { Follower } from "../shared/following.js";
 import { Board } from "./board.js";
 import * as door from "./door.js";
 
-const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 8000;
 /** The stream tells of beats only; how the keys are and what goes wrong is read this often. */
 const LOOK_EVERY = 3000;
 
@@ -14,41 +11,30 @@ const LOOK_EVERY = 3000;
 export class BoardWatch {
   board = null;
   #show;
-  #awake = false;
-  #stop = new AbortController();
+  #follower = new Follower(this, LOOK_EVERY);
 
   constructor(show) {
     this.#show = show;
   }
 
   open(id) {
-    this.#stop.abort();
     this.board = new Board(id);
-    this.#begin();
+    this.#follower.begin();
   }
 
   rest() {
-    this.#awake = false;
-    this.#stop.abort();
+    this.#follower.rest();
   }
 
   wake() {
-    if (this.#awake) return;
-    this.#awake = true;
-    if (this.board !== null) this.#begin();
+    this.#follower.wake();
   }
 
   /** Take a grid that an action answered with, and go on from there. */
   take(view) {
     if (view.storyboard_id !== this.board?.id) return;
     this.#taken(view);
-    this.#begin();
-  }
-
-  #begin() {
-    this.#stop.abort();
-    this.#stop = new AbortController();
-    if (this.#awake) this.#follow(this.#stop.signal);
+    this.#follower.begin();
   }
 
   #taken(view) {
@@ -56,60 +42,37 @@ export class BoardWatch {
     this.#show(this.board, { state: "live" }, null);
   }
 
-  async #follow(signal) {
-    let failures = 0;
-    const looking = setInterval(() => this.#look(signal), LOOK_EVERY);
-    signal.addEventListener("abort", () => clearInterval(looking));
-    try {
-      while (!signal.aborted) {
-        const read = await this.#read(signal);
-        if (signal.aborted || (read && this.board.ended)) break;
-        const told = read && !document.hidden ? await this.#listen(signal) : null;
-        if (signal.aborted) break;
-        failures = read ? 0 : failures + 1;
-        const pause = told ?? Math.min(FIRST_PAUSE * 2 ** failures, LONGEST_PAUSE);
-        if (!read) this.#show(this.board, { state: "cut", until: Date.now() + pause }, []);
-        await sleep(document.hidden ? LONGEST_PAUSE : pause, signal);
-      }
-    } catch (error) {
-      if (!signal.aborted) this.#show(this.board, { state: "gone", sentence: error.message }, []);
-    } finally {
-      clearInterval(looking);
-    }
+  tell(link) {
+    this.#show(this.board, link, []);
   }
 
-  /** Read the grid; whether that worked. Throws only for a storyboard that is gone. */
-  async #read(signal) {
-    try {
-      const view = await door.grid(this.board.id, signal);
-      if (!signal.aborted) this.#taken(view);
-      return true;
-    } catch (error) {
-      if (error instanceof Problem && error.status === 404) throw error;
-      return false;
-    }
+  over() {
+    return this.board.ended;
   }
 
-  #listen(signal) {
-    return listen((connection) => door.stream(this.board.id, connection), signal, ({ data }) => {
-      const event = JSON.parse(data);
-      const beat = this.board.apply(event, Date.now());
-      if (beat !== null) this.#show(this.board, { state: "live" }, [beat]);
-      return event.type === "complete" || event.type === "error";
-    });
+  async read(signal) {
+    const view = await door.grid(this.board.id, signal);
+    if (!signal.aborted) this.#taken(view);
+  }
+
+  stream(signal) {
+    return door.stream(this.board.id, signal);
+  }
+
+  hear({ data }) {
+    const event = JSON.parse(data);
+    const beat = this.board.apply(event, Date.now());
+    if (beat !== null) this.#show(this.board, { state: "live" }, [beat]);
+    return event.type === "complete" || event.type === "error";
   }
 
   /** Read how it stands; the grid, where that says otherwise than the beats that are known. */
-  async #look(signal) {
-    if (this.board.path === null || document.visibilityState !== "visible") return;
-    try {
-      const view = await door.standing(this.board.path, signal);
-      if (signal.aborted) return;
-      this.board.note(view);
-      if (this.board.agrees(view)) this.#show(this.board, { state: "live" }, []);
-      else await this.#read(signal);
-    } catch {
-      // The stream notices what is wrong with the connection.
-    }
+  async look(signal) {
+    if (this.board.path === null) return;
+    const view = await door.standing(this.board.path, signal);
+    if (signal.aborted) return;
+    this.board.note(view);
+    if (this.board.agrees(view)) this.#show(this.board, { state: "live" }, []);
+    else await this.read(signal);
   }
 }

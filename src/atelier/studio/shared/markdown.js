@@ -5,7 +5,7 @@
  * and links lead to the web, to mail, or to a heading of the text itself.
  */
 
-import { element } from "../shared/elements.js";
+import { element } from "./elements.js";
 
 const DEEPEST = 8;
 /** The page has two levels of headings above a post's. */
