@@ -1,4 +1,4 @@
-"""Take the README's screenshots: a server of its own, a few pictures, a post and a storyboard, the page in a real browser.
+"""Take the README's screenshots: a server of its own, a few pictures, a post, a storyboard and a story, the page in a real browser.
 
 Run from anywhere: `.venv/bin/python docs/take_screenshots.py [--into docs]`. Needs Chromium.
 """
@@ -36,17 +36,18 @@ RECENT = [
     {"prompt": "A desert road under a wide sky", "aspect_ratio": "21:9", "style": "low-poly"},
 ]
 TOPIC = "Growing tomatoes on a balcony"
+STORY = "A fox who has lost her key"
 SHOWN = "A lighthouse above a calm sea, an hour before sunset"
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Yield the address of a server with a data directory that goes with it."""
+def serving(**more: str) -> Iterator[str]:
+    """Yield the address of a server with a data directory that goes with it, and these settings."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as data:
-        settings = {"PORT": str(port), "ATELIER_DATA_DIR": data, "ATELIER_LOG_LEVEL": "warning"}
+        settings = {"PORT": str(port), "ATELIER_DATA_DIR": data, "ATELIER_LOG_LEVEL": "warning", **more}
         process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env={**os.environ, **settings})
         try:
             _until(lambda: _asked(f"http://127.0.0.1:{port}/health"))
@@ -133,6 +134,25 @@ def take_storyboard(browser: Browser, url: str, target: Path) -> None:
     page.close()
 
 
+def take_story(browser: Browser, target: Path) -> None:
+    """Take a story that is read while its pictures arrive: some are there, one is painted, others wait."""
+    with serving(ATELIER_SLOTS__IMAGE="1") as url:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        page.goto(f"{url}/?sandbox_images=slow&seconds=4#stories")
+        page.get_by_role("button", name=STORY).click()
+        page.fill("#story-image-count", "4")
+        page.click("#tell")
+        page.mouse.move(0, 0)
+        page.wait_for_function("document.querySelectorAll('.canvas img').length > 1")
+        page.wait_for_function("document.querySelector('[data-number=\"3\"] progress').value > 40")
+        bottom = page.evaluate("document.querySelector('[data-number=\"4\"]').getBoundingClientRect().bottom + scrollY")
+        page.set_viewport_size({"width": WIDTH, "height": int(bottom) + 60})
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(200)
+        page.screenshot(path=target)
+        page.close()
+
+
 def take_phone(browser: Browser, url: str, target: Path) -> None:
     """Take the finished picture on a phone in the dark."""
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark", reduced_motion="reduce")
@@ -160,17 +180,18 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("Chromium is not installed.")
-    names = ("studio.png", "studio-blog.png", "studio-storyboards.png", "studio-dark-phone.png")
-    desktop, blog, storyboard, phone = (into / name for name in names)
+    names = ("studio.png", "studio-blog.png", "studio-storyboards.png", "studio-stories.png", "studio-dark-phone.png")
+    desktop, blog, storyboard, story, phone = (into / name for name in names)
     with serving() as url, sync_playwright() as playwright:
         make_recent(url)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         take_desktop(browser, url, desktop)
         take_blog(browser, url, blog)
         take_storyboard(browser, url, storyboard)
+        take_story(browser, story)
         take_phone(browser, url, phone)
         browser.close()
-    for path in (desktop, blog, storyboard, phone):
+    for path in (desktop, blog, storyboard, story, phone):
         shrink(path)
 
 

@@ -45,8 +45,8 @@ def test_tabs_are_walked_with_the_keyboard(tab: Tab) -> None:
     chosen(page, "Pictures")
     page.get_by_role("tab", name="Pictures").focus()
     for key, name in [
-        ("ArrowRight", "Blog"), ("ArrowRight", "Storyboards"), ("ArrowRight", "Pictures"), ("ArrowLeft", "Storyboards"),
-        ("Home", "Pictures"), ("End", "Storyboards"),
+        ("ArrowRight", "Blog"), ("ArrowRight", "Storyboards"), ("ArrowRight", "Stories"), ("ArrowRight", "Pictures"),
+        ("ArrowLeft", "Stories"), ("Home", "Pictures"), ("End", "Stories"),
     ]:  # fmt: skip
         page.keyboard.press(key)
         chosen(page, name)
@@ -159,6 +159,14 @@ def test_the_page_works_under_a_strict_policy(tab: Tab, server: Server) -> None:
     page.fill("#topic", "A hill under a policy")
     page.click("#write")
     expect(page.locator("#post-scores .dial").first).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("tab", name="Stories").click()
+    page.fill("#story-topic", "A hill under a policy")
+    page.fill("#story-level", "A1")
+    page.fill("#story-image-count", "1")
+    page.click("#tell")
+    expect(page.locator('.plate[data-status="completed"] img')).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Settings", exact=True).click()
+    expect(page.locator("#settings input").first).to_be_visible()
 
 
 def test_the_skip_link_leads_past_the_form(tab: Tab) -> None:

@@ -24,7 +24,7 @@ export function open(place) {
     repaint: (story, numbers) => shop.retry(story, (id) => stories.repaint(id, numbers)),
   });
   const recent = new Recent({
-    list: document.getElementById("stories"),
+    list: document.getElementById("story-list"),
     note: document.getElementById("stories-note"),
     more: document.getElementById("stories-more"),
     read: stories.list,

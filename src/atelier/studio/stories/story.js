@@ -70,9 +70,10 @@ export function withEvent(story, event) {
   return counted({ ...story, images, overdue: true });
 }
 
-function withWriting(story, { stage, status, progress, message }) {
+function withWriting(story, { stage: told, status, progress, message }) {
+  const stage = story.scenes.length > 0 ? story.stage : told === "queued" ? "queued" : "writing";
   const written = Math.max(story.written, progress);
-  return counted({ ...story, status, written, message, stage: stage === "queued" ? "queued" : "writing", overdue: stage === "illustrating" });
+  return counted({ ...story, status, written, message, stage, overdue: told === "illustrating" });
 }
 
 /** Views do not tell how far a picture is; what the stream told of the same one holds. */
