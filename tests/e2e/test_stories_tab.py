@@ -343,6 +343,7 @@ def test_nothing_is_wider_than_the_screen(book: Tab, width: int) -> None:
     page = book.open("/?sandbox=noop#stories")
     order(page, "W" * 300, 2, level="W" * 64)
     expect_pictures(page, 2)
+    page.locator(".words p").last.evaluate("text => (text.textContent = 'W'.repeat(300))")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     words, picture = (page.locator(f".scene:first-child {part}").bounding_box() for part in (".words", ".plate"))
     assert words is not None

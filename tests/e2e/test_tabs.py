@@ -149,8 +149,12 @@ def strictly(route: Route) -> None:
 
 def test_the_page_works_under_a_strict_policy(tab: Tab, server: Server) -> None:
     """A proxy may add one: no script or style is inline, nothing comes from elsewhere. The console stays silent."""
-    tab.page.route(f"{server.url}/", strictly)
+    tab.page.route(f"{server.url}/?sandbox=noop", strictly)
     page = tab.open("/?sandbox=noop")
+    told = page.evaluate(
+        "fetch(location.pathname + location.search).then((page) => page.headers.get('content-security-policy'))"
+    )
+    assert told == POLICY
     page.fill("#prompt", "A hill under a policy")
     page.check('[value="16:9"]')
     page.click("#generate")
