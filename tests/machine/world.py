@@ -19,7 +19,7 @@ from tests.machine.script import Script, pipelines
 
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import Job, Snapshot
-from atelier.jobs.ports import Delivery, Queue, Store
+from atelier.jobs.ports import Deliver, Delivery, Queue, Store
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.stores import serialisation
 from atelier.stores.sqlite import queries, schema
@@ -171,7 +171,7 @@ class World:
         assert isinstance(process.queue, EmbeddedQueue)
         looking = self._looking.get(process.name)
         if looking is None or looking.done():
-            look = process.queue._look(process.engine.deliver)
+            look = look_at_all(process.queue, process.engine.deliver)
             self._looking[process.name] = process.call(look, may_find_the_store_away)
 
     def sweep(self, process: Process) -> None:
@@ -268,3 +268,9 @@ class World:
 def may_find_the_store_away(task: asyncio.Task[Any]) -> None:
     """Accept what a chore that goes on lives with."""
     assert task.exception() is None or isinstance(task.exception(), StoreUnavailable), task.exception()
+
+
+async def look_at_all(queue: EmbeddedQueue, deliver: Deliver) -> None:
+    """Let a dispatcher look for jobs of every kind, whenever it looked last."""
+    for kind in SLOTS:
+        await queue._look_for(kind, deliver)

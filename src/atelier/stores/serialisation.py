@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
 
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import SCHEMA, Job, Json, Record
@@ -13,6 +12,7 @@ from atelier.jobs.models import SCHEMA, Job, Json, Record
 _job = TypeAdapter(Job)
 _record = TypeAdapter(Record)
 _records = TypeAdapter(tuple[Record, ...])
+_parts = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def dump_job(job: Job) -> str:
@@ -43,7 +43,7 @@ def load_records(text: str) -> tuple[Record, ...]:
 
 def dump_part(part: Json) -> str:
     """Return a part as JSON."""
-    return to_json(part, inf_nan_mode="constants").decode()
+    return _parts.encode(part)
 
 
 def load_part(text: str) -> Json:
