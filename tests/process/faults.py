@@ -24,7 +24,7 @@ from tests.posts import key_of
 
 from atelier.jobs.events import Claimed, Completed, Event, StageStarted
 from atelier.jobs.models import Job, Json, Snapshot
-from atelier.jobs.ports import Decide, Decision, Store
+from atelier.jobs.ports import Decide, Decision, Document, Store
 from atelier.media import Content
 from atelier.pipelines.ports import (
     Desk,
@@ -133,6 +133,7 @@ class FaultyStore(Adapter):
             decided[:] = decision.events
             if any(isinstance(event, Completed) for event in decided):
                 self._fuse.at("completing")
+                self._fuse.at(f"completing:{job.kind}")
             return decision
 
         if self._fuse.sluggish.exists():
@@ -146,6 +147,11 @@ class FaultyStore(Adapter):
             if isinstance(event, Completed):
                 self._fuse.at("completed")
         return snapshot
+
+    async def put(self, kind: str, name: str, body: Json, *, if_rev: int) -> Document | None:
+        put: Document | None = await self._inner.put(kind, name, body, if_rev=if_rev)
+        self._fuse.at(f"put:{kind}")
+        return put
 
 
 class FaultySpool(Adapter):

@@ -62,6 +62,9 @@ class Pipeline(ABC, Generic[Params, State]):
     async def settled(self, run: Run[Params, State]) -> None:
         """Tidy up after the run has ended, well or badly (`run.job` says which)."""
 
+    async def ousted(self, run: Run[Params, State]) -> None:
+        """Take back what the run may have begun outside of its job, if that has ended elsewhere: it had lost its lease. Raises nothing."""
+
     async def deleted(self, job_id: str) -> None:
         """Remove what the job made: its owner wants it gone. The job itself is removed afterwards."""
 
@@ -143,6 +146,11 @@ class Run(Generic[Params, State]):
         It outlives the attempt, however that ends.
         """
         await self._write(Noted(billed=self.progress.billed, cost=cost, warnings=warnings))
+
+    async def present(self) -> Job | None:
+        """Return the job as it is behind everything this process has asked the store to write; None where it was deleted."""
+        snapshot = await self._services.store.write(self.job.id, lambda _: Decision())
+        return snapshot.job if snapshot is not None else None
 
     def queued(self, queue: ProviderQueue, *, progress: float, message: str) -> None:
         """Report that an order waits at the provider, as a step that moves nothing. Never waits."""

@@ -185,7 +185,10 @@ class Runner:
         finally:
             run.close()
             await _abort(work, given_back=ending is None or isinstance(ending.event, Snoozed))
-        return ending is not None and await self._settle(pipeline, run, ending)
+        settled = ending is not None and await self._settle(pipeline, run, ending)
+        if not settled:
+            await pipeline.ousted(run)
+        return settled
 
     async def _race(
         self, run: AnyRun, work: asyncio.Task[Product], interruption: asyncio.Future[Job | None]

@@ -48,7 +48,20 @@ async def wait(story_id: str, longest: timedelta, call: Call) -> None:
 
 
 async def watch(story_id: str, call: Call) -> AsyncIterator[Message | None]:
-    """Yield how the text is getting on, then each picture and its changes, then how all ended, and None."""
+    """Yield how the text is getting on, then each picture and its changes, then how all ended, and None.
+
+    What would look as it did before is left out: an attempt that begins again where the last one was, say.
+    """
+    told: dict[int | None, Message] = {}
+    async for message in _watch(story_id, call):
+        of = message.get("event_number") if message is not None else None
+        if message is None or told.get(of) != message:
+            yield message
+        if message is not None:
+            told[of] = message
+
+
+async def _watch(story_id: str, call: Call) -> AsyncIterator[Message | None]:
     engine = call.around.engine
     ended = False
     async for update in engine.follow(story_id):

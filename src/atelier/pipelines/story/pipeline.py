@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from atelier.errors import AlreadyTerminal
+from atelier.errors import AlreadyTerminal, AtelierError
 from atelier.jobs.models import Json, Status
 from atelier.jobs.pipeline import Pipeline, Product
 from atelier.jobs.stages import Stage, stage
@@ -50,7 +50,7 @@ class StoryPipeline(Pipeline[StoryParams, StoryState]):
         run.state = run.state.model_copy(update={"outline": outline})
         await self._writer.ask(run, prompts.text(run.params, outline), _written(outline))
 
-    @stage(progress=ILLUSTRATING, message="Ordering the pictures", light=True)
+    @stage(progress=ILLUSTRATING, message="Ordering the pictures")
     async def illustrating(self, run: StoryRun) -> None:
         """Accept a picture for each scene; they have to end a little before the story has to."""
         if run.params.illustrated:
@@ -76,8 +76,17 @@ class StoryPipeline(Pipeline[StoryParams, StoryState]):
 
     async def settled(self, run: StoryRun) -> None:
         """See that no pictures are drawn for a story that was cancelled while they were ordered."""
-        if run.job.status is not Status.CANCELLED:
-            return
+        if run.job.status is Status.CANCELLED:
+            await self._take_back(run)
+
+    async def ousted(self, run: StoryRun) -> None:
+        """See to the same where the story was cancelled, or deleted, while this process slept."""
+        with contextlib.suppress(AtelierError):  # what the store does not tell now is not found out
+            job = await run.present()
+            if job is None or job.status is Status.CANCELLED:
+                await self._take_back(run)
+
+    async def _take_back(self, run: StoryRun) -> None:
         albums = self._albums()
         group = await albums.of_key(run.job.owner, PICTURES, run.job.id)
         if group is not None:
