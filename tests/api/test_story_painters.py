@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.api.test_vendors import noise
 from tests.callers import bearer
+from tests.images import states_of
 from tests.live import Serve
-from tests.providers.fakes import Fake, Reply, as_json, fake, faking, image, impatience
+from tests.providers.fakes import Answers, Fake, Reply, Seen, as_json, fake, faking, image, impatience
 from tests.providers.subjects import PLACED, WAITING, horde_error, horde_service
 from tests.stories import DRAWN, ROOT, order, read, text_is_there, until
 
+from atelier.api.stories.translate import COUNTS
 from atelier.pipelines.keyring import NOBODY_DRAWS
 
 __all__ = ["fake", "impatience"]
@@ -131,15 +134,69 @@ async def test_an_order_that_was_placed_is_waited_for_by_the_next_process(serve:
     assert len(placed(fake)) == 1, "nothing was ordered again"
 
 
-async def test_when_nobody_answers_it_has_failed_by_the_deadline(serve: Serve, fake: Fake, face: Fake) -> None:
-    fake.answer, face.answer = stalling, lambda _: Reply(silent=True)
+DEAD: dict[str, tuple[Answers, Answers]] = {
+    "stalling and silent": (lambda seen: stalling(seen), lambda _: Reply(silent=True)),
+    "down": (lambda _: horde_error(503, "MaintenanceMode"), lambda _: Reply(status=503, body=b"{}")),
+    "cut off": (lambda _: Reply(cut=True), lambda _: Reply(status=502, body=b"<html>")),
+    "without a valid key": (lambda _: horde_error(401, "InvalidAPIKey"), lambda _: as_json({"error": "No."}, 401)),
+    "without a picture in it": (lambda seen: horde_service(data=b"no picture")(seen), lambda _: image(b"none either")),
+}
+"""In how many ways both can be dead."""
+
+
+@pytest.mark.parametrize("how", DEAD)
+async def test_when_nobody_draws_all_pictures_have_failed_by_the_deadline(
+    serve: Serve, fake: Fake, face: Fake, how: str
+) -> None:
+    """Each says why, in words; the text stays, and what tells of the pictures agrees."""
+    fake.answer, face.answer = DEAD[how]
     async with serve(**both(fake, face), deadlines={"story_seconds": 3}, sweep_seconds=0.2) as live:
-        story_id = await order(live, {**DRAWN, "image_count": 1})
-        story = await until(live, story_id, "failed")
-        status = await read(live, story_id, "images/status/")
-    assert story["text"]
-    assert (status["status"], status["failed"]) == ("failed", 1)
-    assert status["message"] == "The job was not finished by its deadline."
+        story_id = await order(live, {**DRAWN, "image_count": 4})
+        due = (await read(live, story_id))["must_finish_by"]
+        stream = (await live.client.get(f"{ROOT}/{story_id}/images/stream/")).text
+        story, status = await read(live, story_id), await read(live, story_id, "images/status/")
+        jobs = [(await live.client.get(f"/api/v1/images/jobs/{one['job_id']}")).json() for one in story["images"]]
+    assert (story["status"], bool(story["text"])) == ("failed", True)
+    assert (status["status"], status["failed"], status["total"]) == ("failed", 4, 4)
+    assert [one["status"] for one in status["images"]] == ["failed"] * 4
+    for one in status["images"]:
+        assert one["error"][-1] == ".", one["error"]
+        assert not [secret for secret in (HORDE_KEY, FACE_KEY, fake.base, face.base) if secret in one["error"]]
+    assert status["message"] in {one["error"] for one in status["images"]}
+    assert states_of(stream)[-1] == {name: status.get(name, "complete") for name in ("type", *COUNTS)}
+    late = [moment(job["completed_at"]) - moment(due) for job in jobs]
+    assert max(late) <= timedelta(seconds=1), "the sweep that comes after the deadline is the last"
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+async def test_the_own_key_then_the_service_s_then_the_next_provider_s(serve: Serve, fake: Fake, face: Fake) -> None:
+    """Each with what it was given: four keys, of which the last one draws."""
+    drawn = await picture()
+    refused = {ANNS_KEY: horde_error(401, "InvalidAPIKey"), HORDE_KEY: horde_error(503, "MaintenanceMode")}
+    fake.answer = lambda seen: refused[seen.headers["apikey"]]
+
+    def answer(seen: Seen) -> Reply:
+        return as_json({"error": "No."}, 401) if ANNS_TOKEN in seen.headers["authorization"] else image(drawn)
+
+    face.answer = answer
+    async with serve(**both(fake, face), auth="keys") as live:
+        ann = await bearer(live, "ann")
+        keys = {"stable_horde_api_key": ANNS_KEY, "hugging_face_api_token": ANNS_TOKEN}
+        assert (await live.client.put(KEYS, json=keys, headers=ann)).status_code == 200
+        story = await until(live, await order(live, {**DRAWN, "image_count": 1}, **ann), "completed", "failed", **ann)
+    asked = [seen.headers["apikey"] for seen in placed(fake)]
+    asked += [seen.headers["authorization"].removeprefix("Bearer ") for seen in placed(face)]
+    assert asked == [ANNS_KEY, HORDE_KEY, ANNS_TOKEN, FACE_KEY]
+    (one,) = story["images"]
+    assert (one["status"], one["provider"]) == ("completed", "hugging_face")
+    told = " ".join(one["warnings"])
+    assert "stable_horde was passed over" in told
+    assert "Your own key of stable_horde was not used" in told
+    assert "Your own key of hugging_face was not used" in told
+    assert not [key for key in asked if key in told]
 
 
 async def test_a_useless_picture_is_asked_for_again_and_then_of_the_next(serve: Serve, fake: Fake, face: Fake) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,14 @@ from tests.history import picture_of
 from tests.house import House
 from tests.posts import PRICE, Scribe, scripted
 from tests.tales import STORY_TIME, open_house, order, pictures, told
-from tests.vendors import Vendor
+from tests.vendors import PAID, Vendor
 
 from atelier.errors import Conflict, ProviderRefused, ProviderUnavailable
 from atelier.jobs.groups import Group
 from atelier.jobs.models import Status
+from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
 from atelier.pipelines.story.models import PICTURES
+from atelier.providers.chain import FirstThatWorks
 from atelier.providers.health import HealthBook, Observed
 
 PICTURE = picture_of("A fox under a tree")
@@ -171,6 +175,47 @@ async def test_everything_has_ended_by_minute_sixteen(house: House, tmp_path: Pa
     members = await pictures(house, written)
     assert [one.job.status for one in members] == [Status.FAILED] * 3
     assert {one.job.fault.message for one in members if one.job.fault} == {"The job was not finished by its deadline."}
+
+
+class Stalling(Vendor):
+    """A vendor who takes orders, and never draws until it is asked to be down."""
+
+    async def generate(self, request: ImageRequest, desk: Desk) -> GeneratedImage:
+        made = await super().generate(request, desk)
+        await asyncio.Event().wait()
+        return made
+
+
+async def test_when_nobody_draws_every_picture_has_failed_by_minute_sixteen(house: House, tmp_path: Path) -> None:
+    """One provider stalls with a picture and is down after that, the other is down: one picture is under way, one is to be
+    tried again, one waits for its turn."""
+    free = replace(PAID, abort_billed="no", billed="no")
+    first, second = Stalling("first", "k", []), Vendor("second", "k", [], lambda: ProviderUnavailable("It is down."))
+    first.terms = second.terms = free
+    book = HealthBook(house.store, house.clock)
+    chain = FirstThatWorks("painter", [Observed(first, book), Observed(second, book)], clock=house.clock)
+    open_house(house, Scribe(), chain, tmp_path)
+    story = await house.deliver((await order(house)).id)
+    under_way, tried, _ = [one.job for one in await pictures(house, story)]
+    drawing = asyncio.create_task(house.deliver(under_way.id))
+    async with asyncio.timeout(10):
+        while not first.requests:
+            await asyncio.sleep(0.01)
+    first.trouble = lambda: ProviderUnavailable("It is down.")
+    await house.deliver(tried.id)
+    house.clock.moment = story.created_at + STORY_TIME - timedelta(seconds=30)
+    await house.engine.sweep()
+    standing = [one.job.status for one in await pictures(house, story)]
+    assert standing == [Status.PROCESSING, Status.QUEUED, Status.QUEUED], "nobody gives up before"
+    house.clock.moment = story.created_at + STORY_TIME
+    await house.engine.sweep()
+    await asyncio.wait_for(drawing, 10)
+    snapshot, text = await told(house, story)
+    members = [one.job for one in await pictures(house, story)]
+    assert [one.status for one in members] == [Status.FAILED] * 3
+    assert {one.fault.message for one in members if one.fault} == {"The job was not finished by its deadline."}
+    assert max(one.completed_at for one in members if one.completed_at) <= story.created_at + STORY_TIME
+    assert (snapshot.job.status, text["title"]) == (Status.COMPLETED, "Ada: A fox and a lost key"), "the text stays"
 
 
 async def test_a_cancel_while_the_pictures_are_ordered_takes_them_along(house: House, tmp_path: Path) -> None:
