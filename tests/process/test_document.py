@@ -15,11 +15,11 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
 from schemathesis import CheckFunction, GenerationMode, checks
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as document_checks
-from tests import blogs
+from tests import blogs, stories
 from tests.canaries import WATCH
 from tests.images import ROOT
 from tests.process.servers import Server, running
@@ -34,24 +34,31 @@ CHECKS = [
 ]
 """Not asked: that everything the schemas allow is accepted. Control characters, say, no schema of a text forbids."""
 
-IDS = {"job_id"}
-"""Parts of addresses for which existing ids are tried too."""
+Known = dict[str, list[str]]
+"""Ids that exist, by what they are called in addresses: they are tried, too."""
+
+
+UNWRITTEN = {**stories.DRAWN, "sandbox": {"scenario": "noop", "hold_until": 4_000_000_000}}
 
 
 @contextlib.asynccontextmanager
-async def with_history(data: Path) -> AsyncIterator[tuple[Server, list[str]]]:
+async def with_history(data: Path) -> AsyncIterator[tuple[Server, Known]]:
     """Serve without a worker on data with jobs of every kind of end: what is queued stays so, nothing is drawn."""
-    async with running(data, retry_base_seconds=0.1) as server:
+    async with running(data, retry_base_seconds=0.1, story_providers="sandbox") as server:
         scripts: list[dict[str, Any]] = [{"scenario": "noop"}, {"scenario": "refused"}, {"scenario": "stall"}]
         scripts += [{"scenario": "garbage"}, {"scenario": "noop", "hold_until": 4_000_000_000}]
         ids = [await _submitted(server, script) for script in scripts]
         posts = [await _asked_for(server, script) for script in scripts]
+        told = [await _told(server, story) for story in (stories.NOOP, stories.REFUSED, stories.STALLED, UNWRITTEN)]
         for root, known in ((ROOT, ids), (blogs.ROOT, posts)):
             await server.client.post(f"{root}/jobs/{known[2]}/cancel")
             for job_id in (known[0], known[1], known[3]):
                 await server.client.get(f"{root}/jobs/{job_id}/stream")
-    async with running(data, role="web", blog__sync_wait_seconds=0.05) as server:
-        yield server, ids + posts
+        await server.client.post(f"{stories.ROOT}/{told[2]}/cancel/")
+        for story_id in told[:3]:
+            await server.client.get(f"{stories.ROOT}/{story_id}/images/stream/")
+    async with running(data, role="web", blog__sync_wait_seconds=0.05, story_providers="sandbox") as server:
+        yield server, {"job_id": ids + posts, "story_id": told}
 
 
 async def _submitted(server: Server, script: dict[str, Any]) -> str:
@@ -62,6 +69,10 @@ async def _submitted(server: Server, script: dict[str, Any]) -> str:
 async def _asked_for(server: Server, script: dict[str, Any]) -> str:
     body = {**blogs.TOMATOES, "sandbox": script}
     return str((await server.client.post(f"{blogs.ROOT}/generate-enhanced", json=body)).json()["job_id"])
+
+
+async def _told(server: Server, story: dict[str, Any]) -> str:
+    return str((await server.client.post(f"{stories.ROOT}/", json=story)).json()["id"])
 
 
 def asked(client: httpx.Client, case: schemathesis.Case[Any]) -> httpx.Response:
@@ -79,18 +90,19 @@ def asked(client: httpx.Client, case: schemathesis.Case[Any]) -> httpx.Response:
     return read
 
 
-def answers_as_documented(address: str, document: dict[str, Any], ids: list[str], shape: settings) -> int:
+def answers_as_documented(address: str, document: dict[str, Any], known: Known, shape: settings) -> int:
     """Try every operation with proper and improper requests; how many were sent."""
     sent = 0
 
     def tried(client: httpx.Client, operation: Any, mode: GenerationMode) -> None:
         @settings(shape, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(case=operation.as_strategy(generation_mode=mode), known=st.sampled_from([None, *ids]))
-        def holds(case: schemathesis.Case[Any], known: str | None) -> None:
+        @given(case=operation.as_strategy(generation_mode=mode), pick=st.integers(0, 100))
+        def holds(case: schemathesis.Case[Any], pick: int) -> None:
             nonlocal sent
             sent += 1
-            if known is not None and IDS & set(case.path_parameters):
-                case.path_parameters.update(dict.fromkeys(IDS & set(case.path_parameters), known))
+            for name in known.keys() & case.path_parameters.keys():
+                existing = [case.path_parameters[name], *known[name]]
+                case.path_parameters[name] = existing[pick % len(existing)]
             _without_waiting(case)
             answer = asked(client, case)
             case.validate_response(answer, checks=CHECKS, excluded_checks=_not_for(answer))
@@ -101,9 +113,17 @@ def answers_as_documented(address: str, document: dict[str, Any], ids: list[str]
         for operation in schemathesis.openapi.from_dict(document).get_all_operations():
             assert isinstance(operation, Ok)
             tried(client, operation.ok(), GenerationMode.POSITIVE)
-            with contextlib.suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
+            if _can_be_asked_wrongly(operation.ok()):
                 tried(client, operation.ok(), GenerationMode.NEGATIVE)
     return sent
+
+
+def _can_be_asked_wrongly(operation: Any) -> bool:
+    """Say whether an operation takes more than texts in its address: those are all right, and what is not takes long to seek."""
+    taken = operation.iter_parameters()
+    return bool(operation.body) or any(
+        each.location is not ParameterLocation.PATH or each.definition["schema"]["type"] != "string" for each in taken
+    )
 
 
 def _not_for(answer: httpx.Response) -> list[CheckFunction]:
@@ -128,9 +148,9 @@ def _without_waiting(case: schemathesis.Case[Any]) -> None:
 
 
 async def every_answer_is_documented(data: Path, shape: settings) -> None:
-    async with with_history(data) as (server, ids):
+    async with with_history(data) as (server, known):
         document = (await server.client.get("/openapi.json")).json()
-        sent = await asyncio.to_thread(answers_as_documented, str(server.client.base_url), document, ids, shape)
+        sent = await asyncio.to_thread(answers_as_documented, str(server.client.base_url), document, known, shape)
         assert sent >= len(document["paths"])
         assert '"level": "error"' not in server.log.read_text()
 

@@ -141,9 +141,7 @@ async def test_kill_9_at_a_point_in_a_crowd(pair: Pair, point: str) -> None:
     chance, port, fuse = random.Random(seed), free_port(), Fuse(pair.folder)
     shape = {**SHAPE, "slots__image": 4}
     counts = [chance.randint(1, 5) for _ in range(CROWD)]
-    stories = [
-        await ordered(pair, topic=f"Fox {number}", image_count=count) for number, count in enumerate(counts)
-    ]
+    stories = [await ordered(pair, topic=f"Fox {number}", image_count=count) for number, count in enumerate(counts)]
     readers = [Reader(story_id, (port,)) for story_id in stories]
     following = [asyncio.create_task(reader.follow(within=500)) for reader in readers]
     for _ in range(3):
