@@ -52,8 +52,7 @@ class Reader:
                 return
             self.connections.append(told := [])
             async for line in response.aiter_lines():
-                if line.startswith("data: "):
-                    told.append(json.loads(line.removeprefix("data: ")))
+                told += [json.loads(line.removeprefix("data: "))] if line.startswith("data: ") else []
 
 
 def wrongs(reader: Reader, status: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests import blogs, stories
+from tests.addresses import operations
 from tests.callers import bearer, keys_of, routes_of
 from tests.images import NOOP, ROOT, ended, events_of
 from tests.live import Live, Serve
@@ -36,6 +37,7 @@ BY_NAME = {"/api/generation-status/{project_path:path}"}
 """What is asked for by a name that each owner gives: there is nothing to guess, and nobody's is never an error."""
 
 STALL = {"prompt": "A hill", "sandbox": {"scenario": "stall"}}
+SETTINGS, ANNS_KEY = "/api/settings/image-keys", "anns-canary-of-the-horde"
 GARBAGE = "Bearer atelier_0123456789abcdef_" + "A" * 43
 BAD_HEADERS = [
     "", "Bearer", "Bearer x", "Basic YW5uOnB3", "Bearer a b", GARBAGE, GARBAGE.replace("Bearer ", ""),
@@ -178,6 +180,75 @@ async def test_somebody_else_s_job_looks_as_if_there_were_none_on_every_route(gu
         assert (await guarded.client.post(f"{own}/cancel", headers=ann)).status_code == 200
     assert (await stories.read(guarded, story, **ann))["status"] == "processing"
     assert (await guarded.client.get(f"{stories.ROOT}/", headers=bob)).json()["results"] == []
+    assert (await guarded.client.post(f"{stories.ROOT}/{story}/cancel/", headers=ann)).status_code == 200
+
+
+async def test_what_bob_does_at_every_address_without_an_id_leaves_ann_s_alone_and_shows_him_nothing(
+    guarded: Live,
+) -> None:
+    """Lists, settings, creations: his are his. An address that shows everybody the same shows nothing of hers."""
+    ann, bob = await bearer(guarded, "ann"), await bearer(guarded, "bob")
+    story = await stories.order(guarded, {**stories.STALLED, "topic": "Ann's canary"}, **ann)
+    hers = await stories.text_is_there(guarded, story, **ann)
+    await guarded.client.put(SETTINGS, json={"stable_horde_api_key": ANNS_KEY}, headers=ann)
+    await order(guarded, {**ann, "Idempotency-Key": "once"}, {**STALL, "prompt": "Ann's canary"})
+    post = {"topic": "Ann's canary", "sandbox": {"scenario": "stall"}}
+    await blogs.submit(guarded, post, **ann)
+    secrets = [story, ANNS_KEY, "Ann's canary", *(one["job_id"] for one in hers["images"])]
+    before = await _everything(guarded, ann, story)
+    tried = set()
+    for operation in operations(guarded.app):
+        if "{" in operation.path or operation.path in PUBLIC | WORKER:
+            continue
+        body = operation.body if operation.body is not None else {}
+        same = {**bob, "Idempotency-Key": "once", "Prefer": "wait=0"}
+        async with guarded.client.stream(operation.method, operation.path, json=body, headers=same) as answer:
+            endless = answer.headers.get("content-type", "").startswith("text/event-stream")
+            told = await anext(answer.aiter_text()) if endless else (await answer.aread()).decode()
+        assert answer.status_code < 500, (operation.name, told)
+        assert not [secret for secret in secrets if secret in told], operation.name
+        tried.add((operation.method, operation.path))
+    assert tried >= {(m, p) for m, p, _ in api(guarded) if "{" not in p}, "each of them"
+    assert {(method, f"{SETTINGS}{slash}") for method in ("GET", "PUT", "DELETE") for slash in ("", "/")} <= tried
+    assert await _everything(guarded, ann, story) == before
+    assert before[0] == {"stable_horde_api_key": True, "hugging_face_api_token": False}
+
+
+async def _everything(live: Live, headers: dict[str, str], story: str) -> list[Any]:
+    """Return what an owner has: keys, stories, jobs, as they stand."""
+    found = (await live.client.get(SETTINGS, headers=headers)).json()
+    listed = (await live.client.get(f"{stories.ROOT}/", headers=headers)).json()["results"]
+    jobs = [(await live.client.get(f"{root}/jobs", headers=headers)).json()["jobs"] for root in (ROOT, blogs.ROOT)]
+    pictures = await stories.read(live, story, "images/status/", **headers)
+    kept = [{name: one[name] for name in ("job_id", "status")} for one in (*listed, *jobs[0], *jobs[1])]
+    return [found, kept, [(one["job_id"], one["status"]) for one in pictures["images"]]]
+
+
+async def test_a_story_s_pictures_are_its_owner_s_at_every_door(guarded: Live) -> None:
+    """They are jobs and a group: whatever takes the id of one says to others that there is none."""
+    ann, bob = await bearer(guarded, "ann"), await bearer(guarded, "bob")
+    story = await stories.order(guarded, stories.STALLED, **ann)
+    picture = (await stories.text_is_there(guarded, story, **ann))["images"][0]["job_id"]
+    (group,) = await guarded.app.state.surroundings.engine.groups.register.at_work(after="", limit=9)
+    tried = 0
+    for method, path, _ in api(guarded):
+        if ("{" not in path and path != "/api/v1/tickets") or path in BY_NAME:
+            continue
+        for known in (picture, group):
+            foreign, none = [
+                await guarded.client.request(
+                    method, filled(path, job_id=one, batch_id=one), json={"job_id": one}, headers=bob
+                )
+                for one in (known, "f" * 32)
+            ]
+            assert foreign.status_code == none.status_code == 404, f"{method} {path}: {foreign.text}"
+            assert without_id(foreign) == without_id(none)
+            tried += 1
+    assert tried >= 32
+    ticket = {"group": group}
+    assert (await guarded.client.post("/api/v1/tickets", json=ticket, headers=bob)).status_code == 404
+    status = await stories.read(guarded, story, "images/status/", **ann)
+    assert (status["status"], {one["attempts"] for one in status["images"]} <= {0, 1}) == ("processing", True)
     assert (await guarded.client.post(f"{stories.ROOT}/{story}/cancel/", headers=ann)).status_code == 200
 
 

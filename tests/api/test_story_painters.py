@@ -135,11 +135,11 @@ async def test_an_order_that_was_placed_is_waited_for_by_the_next_process(serve:
 
 
 DEAD: dict[str, tuple[Answers, Answers]] = {
-    "stalling and silent": (lambda seen: stalling(seen), lambda _: Reply(silent=True)),
+    "stalling and silent": (stalling, lambda _: Reply(silent=True)),
     "down": (lambda _: horde_error(503, "MaintenanceMode"), lambda _: Reply(status=503, body=b"{}")),
     "cut off": (lambda _: Reply(cut=True), lambda _: Reply(status=502, body=b"<html>")),
     "without a valid key": (lambda _: horde_error(401, "InvalidAPIKey"), lambda _: as_json({"error": "No."}, 401)),
-    "without a picture in it": (lambda seen: horde_service(data=b"no picture")(seen), lambda _: image(b"none either")),
+    "without a picture in it": (horde_service(data=b"no picture"), lambda _: image(b"none either")),
 }
 """In how many ways both can be dead."""
 

@@ -168,7 +168,7 @@ async def stopped(pair: Pair, zombie: Server, point: str, **more: Any) -> str:
         fuse.light(point, signal.SIGSTOP)
         story_id = await asked(zombie.client, **more)
         async with asyncio.timeout(30):
-            while fuse.lit:  # noqa: ASYNC110 - another process puts it out
+            while fuse.lit:
                 await asyncio.sleep(0.02)
         if pair.in_cloud or not await asyncio.to_thread(is_locked, pair.data / "atelier.db"):
             return story_id
