@@ -203,29 +203,6 @@ async def test_deleted_it_is_gone_with_its_pictures(live: Live) -> None:
     assert (await live.client.delete(f"{ROOT}/{story_id}/")).status_code == 404
 
 
-async def test_asking_a_thousand_times_writes_nothing_and_asks_nobody(serve: Serve) -> None:
-    async with serve(lease_seconds=600) as live:  # signs of life are writes, too
-        story_id = await order(live, STALLED)
-        await text_is_there(live, story_id)
-        await asyncio.sleep(1.2)  # the last step is written
-        before = await read(live, story_id, "images/status/")
-        calls = await _calls(live)
-        tags: set[str] = set()
-        for _ in range(50):
-            answers = await asyncio.gather(*(live.client.get(f"{ROOT}/{story_id}/images/status/") for _ in range(20)))
-            tags |= {answer.headers["etag"] for answer in answers if answer.status_code == 200}
-        assert len(tags) == 1, "no job has another version"
-        assert await _calls(live) == calls
-        after = await read(live, story_id, "images/status/")
-        assert [one["attempts"] for one in after["images"]] == [one["attempts"] for one in before["images"]]
-        await live.client.post(f"{ROOT}/{story_id}/cancel/")
-
-
-async def _calls(live: Live) -> list[str]:
-    lines = (await live.client.get("/metrics")).text.splitlines()
-    return [line for line in lines if line.startswith("atelier_provider_calls_total")]
-
-
 async def test_what_has_not_changed_is_not_sent_again(live: Live) -> None:
     story_id = await _done(live)
     for part in ("", "images/status/"):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.api.test_vendors import noise
 from tests.callers import bearer
 from tests.images import states_of
-from tests.live import Serve
+from tests.live import Live, Serve
 from tests.providers.fakes import Answers, Fake, Reply, Seen, as_json, fake, faking, image, impatience
 from tests.providers.subjects import PLACED, WAITING, horde_error, horde_service
 from tests.stories import DRAWN, ROOT, order, read, text_is_there, until
@@ -170,6 +173,44 @@ async def test_when_nobody_draws_all_pictures_have_failed_by_the_deadline(
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+async def test_asking_a_thousand_times_orders_nothing_and_writes_nothing(
+    serve: Serve, fake: Fake, face: Fake, tmp_path: Path
+) -> None:
+    """While two pictures are drawn and when they have failed: the vendor sees nothing of it, nor does the file."""
+    face.answer = lambda _: Reply(silent=True)
+    settings = both(fake, face, story_providers=("hugging_face",))
+    async with serve(**settings, lease_seconds=600) as live:  # signs of life are writes, too
+        story_id = await order(live, DRAWN)
+        async with asyncio.timeout(20):
+            while len(face.seen) < 2:
+                await asyncio.sleep(0.02)
+        with closing(sqlite3.connect(tmp_path / "data" / "atelier.db", check_same_thread=False)) as file:
+            await _asked(live, story_id, 700, file)
+            assert len(face.seen) == 2
+            await live.client.post(f"{ROOT}/{story_id}/cancel/")
+            await _asked(live, story_id, 300, file)
+    assert (len(face.seen), fake.seen) == (2, [])
+
+
+async def _asked(live: Live, story_id: str, times: int, file: sqlite3.Connection) -> None:
+    """Ask how the pictures are getting on; fail where anything was committed meanwhile, by whomever."""
+    await asyncio.sleep(1.2)  # the last step is written
+    before, commits = await read(live, story_id, "images/status/"), await asyncio.to_thread(_commits, file)
+    for _ in range(times // 20):
+        path = f"{ROOT}/{story_id}/images/status/"
+        answers = await asyncio.gather(*(live.client.get(path) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+    after = await read(live, story_id, "images/status/")
+    assert await asyncio.to_thread(_commits, file) == commits
+    assert after["images"] == before["images"]
+
+
+def _commits(file: sqlite3.Connection) -> int:
+    """Return a number that is another one after each commit of anybody else."""
+    number: int = file.execute("PRAGMA data_version").fetchone()[0]
+    return number
 
 
 async def test_the_own_key_then_the_service_s_then_the_next_provider_s(serve: Serve, fake: Fake, face: Fake) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
 import time
 from pathlib import Path
@@ -15,7 +16,9 @@ from tests.images import ROOT
 from tests.process.servers import Server, free_port, log_of, running
 from tests.process.test_main import run
 from tests.providers.fakes import Fake, fake
-from tests.providers.subjects import horde_service
+from tests.providers.subjects import horde_error, horde_service
+from tests.stories import DRAWN
+from tests.stories import ROOT as STORIES
 
 from atelier.stores.owner_keys import CACHE_SECONDS
 
@@ -28,6 +31,8 @@ FIRST, SECOND = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 def at(fake: Fake, **more: Any) -> dict[str, Any]:
     return {
         "image_providers": "none",
+        "text_providers": "sandbox",
+        "providers__hugging_face__base_url": fake.base,
         "providers__stable_horde__base_url": fake.base,
         "fetch__allow_private": "true",
         "log_level": "debug",
@@ -39,6 +44,15 @@ async def drawn(server: Server) -> dict[str, Any]:
     made = await server.client.post(f"{ROOT}/generate", json={"prompt": "A hill"}, headers={"Prefer": "wait=20"})
     found: dict[str, Any] = made.json()
     return found
+
+
+async def told(server: Server) -> str:
+    """Have an illustrated story made; how it ended."""
+    story = {**DRAWN, "image_count": 1}
+    made = await server.client.post(f"{STORIES}/", json=story, headers={"Prefer": "wait=30"})
+    assert made.status_code == 200, made.text
+    await server.client.get(f"{STORIES}/{made.json()['id']}/images/stream/")
+    return str(made.json()["status"])
 
 
 def rows(data: Path) -> list[tuple[str, ...]]:
@@ -60,7 +74,12 @@ async def test_the_made_key_is_its_user_s_alone_and_the_thief_of_the_rest_has_no
         assert (await server.client.put(PATH, json=BODY)).status_code == 200
         assert (await drawn(server))["status"] == "completed"
         await server.client.put(PATH, json={"hugging_face_api_token": "not a token"})
-    assert asked_with(fake) == [ANNS]
+        assert await told(server) == "completed"
+        fake.answer = horde_service(placing=horde_error(403, "KudosUpfront", f"Your key {ANNS} has too little."))
+        assert await told(server) == "failed"
+        assert (data / "atelier.db-wal").stat().st_size, "what was written last is searched, too"
+    assert asked_with(fake)[0] == ANNS
+    assert {ANNS, f"Bearer {TOKEN}"} <= set(asked_with(fake))
     key = data / "encryption.key"
     assert key.stat().st_mode & 0o777 == 0o600
     made = key.read_bytes()
@@ -80,19 +99,28 @@ async def test_the_made_key_is_its_user_s_alone_and_the_thief_of_the_rest_has_no
         assert (await server.client.get(PATH)).json() == dict.fromkeys(BODY, True)
 
 
+def files(data: Path) -> dict[str, bytes]:
+    """Return every file that holds anything, as it is on the disk."""
+    return {str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
 async def test_a_wrong_encryption_key_refuses_the_start_unsaid_and_changes_nothing(tmp_path: Path, fake: Fake) -> None:
+    """Not a byte of what the last process left when it ended."""
     data = tmp_path / "data"
-    async with running(data, **at(fake, encryption_keys=FIRST)) as server:
+    async with running(data, **at(fake, encryption_keys=FIRST, secret_key="")) as server:
         await server.client.put(PATH, json=BODY)
-    before = rows(data)
+        await server.signal(signal.SIGTERM)
+    before, left = rows(data), files(data)
     assert len(before) == 2
     for wrong in (SECOND, f"{SECOND},{FIRST[1:]}"):
         code, output, said = await run(tmp_path, ATELIER_ENCRYPTION_KEYS=wrong)
         assert (code, output) == (78, "")
         assert "ATELIER_ENCRYPTION_KEYS" in said
         assert not [part for part in (*wrong.split(","), FIRST) if part in said]
+        assert files(data) == left
         assert rows(data) == before
-    assert not (data / "encryption.key").exists()
+    async with running(data, **at(fake, encryption_keys=FIRST)) as server:
+        assert (await server.client.get(PATH)).json() == dict.fromkeys(BODY, True)
 
 
 async def test_keys_are_rotated_by_a_command_beside_a_running_server(tmp_path: Path, fake: Fake) -> None:

@@ -156,5 +156,6 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     for step in STEPS[version:]:
         for statement in step.split(";"):
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    if version < VERSION:  # a start that is refused for another reason leaves the file as it is, to the byte
+        connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
