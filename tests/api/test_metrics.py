@@ -147,18 +147,23 @@ async def test_a_stop_hands_jobs_back(serve: Serve) -> None:
     assert change("atelier_requeues_total", reason=HANDED_BACK) == 1
 
 
-async def test_streams_count_while_they_are_open(live: Live) -> None:
-    before = await scrape(live)
-    async with live.client.stream("POST", f"{ROOT}/generate/stream", json=scripted("stall")) as opened:
-        chunks, seen = opened.aiter_bytes(), b""
-        while b"generating" not in seen:
-            seen += await anext(chunks)
-        during = Between(before, await scrape(live))
-        assert (during("atelier_open_streams"), during("atelier_followed_jobs")) == (1, 1)
-    ended_streams = {"route": f"{ROOT}/generate/stream", "status": "2xx"}
-    change = Between(
-        before, await until(live, lambda now: Between(before, now)("atelier_http_requests_total", **ended_streams) == 1)
-    )
+async def test_streams_count_while_they_are_open(serve: Serve) -> None:
+    """The only slot is taken until the stream is open, so that what is told on it comes after that."""
+    open_now = ("atelier_open_streams", "atelier_followed_jobs")
+    async with serve(slots={"image": 1}) as live:
+        taking = await submit(live, scripted("stall"))
+        await reached(live, taking, "generating")
+        before = await until(live, lambda now: not any(map(now.value, open_now)))
+        async with live.client.stream("POST", f"{ROOT}/generate/stream", json=scripted("stall")) as opened:
+            chunks = opened.aiter_bytes()
+            seen = await anext(chunks)
+            await cancel(live, taking)
+            while b"generating" not in seen:
+                seen += await anext(chunks)
+            await until(live, lambda now: [now.value(name) for name in open_now] == [1, 1])
+        ended_streams = {"route": f"{ROOT}/generate/stream", "status": "2xx"}
+        after = await until(live, lambda now: Between(before, now)("atelier_http_requests_total", **ended_streams) == 1)
+        change = Between(before, after)
     assert change("atelier_open_streams") == 0
     assert 2 <= change("atelier_stream_lag_seconds_count") <= 3  # entering two stages, and perhaps being queued
 

@@ -40,8 +40,8 @@ async def create(house: House, count: int = 3) -> Group:
     return (await house.engine.groups.create(new))[0]
 
 
-async def collect(house: House, group: Group, *, pause: float = 0) -> Seen:
-    seen = Seen()
+async def collect(house: House, group: Group, *, pause: float = 0, seen: Seen | None = None) -> Seen:
+    seen = seen or Seen()
     async for update in house.engine.groups.follow(group.id):
         assert not seen.over, "nothing comes behind the end"
         if update is None:
@@ -51,6 +51,16 @@ async def collect(house: House, group: Group, *, pause: float = 0) -> Seen:
         seen.statuses.append((update.job.id, update.job.status))
         await asyncio.sleep(pause)
     return seen
+
+
+async def following(house: House, group: Group, count: int) -> asyncio.Task[Seen]:
+    """Follow a group; begun when so many members were shown."""
+    seen = Seen()
+    watching = asyncio.create_task(collect(house, group, seen=seen))
+    async with asyncio.timeout(10):
+        while len(seen.last) < count:
+            await asyncio.sleep(0.01)
+    return watching
 
 
 async def ends(task: asyncio.Task[Seen], within: float = 5) -> Seen:
@@ -67,8 +77,7 @@ async def test_a_follower_sees_the_present_state_then_every_end(house: House) ->
     group = await create(house)
     ids = house.engine.groups.member_ids(group)
     await house.deliver(ids[0])
-    watching = asyncio.create_task(collect(house, group))
-    await asyncio.sleep(0.05)
+    watching = await following(house, group, 3)
     house.pipeline.acts["first"] = failing(ProviderRefused("No."))
     await house.deliver(ids[1])
     await house.deliver(ids[2])
@@ -89,8 +98,7 @@ async def test_a_renewed_lease_is_no_news(house: House, monkeypatch: pytest.Monk
     monkeypatch.setattr("atelier.jobs.groups.engine.CANCEL_WAIT", timedelta(seconds=0.1))
     group = await create(house, 1)
     (member,) = house.engine.groups.member_ids(group)
-    watching = asyncio.create_task(collect(house, group))
-    await asyncio.sleep(0.05)
+    watching = await following(house, group, 1)
     await house.lose(member)
     for _ in range(5):
         lease_until = house.clock() + timedelta(seconds=30)
@@ -134,8 +142,7 @@ async def test_a_slow_follower_skips_states_but_no_end(house: House) -> None:
 async def test_a_paused_group_is_not_over(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PHASE_SECONDS", 0.05)
     group = await create(house)
-    watching = asyncio.create_task(collect(house, group))
-    await asyncio.sleep(0.05)
+    watching = await following(house, group, 3)
     for member_id in house.engine.groups.member_ids(group):
         await house.engine.cancel("ann", member_id)
     assert (await ends(watching)).over
@@ -163,8 +170,7 @@ async def test_a_group_that_is_being_made_is_not_over(house: House, monkeypatch:
 
 async def test_following_ends_without_an_end_when_the_process_does(house: House) -> None:
     group = await create(house)
-    watching = asyncio.create_task(collect(house, group))
-    await asyncio.sleep(0.05)
+    watching = await following(house, group, 3)
     house.engine.close()
     seen = await ends(watching)
     assert (seen.over, len(seen.last)) == (False, 3)

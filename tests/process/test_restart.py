@@ -144,19 +144,20 @@ async def test_sigterm_ends_in_its_grace_and_streams_resume(pair: Pair) -> None:
         waiting = [await submit(server, sandbox={"scenario": "noop"}) for _ in range(2)]
         streams = [asyncio.create_task(read_stream(server, job_id, 0)) for job_id in ids + waiting]
         await asyncio.sleep(0.5)
-        began = time.monotonic()
         assert await server.signal(signal.SIGTERM) in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
-        assert time.monotonic() - began < 1 + 3 + 2
         endings = await asyncio.gather(*streams)
     for text, clean in endings:
         assert clean, "the stream is ended, not cut"
         assert text.endswith(": come back with the last id\nretry: 1000\n\n"), text[-200:]
         assert '"stage":"error"' not in text
+    for text, _ in endings[: len(ids)]:
+        assert '"stage":"completed"' not in text, "what takes longer than the grace is not waited for"
     async with pair.running(port=port) as server:
         for job_id, (text, _) in zip(ids + waiting, endings, strict=True):
             seen = events_of(text)
             rest, _ = await read_stream(server, job_id, seen[-1][0])
-            numbers = [number for number, event in [*seen, *events_of(rest)] if "step" not in event]
+            records = [one for one in [*seen, *events_of(rest)] if "max_attempts" not in one[1]]
+            numbers = [number for number, _ in records]  # between records the present state is told, under the last number
             done = await until(server, job_id, status="completed")
             assert numbers == [update["seq"] for update in done["progress_updates"]], "nothing missing, nothing twice"
             assert done["attempt"] == 1, "a graceful stop gives the attempt back"
