@@ -37,6 +37,7 @@ BY_NAME = {"/api/generation-status/{project_path:path}"}
 """What is asked for by a name that each owner gives: there is nothing to guess, and nobody's is never an error."""
 
 STALL = {"prompt": "A hill", "sandbox": {"scenario": "stall"}}
+ENDS = {"completed", "failed", "cancelled"}
 SETTINGS, ANNS_KEY = "/api/settings/image-keys", "anns-canary-of-the-horde"
 GARBAGE = "Bearer atelier_0123456789abcdef_" + "A" * 43
 BAD_HEADERS = [
@@ -215,13 +216,14 @@ async def test_what_bob_does_at_every_address_without_an_id_leaves_ann_s_alone_a
 
 
 async def _everything(live: Live, headers: dict[str, str], story: str) -> list[Any]:
-    """Return what an owner has: keys, stories, jobs, as they stand."""
+    """Return what an owner has: keys, stories, jobs, pictures, and whether they have ended."""
     found = (await live.client.get(SETTINGS, headers=headers)).json()
     listed = (await live.client.get(f"{stories.ROOT}/", headers=headers)).json()["results"]
     jobs = [(await live.client.get(f"{root}/jobs", headers=headers)).json()["jobs"] for root in (ROOT, blogs.ROOT)]
     pictures = await stories.read(live, story, "images/status/", **headers)
-    kept = [{name: one[name] for name in ("job_id", "status")} for one in (*listed, *jobs[0], *jobs[1])]
-    return [found, kept, [(one["job_id"], one["status"]) for one in pictures["images"]]]
+    things = [(one["job_id"], one["status"] in ENDS) for one in (*listed, *jobs[0], *jobs[1], *pictures["images"])]
+    key = await live.app.state.surroundings.own.keyring.key("ann", "stable_horde")
+    return [found, key, things]
 
 
 async def test_a_story_s_pictures_are_its_owner_s_at_every_door(guarded: Live) -> None:

@@ -115,6 +115,7 @@ async def test_what_cannot_be_a_key_is_refused_unsaid(
         assert said in refused.json()["detail"]
         assert [error["loc"][-1] for error in refused.json()["errors"]] == [field]
         assert str(value) not in refused.text
+        assert "Value error" not in refused.text, "a sentence, and no name of an exception"
         assert (await live.client.get(PATH)).json() == UNSET, "all or nothing"
 
 

@@ -131,6 +131,9 @@ async def test_pictures_that_failed_are_drawn_again_one_at_a_time(live: Live) ->
     assert story["error_message"] is None, "the text is well"
     assert {one["code"] for one in story["images"]} == {"provider_refused"}
     before = story["must_finish_by"]
+    refused = await live.client.post(f"{ROOT}/{story_id}/retry/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "images/{event_number}/retry/" in refused.json()["detail"], "where to go instead"
     again = (await live.client.post(f"{ROOT}/{story_id}/images/2/retry/")).json()
     assert again["status"] == "processing"
     await until(live, story_id, "failed")

@@ -157,7 +157,9 @@ async def test_sigterm_ends_in_its_grace_and_streams_resume(pair: Pair) -> None:
             seen = events_of(text)
             rest, _ = await read_stream(server, job_id, seen[-1][0])
             records = [one for one in [*seen, *events_of(rest)] if "max_attempts" not in one[1]]
-            numbers = [number for number, _ in records]  # between records the present state is told, under the last number
+            numbers = [
+                number for number, _ in records
+            ]  # between records the present state is told, under the last number
             done = await until(server, job_id, status="completed")
             assert numbers == [update["seq"] for update in done["progress_updates"]], "nothing missing, nothing twice"
             assert done["attempt"] == 1, "a graceful stop gives the attempt back"

@@ -125,7 +125,7 @@ def _field_error(item: dict[str, Any]) -> FieldError:
     """Keep where and what; drop the input and its context, which may hold a secret."""
     if item["type"] == "json_invalid":
         return FieldError(loc=["body"], msg="The body is not valid JSON.", type="json_invalid")
-    return FieldError(loc=list(item["loc"]), msg=item["msg"], type=item["type"])
+    return FieldError(loc=list(item["loc"]), msg=item["msg"].removeprefix("Value error, "), type=item["type"])
 
 
 def _invalid(errors: Sequence[FieldError]) -> ProblemResponse:

@@ -28,6 +28,7 @@ from atelier.api.streams import message_stream
 from atelier.api.ticket_routes import job_ticket
 from atelier.api.tickets import TicketView
 from atelier.errors import AlreadyTerminal, Conflict, NotFound
+from atelier.jobs.models import Status
 from atelier.pipelines.story.models import KIND, PICTURES
 
 ALIAS = "/api/ai/generate-advanced-text"
@@ -183,6 +184,9 @@ async def cancel(story_id: str, call: Keyed) -> Response:
 )
 async def retry(story_id: str, call: Keyed) -> Response:
     """Open the next run of the story's job; what is written already is kept. 409 unless it has failed or was cancelled."""
+    found = await watching.look(story_id, call)
+    if found.job.status is Status.COMPLETED:
+        raise Conflict("The text is there; pictures are drawn again one by one: images/{event_number}/retry/.")
     await call.around.engine.retry(call.owner, story_id, kind=KIND)
     return await _answer(story_id, call, {})
 
