@@ -159,6 +159,7 @@ async def test_when_nobody_draws_all_pictures_have_failed_by_the_deadline(
         stream = (await live.client.get(f"{ROOT}/{story_id}/images/stream/")).text
         story, status = await read(live, story_id), await read(live, story_id, "images/status/")
         jobs = [(await live.client.get(f"/api/v1/images/jobs/{one['job_id']}")).json() for one in story["images"]]
+    assert face.seen, "the second was asked, too"
     assert (story["status"], bool(story["text"])) == ("failed", True)
     assert (status["status"], status["failed"], status["total"]) == ("failed", 4, 4)
     assert [one["status"] for one in status["images"]] == ["failed"] * 4
