@@ -31,8 +31,6 @@ FIRST, SECOND = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 def at(fake: Fake, **more: Any) -> dict[str, Any]:
     return {
         "image_providers": "none",
-        "text_providers": "sandbox",
-        "providers__hugging_face__base_url": fake.base,
         "providers__stable_horde__base_url": fake.base,
         "fetch__allow_private": "true",
         "log_level": "debug",
@@ -69,7 +67,8 @@ async def test_the_made_key_is_its_user_s_alone_and_the_thief_of_the_rest_has_no
 ) -> None:
     data, port = tmp_path / "data", free_port()
     fake.answer = horde_service(data=await asyncio.to_thread(noise, 256, 256))
-    settings = at(fake, encryption_keys="", secret_key="")
+    stories = {"text_providers": "sandbox", "providers__hugging_face__base_url": fake.base}
+    settings = at(fake, encryption_keys="", secret_key="", **stories)
     async with running(data, port=port, **settings) as server:
         assert (await server.client.put(PATH, json=BODY)).status_code == 200
         assert (await drawn(server))["status"] == "completed"

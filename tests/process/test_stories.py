@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.history import Ended, Evidence, violations
+from tests.history import Ended, Evidence, picture_of, violations
 from tests.process.faults import Calls, Fuse
 from tests.process.pairs import Pair
 from tests.process.servers import FAULTY, Process, Server, free_port
@@ -85,9 +85,9 @@ async def judged(client: httpx.AsyncClient, pair: Pair, story_id: str, *readers:
     assert story["text"] == "\n\n".join(scene["text"] for scene in story["scenes"])
     assert [one["event_number"] for one in story["images"]] == [scene["number"] for scene in story["scenes"]]
     calls = Calls(pair.folder).read()
-    drawn = {one["job_id"]: _prompt_of(one, calls) for one in story["images"]}
+    ended = {one["job_id"]: await _ended(client, one["job_id"]) for one in story["images"]}
+    drawn = {one["job_id"]: _prompt_of(one, ended[one["job_id"]], calls) for one in story["images"]}
     assert len(set(drawn.values())) == len(drawn), "each scene has a picture of its own"
-    ended = {job_id: await _ended(client, job_id) for job_id in drawn}
     evidence = Evidence(
         acknowledged=drawn, ended=ended, listed=list(drawn), watches=[], calls=calls, allowed=lambda _: most
     )
@@ -96,9 +96,10 @@ async def judged(client: httpx.AsyncClient, pair: Pair, story_id: str, *readers:
     return story
 
 
-def _prompt_of(picture: Json, calls: list[str]) -> str:
-    """Return the prompt that is about this picture's scene."""
-    (prompt,) = {prompt for prompt in calls if picture["alt_text"].rstrip(".") in prompt}
+def _prompt_of(picture: Json, ended: Ended, calls: list[str]) -> str:
+    """Return the prompt that is about this picture's scene; where other stories have the same scene, the one it shows."""
+    about = {prompt for prompt in calls if picture["alt_text"].rstrip(".") in prompt}
+    (prompt,) = about if len(about) == 1 else {one for one in about if picture_of(one) == ended.picture}
     return prompt
 
 
