@@ -21,7 +21,7 @@ from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Billed, Job, Json, Outcome, ProviderQueue, Reason, Step
 from atelier.jobs.ports import Clock, Decision, Store, Touch
 from atelier.jobs.progress import Milestone, Progress, Tail, more
-from atelier.jobs.stages import Stage
+from atelier.jobs.stages import Snooze, Stage
 from atelier.jobs.steps import StepWriter
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -29,14 +29,6 @@ State = TypeVar("State", bound=BaseModel)
 
 SOON = 0.01
 """Seconds that a stage's entry may wait for what follows it at once, to be written together with that."""
-
-
-class Snooze(Exception):
-    """Raised through a stage to end the attempt until a moment, without counting it."""
-
-    def __init__(self, until: datetime, reason: Reason) -> None:
-        super().__init__(f"{reason} until {until}")
-        self.until, self.reason = until, reason
 
 
 class Product(BaseModel):

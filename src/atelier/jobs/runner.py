@@ -15,8 +15,9 @@ from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Held, Red
 from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Receipt, Status
-from atelier.jobs.pipeline import Pipeline, Product, Run, Services, Snooze, perform
+from atelier.jobs.pipeline import Pipeline, Product, Run, Services, perform
 from atelier.jobs.ports import GIVEN_BACK, Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
+from atelier.jobs.stages import Snooze
 from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import (
     Ending,
