@@ -16,7 +16,7 @@ run: .venv/run.done  ## serve on :8000 (PORT and ATELIER_… settings come from 
 local-gpu: .venv/local.done  ## install what draws on this machine's own GPU, or its CPU (docs/local-gpu.md)
 
 test: .venv/dev.done  ## run the tests: real SQLite, real sockets, real processes, a real browser
-	$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 e2e: .venv/dev.done  ## run the browser's tests only
 	$(BIN)/python -m pytest -m e2e

@@ -25,6 +25,15 @@ settings.register_profile("unhurried", deadline=None)  # a busy machine is no fa
 settings.load_profile("unhurried")
 
 
+SLOW_ROOMS = ("process", "e2e", "providers", "api")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest: at the end no worker shall be alone with it."""
+    order = {room: place for place, room in enumerate(SLOW_ROOMS)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_secret_leaves_the_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No canary is in any answer, log line, database or file of the whole run."""

@@ -41,4 +41,4 @@ async def test_of_cancel_and_complete_exactly_one_wins(live: Live) -> None:
         for winner in await asyncio.gather(*(race(live, delay) for _ in range(AT_ONCE))):
             wins[winner] += 1
             delay *= 0.94 if winner == "completed" else 1.06
-    assert min(wins.values()) >= 10, wins
+    assert min(wins.values()) >= 3, wins
