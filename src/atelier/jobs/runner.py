@@ -36,7 +36,6 @@ from atelier.jobs.watch import Watch
 
 SETTLE_TRIES = 5
 ABORT_SECONDS = 5
-
 RELEASE_WAIT = timedelta(seconds=3)
 """How long released runs may take to let go and write that they did."""
 
