@@ -40,8 +40,15 @@ async def log(house: House, job_id: str) -> list[str]:
 
 
 async def moment(run: Run[Nothing, Count]) -> None:  # noqa: ARG001
-    """Take long enough for what was collected to be written."""
+    """Take long enough for what was collected to be written, or not to be."""
     await asyncio.sleep(0.05)
+
+
+async def written(run: Run[Nothing, Count]) -> None:
+    """Wait until what was collected is written, with nothing behind it."""
+    async with asyncio.timeout(10):
+        while run._tail.events:
+            await asyncio.sleep(0.02)
 
 
 @contextmanager
@@ -70,7 +77,7 @@ async def test_what_takes_a_moment_is_written_meanwhile(light: House) -> None:
     seen = []
 
     async def looks(run: Run[Nothing, Count]) -> None:
-        await moment(run)
+        await written(run)
         seen.append(await log(light, run.job.id))
 
     light.pipeline.acts = {"first": looks, "second": looks}
