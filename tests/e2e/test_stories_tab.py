@@ -135,7 +135,7 @@ def test_a_reload_midway_goes_on(book: Tab) -> None:
     expect(plate(page, 1, "completed").locator("img")).to_be_visible()
     expect(plate(page, 2)).to_contain_text("Painting scene 2 of 2…")
     assert job_id(page, "story") == before
-    assert page.locator("#story-progress").evaluate("bar => bar.value") >= percent - 1
+    page.wait_for_function(f"document.getElementById('story-progress').value >= {percent - 1}")
     book.open("/#stories")
     assert job_id(page, "story") == before, "what goes on is shown first"
     expect_pictures(page, 2)
@@ -267,7 +267,7 @@ def test_older_stories_are_a_page_away(book: Tab, server: Server) -> None:
     expect(page.locator("#story-list .work")).to_have_count(24)
     page.get_by_role("button", name="Older stories").click()
     page.wait_for_function("document.querySelectorAll('#story-list .work').length > 25")
-    assert page.evaluate("[...document.querySelectorAll('#story-list .work')].indexOf(document.activeElement)") == 24
+    page.wait_for_function("[...document.querySelectorAll('#story-list .work')].indexOf(document.activeElement) === 24")
 
 
 def test_wrong_values_are_told_at_their_fields(book: Tab) -> None:
