@@ -24,6 +24,16 @@ class Clock:
         self.moment += timedelta(**duration)
 
 
+class Monotonic:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def new_job(now: datetime, job_id: str = "job-1", **fields: object) -> Job:
     """Return a pending job as the engine makes it."""
     values: dict[str, object] = {

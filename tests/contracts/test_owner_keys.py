@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from tests.canaries import WATCH, canary
+from tests.jobs import Monotonic
 from tests.stores import Backend, backend, store
 
 from atelier.errors import OwnKeysOff, StartRefused
@@ -24,14 +25,6 @@ OLD, NEW, STRANGER = (Fernet.generate_key().decode() for _ in range(3))
 ANNS, BOBS, TOKEN = canary(("ann's key",)), canary(("bob's key",)), "hf_" + canary(("ann's token",))
 for secret in (ANNS, BOBS, TOKEN, OLD, NEW):
     WATCH.know(secret, "a key in the tests of owners' keys")
-
-
-class Monotonic:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

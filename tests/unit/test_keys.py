@@ -5,20 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.jobs import Clock
+from tests.jobs import Clock, Monotonic
 
 from atelier.api import keys as module
 from atelier.api.keys import CACHE_SECONDS, KIND, Keys
 from atelier.errors import InvalidInput, Unauthorized
 from atelier.stores.sqlite import SqliteStore
-
-
-class Monotonic:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
