@@ -5,7 +5,7 @@ from __future__ import annotations
 HEAD_SECONDS = 0.5
 BODY_SECONDS = 0.8
 SEND_SECONDS = 1.0
-KEEP_ALIVE_SECONDS = 0.6
+KEEP_ALIVE_SECONDS = 1.5
 MOST = 64
 
 if __name__ == "__main__":

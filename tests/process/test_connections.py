@@ -28,7 +28,7 @@ IMPATIENT = Path(__file__).parent / "impatient_server.py"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = f"POST {ROOT}/generate HTTP/1.1\r\nHost: a\r\n".encode()
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-LATE = 6
+LATE = 25
 """Seconds after which a limit has certainly not held; the machine may be busy."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -37,7 +37,18 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with running(tmp_path_factory.mktemp("connections") / "data", script=IMPATIENT) as found:
+        found.client.headers["Connection"] = "close"  # kept connections end sooner than a busy client may use them
         yield found
+
+
+async def room_again(server: Server) -> None:
+    """Wait until there is room again for the test's own client."""
+    async with asyncio.timeout(LATE):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await server.client.get("/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
 
 
 def port_of(server: Server) -> int:
@@ -63,10 +74,11 @@ async def let_in(server: Server) -> socket.socket:
             client = socket.socket()
             client.settimeout(0)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            await loop.sock_connect(client, ("127.0.0.1", port_of(server)))
-            await loop.sock_sendall(client, HEALTH)
-            if b" 200 " in await loop.sock_recv(client, 1000):
-                return client
+            with contextlib.suppress(ConnectionError):
+                await loop.sock_connect(client, ("127.0.0.1", port_of(server)))
+                await loop.sock_sendall(client, HEALTH)
+                if b" 200 " in await loop.sock_recv(client, 1000):
+                    return client
             client.close()
             await asyncio.sleep(0.05)
 
@@ -230,12 +242,12 @@ async def test_an_idle_connection_is_closed(server: Server) -> None:
         assert (await answered(reader))[0] == 200
         assert await rest(reader) == b""
     async with connected(server) as (reader, writer):
+        began = time.monotonic()
         writer.write(POST + b"Origin: https://evil.example\r\nContent-Length: 4\r\n\r\n{")
         assert (await answered(reader))[0] == 403, "answered before the body was here"
         writer.write(b"   ")
-        began = time.monotonic()
         assert await rest(reader) == b""
-        assert time.monotonic() - began > KEEP_ALIVE_SECONDS * 0.5
+        assert time.monotonic() - began > KEEP_ALIVE_SECONDS * 0.9
 
 
 UPGRADE = (
@@ -264,9 +276,7 @@ async def test_too_many_connections_are_told_so_and_the_others_served(
                 assert json.loads(body)["code"] == "too_many_connections"
         assert held[: MOST // 2] == [served] * (MOST // 2), "room for these at least: the client of the test holds some"
         assert held[-5:] == [503] * 5
-    async with asyncio.timeout(LATE):
-        while (await server.client.get("/health")).status_code != 200:
-            await asyncio.sleep(0.05)
+    await room_again(server)
 
 
 async def test_a_flood_of_connections_ends(server: Server) -> None:
@@ -274,20 +284,19 @@ async def test_a_flood_of_connections_ends(server: Server) -> None:
     async with contextlib.AsyncExitStack() as stack:
         flood = [await stack.enter_async_context(connected(server)) for _ in range(500)]
         await asyncio.gather(*(rest(reader) for reader, _ in flood))
-    async with asyncio.timeout(LATE):
-        while (await server.client.get("/ready")).status_code != 200:
-            await asyncio.sleep(0.05)
+    await room_again(server)
 
 
 async def test_a_client_that_takes_nothing_is_let_go(server: Server) -> None:
     """Answers pile up until the kernel takes no more; then it has SEND_SECONDS."""
+    await room_again(server)
     made = await server.client.post(f"{ROOT}/generate", json={"prompt": "A hill"}, headers={"Prefer": "wait=20"})
     path = httpx.URL(made.json()["result"]["images"][0]["image_url"]).path
     assert len((await server.client.get(path)).content) * PIPELINED > 8_000_000, "more than a kernel takes"
     with contextlib.closing(await let_in(server)) as client:
-        client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * PIPELINED)
         began, gone = time.monotonic(), False
-        while not gone and time.monotonic() - began < 4 * LATE:
+        client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * PIPELINED)
+        while not gone and time.monotonic() - began < LATE:
             try:
                 client.send(b"G")
             except ConnectionError:
