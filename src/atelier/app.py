@@ -70,9 +70,9 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     app.state.surroundings = surroundings
     errors.install(app)
     _add_middleware(app, surroundings.origins)
-    if config.role != "worker":  # first what is asked for most: routes are tried in order
-        _add_front_doors(app)
     _add(app, health.router, scrapes.router, worker.router)
+    if config.role != "worker":
+        _add_front_doors(app)
     openapi.describe(app, config.access)
     return app
 
@@ -144,9 +144,11 @@ def _add_middleware(app: FastAPI, origins: Origins) -> None:
 
 
 def _add(app: FastAPI, *routers: APIRouter) -> None:
-    """Make the routers' routes the app's own: FastAPI looks through an included router twice for each request."""
-    for router in routers:
-        app.router.routes.extend(router.routes)
+    """Make the routers' routes the app's own, before those that are there: FastAPI looks through an included router twice.
+
+    Routes are tried in order: what is asked for most is added last.
+    """
+    app.router.routes[:0] = [route for router in routers for route in router.routes]
 
 
 def _add_front_doors(app: FastAPI) -> None:

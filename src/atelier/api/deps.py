@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from atelier.api.access import Access
@@ -187,6 +188,13 @@ class JsonRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:  # noqa: ANN401 - FastAPI's own
         super().__init__(path, endpoint, **{**how, "strict_content_type": False})
+        self._begins = self.path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Look at the whole address only where it begins as this route's do: a request passes many that are not its own."""
+        if scope["type"] == "http" and not scope.get("root_path") and not scope["path"].startswith(self._begins):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler; where nothing that may be left out was sent, that of the same route without it."""

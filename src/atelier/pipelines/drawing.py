@@ -84,7 +84,7 @@ class Drawing:
                 desk.judged(None)
                 break
         told = (*drawn.warnings, *_other_format(request, content, drawn), *_left_undone(request, drawn, desk))
-        drawn = drawn.model_copy(update={"warnings": told})
+        drawn = drawn.model_copy(update={"warnings": told}) if told != drawn.warnings else drawn
         if not drawn.shared:
             await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
         await _settle_up(run, order, drawn)
@@ -93,7 +93,8 @@ class Drawing:
     async def _taken_up(self, run: ImageRun, order: Order) -> ImageRequest:
         """Return the request, with the order an earlier attempt placed; one that cannot be waited for is written off."""
         request, placed = request_of(run, order), ledger_of(run).open.get(order.key)
-        request = replace(request, reference=await self.beats.reference(run.params))
+        reference = await self.beats.reference(run.params)
+        request = replace(request, reference=reference) if reference is not None else request
         if placed is None:
             return request
         pooled = _holds(run.params.provider)  # the key that placed it is in this pool or order, if anywhere

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
 from atelier.errors import StoreUnavailable
@@ -12,7 +11,6 @@ from atelier.jobs.models import SCHEMA, Job, Json, Record
 _job = TypeAdapter(Job)
 _record = TypeAdapter(Record)
 _records = TypeAdapter(tuple[Record, ...])
-_parts = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def dump_job(job: Job) -> str:
@@ -43,10 +41,10 @@ def load_records(text: str) -> tuple[Record, ...]:
 
 def dump_part(part: Json) -> str:
     """Return a part as JSON."""
-    return _parts.encode(part)
+    return pydantic_core.to_json(part).decode()
 
 
 def load_part(text: str) -> Json:
     """Return the part."""
-    part: Json = json.loads(text)
+    part: Json = pydantic_core.from_json(text)
     return part

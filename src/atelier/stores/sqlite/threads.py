@@ -31,7 +31,7 @@ BATCH = 256
 """Most operations in one commit."""
 
 POLL_SECONDS = 0.05
-"""How often an idle writer looks whether another process has written."""
+"""How often the writer looks whether another process has written."""
 
 ANSWER_SECONDS = 15.0
 """Longest wait of a caller; the busy timeout inside is shorter."""
@@ -141,6 +141,7 @@ class Writer(StoreThread[Transaction]):
         super().__init__(path, "atelier-store-writer", poll=POLL_SECONDS)
         self._foreign = foreign
         self._version = -1
+        self._look_at = 0.0
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Write on this connection."""
@@ -170,6 +171,10 @@ class Writer(StoreThread[Transaction]):
 
     def look(self) -> None:
         """See whether another process has written, and pass on what it changed."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + POLL_SECONDS
         with contextlib.suppress(sqlite3.Error):
             version = self._connection.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version:

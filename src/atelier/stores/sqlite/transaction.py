@@ -18,16 +18,20 @@ from atelier.stores import serialisation as codec
 KNOWN = 10_000
 """Most headers kept between two commits."""
 
-ROWS = 128
-"""Most rows of one statement."""
+SMALL = 4_000
+"""Most characters of the parts that are kept with a header: most jobs are run soon after they came."""
+
+ROWS = 32
+"""Most rows of one statement; one for each number of rows stays prepared."""
 
 
 class Place(NamedTuple):
-    """A job's number in the file, its header, and what of that the indexes know."""
+    """A job's number in the file, its header, what of that the indexes know, and its parts where they are new and small."""
 
     number: int
     job: Job
     indexed: tuple[object, ...]
+    parts: Mapping[str, Json] | None = None
 
 
 class Transaction:
@@ -38,6 +42,7 @@ class Transaction:
         self._known: dict[str, Place] = {}
         self._written: dict[str, Place | None] = {}
         self._pending = Pending()
+        self._counted = False
         self._change: int | None = None
         self._last_number: int | None = None
         self._version = -1
@@ -54,12 +59,12 @@ class Transaction:
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
-            self._known.clear()
+            self._forget()
 
     def commit(self) -> None:
         """Make everything durable, and remember the headers of jobs that go on."""
         self._pending.flush(self._connection)
-        if self._change is not None:
+        if self._counted:
             self._connection.execute("UPDATE counter SET changed = ?", (self._change,))
         self._connection.execute("COMMIT")
         for job_id, place in self._written.items():
@@ -69,12 +74,12 @@ class Transaction:
                 self._known[job_id] = place
         if len(self._known) > KNOWN:
             self._known.clear()
-        self._forget_work()
+        self._written, self._pending, self._counted = {}, Pending(), False
 
     def undo(self) -> None:
-        """Take everything back, known headers too."""
-        self._known.clear()
-        self._forget_work()
+        """Take everything back, and forget what was known."""
+        self._forget()
+        self._written, self._pending, self._counted = {}, Pending(), False
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -88,8 +93,10 @@ class Transaction:
         row = self._connection.execute("SELECT number, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return _place(row[0], codec.load_job(row[1])) if row else None
 
-    def parts(self, place: Place) -> dict[str, Json]:
+    def parts(self, place: Place) -> Mapping[str, Json]:
         """Return what is kept beside a header, by key."""
+        if place.parts is not None:
+            return place.parts
         connection = self.connection if place.job.id in self._written else self._connection
         rows = connection.execute("SELECT key, body FROM parts WHERE job = ?", (place.number,)).fetchall()
         return {key: codec.load_part(body) for key, body in rows}
@@ -98,14 +105,16 @@ class Transaction:
         """Add a new job with its first records and parts. False, having changed nothing: its id is taken."""
         if self.load(job.id) is not None:
             return False
-        place = _place(self._next_number(), job)
-        self._pending.add(place, self._next_change(), _lines(records), _bodies(parts))
+        bodies = _bodies(parts)
+        small = sum(len(body) for _, body in bodies) <= SMALL
+        place = _place(self._next_number(), job, parts if small else None)
+        self._pending.add(place, self._next_change(), _lines(records), bodies)
         self._written[job.id] = place
         return True
 
     def save(self, place: Place, after: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> None:
         """Write the header over the one in `place`, and add its records and parts."""
-        then = _place(place.number, after)
+        then = _place(place.number, after, None if parts else place.parts)
         self._pending.change(place, then, self._next_change(), _lines(records), _bodies(parts))
         self._written[after.id] = then
 
@@ -128,14 +137,15 @@ class Transaction:
         """Number this write: one counter for the file orders the commits of every process."""
         if self._change is None:
             self._change = int(self._one("SELECT changed FROM counter"))
-        self._change += 1
+        self._change, self._counted = self._change + 1, True
         return self._change
 
     def _one(self, statement: str) -> int:
         return int(self._connection.execute(statement).fetchone()[0])
 
-    def _forget_work(self) -> None:
-        self._written, self._pending, self._change, self._last_number = {}, Pending(), None, None
+    def _forget(self) -> None:
+        self._known.clear()
+        self._change, self._last_number = None, None
 
 
 class Pending:
@@ -151,7 +161,7 @@ class Pending:
 
     def add(self, place: Place, change: int, lines: Lines, bodies: Bodies) -> None:
         """Put in a new job."""
-        number, job, indexed = place
+        number, job, indexed, _ = place
         owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place, job.lane)
         self._new[number] = (number, *owned, job.created_at.timestamp(), *indexed, change, codec.dump_job(job))
         self._tags += [(number, *tag) for tag in job.tags.items()]
@@ -159,7 +169,7 @@ class Pending:
 
     def change(self, before: Place, place: Place, change: int, lines: Lines, bodies: Bodies) -> None:
         """Put in a job's next header: indexes are touched only where their columns move."""
-        number, job, indexed = place
+        number, job, indexed, _ = place
         header = codec.dump_job(job)
         if number in self._new:
             self._new[number] = (*self._new[number][:10], *indexed, change, header)
@@ -227,22 +237,18 @@ def _update(connection: sqlite3.Connection, columns: Sequence[str], rows: Iterab
 
 
 def _lots(rows: Iterable[tuple[object, ...]]) -> Iterable[list[tuple[object, ...]]]:
-    """Cut the rows into few different lengths, so that the statements for them are prepared once."""
-    waiting, size = list(rows), ROWS
-    while waiting:
-        while size > len(waiting):
-            size //= 2
-        yield waiting[:size]
-        del waiting[:size]
+    waiting = list(rows)
+    for start in range(0, len(waiting), ROWS):
+        yield waiting[start : start + ROWS]
 
 
 def _marks(rows: Sequence[tuple[object, ...]]) -> str:
     return ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
 
 
-def _place(number: int, job: Job) -> Place:
+def _place(number: int, job: Job, parts: Mapping[str, Json] | None = None) -> Place:
     moments = (_seconds(job.run_at), _seconds(job.attention_at), _seconds(job.completed_at))
-    return Place(number, job, (job.status, job.dispatch, *moments))
+    return Place(number, job, (job.status, job.dispatch, *moments), parts)
 
 
 def _lines(records: Sequence[Record]) -> Lines:
