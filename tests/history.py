@@ -26,6 +26,9 @@ PAUSE_SECONDS = 0.05
 SILENCE_SECONDS = 1.5
 """A server that says nothing for this long may be stopped: another one is asked, or the same again."""
 
+ANSWER_SECONDS = 60.0
+"""Within which the judge is answered."""
+
 Event = tuple[int, dict[str, Any]]
 Fetch = Callable[[httpx.AsyncClient, str], Awaitable[bytes | None]]
 """Returns the picture at an address, or None."""
@@ -116,7 +119,7 @@ class History:
         await self._client.aclose()
 
     async def submit(
-        self, *, watchers: int = 1, within: float = 60, silence: float = SILENCE_SECONDS, **body: Any
+        self, *, watchers: int = 1, within: float = 100, silence: float = SILENCE_SECONDS, **body: Any
     ) -> str:
         """Submit until it is acknowledged; the same key makes it one job. Answers of `silence` seconds are waited for."""
         number = next(self._numbers)
@@ -169,7 +172,7 @@ class History:
             async for chunk in response.aiter_raw():
                 rest = seen.take(rest + chunk)
 
-    async def settle(self, *, within: float = 60) -> None:
+    async def settle(self, *, within: float = 100) -> None:
         """Wait until every watcher has seen the end."""
         async with asyncio.timeout(within):
             await asyncio.gather(*self._watching)
@@ -204,8 +207,16 @@ class History:
         return {job_id: ended.job for job_id, ended in evidence.ended.items()}
 
 
+async def _told(client: httpx.AsyncClient, path: str, **query: str) -> Any:
+    """Ask until there is an answer: a store may need a moment more than it is given."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while (answer := await client.get(path, params=query)).status_code == 503:
+            await asyncio.sleep(PAUSE_SECONDS)
+    return answer.json()
+
+
 async def _ended(client: httpx.AsyncClient, job_id: str, fetch: Fetch) -> Ended:
-    job = (await client.get(f"{ROOT}/jobs/{job_id}")).json()
+    job = await _told(client, f"{ROOT}/jobs/{job_id}")
     if not job.get("result"):
         return Ended(job=job)
     return Ended(job=job, picture=await fetch(client, job["result"]["images"][0]["image_url"]))
@@ -220,7 +231,7 @@ async def _listed(client: httpx.AsyncClient, name: str) -> list[str]:
     ids: list[str] = []
     query = {"blog_id": name, "limit": "200"}
     while True:
-        page = (await client.get(f"{ROOT}/jobs", params=query)).json()
+        page = await _told(client, f"{ROOT}/jobs", **query)
         ids += [job["job_id"] for job in page["jobs"]]
         if page["next_cursor"] is None:
             return ids

@@ -63,8 +63,10 @@ class TaskQueue:
         self._starts: deque[float] = deque(maxlen=max(1, int(config.rate_limits.max_dispatches_per_second or 500)))
         self._attempts: set[asyncio.Task[httpx.Response | None]] = set()
         self._client = httpx.AsyncClient(
-            follow_redirects=False, limits=httpx.Limits(max_connections=None), headers={"User-Agent": "Google-Cloud-Tasks"}
-        )  # fmt: skip
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),  # each goes to whom it is sent now
+            headers={"User-Agent": "Google-Cloud-Tasks"},
+        )
 
     def known(self, name: str) -> bool:
         """Whether a name is taken, by a task or by the memory of one."""

@@ -2,13 +2,14 @@
 
 A point and a signal are chosen by the file `fuse` beside the data directory. Whoever reaches the point takes the file
 away and gets the signal, so that the next process lives. Calls of the provider are lines of the file `calls`. While
-there is a file `sluggish`, every write of a job takes half a second more. The file `constants` says what modules' constants
-are to be.
+there is a file `sluggish`, every write of a job takes half a second more; while there is a file `held`, pictures are drawn to
+the middle only. The file `constants` says what modules' constants are to be.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import os
@@ -41,6 +42,7 @@ from atelier.wiring import Adapters
 
 QUICK_SECONDS = 0.05
 SLUGGISH_SECONDS = 0.5
+LOOK_SECONDS = 0.02
 STEPS = 8
 
 
@@ -58,6 +60,23 @@ class Fuse:
     @property
     def sluggish(self) -> Path:
         return self._file.with_name("sluggish")
+
+    def hold(self, whose: str = "") -> None:
+        """Let pictures whose prompts hold these words be drawn to the middle only, until they are let go."""
+        self._held.write_text(whose)
+
+    def let_go(self) -> None:
+        self._held.unlink(missing_ok=True)
+
+    async def held(self, prompt: str) -> None:
+        """Return when the picture is not held, or no longer."""
+        with contextlib.suppress(FileNotFoundError):
+            while self._held.read_text() in prompt:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    @property
+    def _held(self) -> Path:
+        return self._file.with_name("held")
 
     @property
     def lit(self) -> bool:
@@ -80,17 +99,26 @@ class Constants:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "constants"
 
-    def set(self, **values: float) -> None:
-        """Choose values for the servers that are started from now on: `module__NAME`, below atelier, with `__` for dots."""
-        self._file.write_text(json.dumps(values))
+    def set(self, **values: float | Json) -> None:
+        """Choose values for the servers that are started from now on: `module__NAME`, below atelier, with `__` for dots.
+
+        Of a constant that is a dictionary, these keys are chosen. What was chosen before stays.
+        """
+        self._file.write_text(json.dumps({**self._chosen(), **values}))
+
+    def _chosen(self) -> Json:
+        chosen: Json = json.loads(self._file.read_text()) if self._file.exists() else {}
+        return chosen
 
     def apply(self) -> None:
-        values = json.loads(self._file.read_text()) if self._file.exists() else {}
-        for path, value in values.items():
+        for path, value in self._chosen().items():
             *modules, name = path.split("__")
             module = importlib.import_module(".".join(["atelier", *modules]))
             present = getattr(module, name)
-            setattr(module, name, timedelta(seconds=value) if isinstance(present, timedelta) else value)
+            if isinstance(present, dict):
+                present.update(value)  # whoever imported it has the same one
+            else:
+                setattr(module, name, timedelta(seconds=value) if isinstance(present, timedelta) else value)
 
 
 class Calls:
@@ -199,6 +227,7 @@ class PlayedProvider(Adapter):
             desk.step(StepReport(step=step, total=STEPS, preview=None))
             if step == STEPS // 2:
                 self._fuse.at("drawing")
+                await self._fuse.held(request.prompt)
         self._fuse.at("received")
         return GeneratedImage(data=picture_of(request.prompt), provider="sandbox", model="played", seed=1, cost=0.01)
 

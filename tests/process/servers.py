@@ -24,6 +24,8 @@ MAIN = ROOT / "main.py"
 HERE = ROOT / "tests" / "process"
 HOLDING = HERE / "holding_server.py"
 FAULTY = HERE / "faulty_server.py"
+LIMITS = httpx.Limits(keepalive_expiry=2)
+"""No connection is used again that the server may be about to close."""
 
 
 def free_port() -> int:
@@ -107,7 +109,7 @@ class Server:
     def __init__(self, process: Process, client: httpx.AsyncClient, log: Path) -> None:
         self.process, self.client, self.log = process, client, log
 
-    async def signal(self, number: int, *, within: float = 20) -> int:
+    async def signal(self, number: int, *, within: float = 60) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), within)
@@ -145,7 +147,7 @@ async def running(data: Path, *, port: int | None = None, **how: Any) -> AsyncIt
     process = await start(data, port=port, **how)
     log = data.parent / f"server-{port}.log"
     address = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=address, timeout=20, transport=WatchedTransport()) as client:
+    async with httpx.AsyncClient(base_url=address, timeout=60, transport=WatchedTransport(limits=LIMITS)) as client:
         try:
             await ready(client, process, log)
             yield Server(process, client, log)
@@ -156,7 +158,7 @@ async def running(data: Path, *, port: int | None = None, **how: Any) -> AsyncIt
 
 
 async def ready(client: httpx.AsyncClient, process: Process, log: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             assert process.returncode is None, log.read_text()
             try:
