@@ -20,7 +20,7 @@ SHAPE: dict[str, Any] = {"script": FAULTY, "sweep_seconds": 0.3, "retry_base_sec
 
 
 async def killed(process: Process) -> None:
-    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 100) == -signal.SIGKILL
 
 
 async def test_kill_9_at_each_point(pair: Pair) -> None:

@@ -42,7 +42,7 @@ async def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
         env={"ATELIER_DATA_DIR": str(data), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "PATH": "/usr/bin"},
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 100)
     needs(process.returncode != IMPOSSIBLE, "a namespace of its own")
     assert process.returncode == 1
     assert "✗ data directory: only 4 MB are left" in output.decode()

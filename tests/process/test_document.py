@@ -109,7 +109,7 @@ def answers_as_documented(address: str, document: dict[str, Any], known: Known, 
 
         holds()
 
-    with httpx.Client(base_url=address, timeout=20) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
         for operation in _operations(document):
             for case in _of_what_exists(operation, known):
                 answer = asked(client, case)

@@ -18,7 +18,7 @@ UNCLEAR = "brought no picture; it may have been charged."
 
 
 async def killed(process: Process) -> None:
-    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 100) == -signal.SIGKILL
 
 
 async def killed_at(tmp_path: Path, terms: str, *points: str) -> tuple[dict[str, Any], int]:

@@ -21,7 +21,7 @@ EACH = TOKENS.read + TOKENS.written
 
 
 async def killed(process: Process) -> None:
-    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 100) == -signal.SIGKILL
 
 
 async def ordered(pair: Pair) -> str:
@@ -33,7 +33,7 @@ async def ordered(pair: Pair) -> str:
 
 
 async def ended(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while True:
             found: dict[str, Any] = (await client.get(f"{ROOT}/jobs/{job_id}")).json()
             if found["status"] in {"completed", "failed", "cancelled"}:

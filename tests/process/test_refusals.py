@@ -32,7 +32,7 @@ async def refused(data: Path, *, code: int = 78) -> str:
     port = free_port()
     process = await start(data, script=PLAIN, port=port)
     try:
-        assert await asyncio.wait_for(process.wait(), 20) == code, log_of(data, port)
+        assert await asyncio.wait_for(process.wait(), 100) == code, log_of(data, port)
     finally:
         process.kill()
     text = log_of(data, port)

@@ -47,7 +47,7 @@ Json = dict[str, Any]
 
 
 async def killed(process: Process) -> None:
-    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 100) == -signal.SIGKILL
 
 
 async def ordered(pair: Pair, **more: Any) -> str:
