@@ -49,7 +49,7 @@ class Receiver:
 
     async def until(self, count: int) -> list[Received]:
         """Wait until so many came."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.received) < count:
                 await asyncio.sleep(0.01)
         return self.received

@@ -21,7 +21,7 @@ from atelier.jobs import lifecycle
 from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Record, Snapshot, Status
 from atelier.stores import serialisation as codec
-from atelier.stores.firestore import FirestoreStore, following
+from atelier.stores.firestore import FirestoreStore, calls, following
 from atelier.stores.firestore.headers import RESULT
 
 TICK_SECONDS = 5.0
@@ -201,6 +201,7 @@ class CloudWorld(World):
 
     def _open(self, template: Path) -> None:  # noqa: ARG002 - nothing is copied
         self._patches.enter_context(mock.patch.object(following, "TICK_SECONDS", TICK_SECONDS))
+        self._patches.enter_context(mock.patch.dict(calls.ONCE, timeout=60))  # gRPC's own clock, which goes on
         around = Surroundings(path=self._path, clock=Clock(), queue=self._queue, pipelines=lambda _: {}, gone=frozenset)
         self._reader = CloudProcess("reader", around, self.elapsed, self)
 

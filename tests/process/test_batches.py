@@ -11,7 +11,6 @@ from tests.process.faults import Constants, Fuse
 from tests.process.pairs import BOTH, Pair
 from tests.process.servers import FAULTY, Server
 
-
 PLAYED = {"prompt": "A hill", "sandbox": {"scenario": "ok"}}
 
 

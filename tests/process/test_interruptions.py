@@ -75,7 +75,7 @@ async def zombies(history: History, pair: Pair, zombie: Server) -> int:
         orders = len(calls.read())
         for _ in range(3):
             await history.submit(watchers=2, silence=60, sandbox=QUICK)
-        await until(lambda: len(calls.read()) >= orders + 3)
+        await until(lambda orders=orders: len(calls.read()) >= orders + 3)
         fuse.let_go()
         await until(lambda: not fuse.lit)
         if pair.in_cloud or not await asyncio.to_thread(is_locked, pair.data / "atelier.db"):

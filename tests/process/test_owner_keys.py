@@ -39,18 +39,26 @@ def at(fake: Fake, **more: Any) -> dict[str, Any]:
 
 
 async def drawn(server: Server) -> dict[str, Any]:
-    made = await server.client.post(f"{ROOT}/generate", json={"prompt": "A hill"}, headers={"Prefer": "wait=20"})
-    found: dict[str, Any] = made.json()
-    return found
+    made = await server.client.post(f"{ROOT}/generate", json={"prompt": "A hill"})
+    return await ended(server, f"{ROOT}/jobs/{made.json()['job_id']}")
+
+
+async def ended(server: Server, path: str) -> dict[str, Any]:
+    async with asyncio.timeout(100):
+        while True:
+            found: dict[str, Any] = (await server.client.get(path)).json()
+            if found["status"] in {"completed", "failed"}:
+                return found
+            await asyncio.sleep(0.1)
 
 
 async def told(server: Server) -> str:
     """Have an illustrated story made; how it ended."""
     story = {**DRAWN, "image_count": 1}
-    made = await server.client.post(f"{STORIES}/", json=story, headers={"Prefer": "wait=30"})
+    made = await server.client.post(f"{STORIES}/", json=story)
     assert made.status_code == 200, made.text
     await server.client.get(f"{STORIES}/{made.json()['id']}/images/stream/")
-    return str(made.json()["status"])
+    return str((await ended(server, f"{STORIES}/{made.json()['id']}/"))["status"])
 
 
 def rows(data: Path) -> list[tuple[str, ...]]:
