@@ -39,7 +39,7 @@ async def scrape(live: Live | Server) -> Scrape:
 
 
 async def until(live: Live | Server, condition: Callable[[Scrape], bool]) -> Scrape:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition(found := await scrape(live)):
             await asyncio.sleep(0.05)
     return found

@@ -1,12 +1,13 @@
-"""A process that draws with a pool of keys as fast as it may, for a while, in time that runs faster than ours.
+"""A process that draws with a pool of keys as fast as it may, for a while.
 
-Arguments: the store's file, the vendor's address, when time began, how many times faster it runs, and for how many of
-its seconds.
+Arguments: the store's file, the vendor's address, the conductor's port (0: in real time), when time begins, and for how many
+seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -30,17 +31,71 @@ CALLERS = 12
 KEYS, RPM = ("one", "two", "three"), 9
 
 
-class Time:
-    """Time that began at a moment and runs faster since."""
+CALL = timedelta(seconds=1)
+"""How long a call takes where time is told: nobody makes two in a moment."""
 
-    def __init__(self, began: float, faster: float) -> None:
-        self._began, self._faster = began, faster
+
+class RealTime:
+    """Time that passes by itself."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+
+    async def begin(self) -> None:
+        await asyncio.sleep(self._began - time.time())
 
     def __call__(self) -> datetime:
-        return datetime.fromtimestamp(self._began + (time.time() - self._began) * self._faster, UTC)
+        return datetime.now(UTC)
 
     async def pause(self, duration: timedelta) -> None:
-        await asyncio.sleep(duration.total_seconds() / self._faster)
+        await asyncio.sleep(duration.total_seconds())
+
+    def left(self) -> None:
+        """Let a caller go."""
+
+
+class ToldTime:
+    """Time that a conductor tells to several processes. It hears when all callers of one wait, and for which moment."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._moment, self._callers = 0.0, CALLERS
+        self._waiting: list[tuple[float, asyncio.Future[None]]] = []
+
+    async def begin(self) -> None:
+        self._moment = float(await self._reader.readline())
+        self._listening = asyncio.create_task(self._listen())
+
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(self._moment, UTC)
+
+    async def pause(self, duration: timedelta) -> None:
+        if duration > timedelta():
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._moment + duration.total_seconds(), woken))
+            self._tell()
+            await woken
+
+    def left(self) -> None:
+        self._callers -= 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if len(self._waiting) == self._callers:
+            self._writer.write(f"{min((due for due, _ in self._waiting), default=math.inf)!r}\n".encode())
+
+    async def _listen(self) -> None:
+        while line := await self._reader.readline():
+            self._moment = float(line)
+            woken = [each for each in self._waiting if each[0] <= self._moment]
+            self._waiting = [each for each in self._waiting if each not in woken]
+            for _, future in woken:
+                future.set_result(None)
+            if not woken:
+                self._tell()
+
+
+Time = RealTime | ToldTime
 
 
 class Distant(Vendor):
@@ -54,6 +109,8 @@ class Distant(Vendor):
         answer = await self._client.get(f"/{self._key}/{os.getpid()}/{self._now().timestamp()}")
         if answer.status_code == 429:
             raise ProviderRateLimited("Too many.", retry_after=timedelta(seconds=20))
+        if isinstance(self._now, ToldTime):
+            await self._now.pause(CALL)
         return await super().generate(request, desk)
 
 
@@ -64,15 +121,18 @@ async def draw(pool: KeyPool[ImageRequest, GeneratedImage, Offer], now: Time, un
             await pool.generate(image_request(), Desk())
         except ProviderWaits as waits:
             await now.pause(max(waits.until - now(), timedelta()))
+    now.left()
 
 
-async def main(file: str, address: str, began: str, faster: str, seconds: str) -> None:
-    now = Time(float(began), float(faster))
+async def main(file: str, address: str, conductor: str, began: str, seconds: str) -> None:
+    told = conductor != "0"
+    now = ToldTime(*await asyncio.open_connection("127.0.0.1", int(conductor))) if told else RealTime(float(began))
     store = SqliteStore(Path(file), now)
     await store.open()
-    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+    await now.begin()
+    async with httpx.AsyncClient(base_url=address, timeout=100) as client:
         book, rests = HealthBook(store, now), Rests(store, now)
-        budgets = Budgets(store, now, pause=now.pause)
+        budgets = Budgets(store, now)  # who finds another one writing waits for a moment of everybody's time
         members = []
         for name in KEYS:
             allowance, vendor = Allowance(bucket=name, starts=RPM), Distant(name, client, now)

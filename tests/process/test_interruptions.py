@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ async def until(condition: Callable[[], bool], within: float = 60) -> None:
             await asyncio.sleep(0.02)
 
 
+def called(calls: Calls, number: int) -> bool:
+    return len(calls.read()) >= number
+
+
 def is_locked(store: Path) -> bool:
     connection = sqlite3.connect(store, timeout=0, isolation_level=None)
     try:
@@ -72,10 +77,10 @@ async def zombies(history: History, pair: Pair, zombie: Server) -> int:
     while True:
         fuse.light("spooled", signal.SIGSTOP)
         fuse.hold()
-        orders = len(calls.read())
+        before = len(calls.read())
         for _ in range(3):
             await history.submit(watchers=2, silence=60, sandbox=QUICK)
-        await until(lambda orders=orders: len(calls.read()) >= orders + 3)
+        await until(partial(called, calls, before + 3))
         fuse.let_go()
         await until(lambda: not fuse.lit)
         if pair.in_cloud or not await asyncio.to_thread(is_locked, pair.data / "atelier.db"):

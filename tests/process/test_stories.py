@@ -188,7 +188,7 @@ async def test_a_stopped_process_writes_orders_and_draws_nothing_of_what_another
             try:
                 async with pair.running(port=ports[1], **{**shape, **UNLOST}) as other:
                     reader = Reader(story_id, (ports[1],))
-                    await reader.follow()
+                    await reader.follow(within=100)
                     before = await read(other.client, story_id)
                     orders = Calls(pair.folder).read(), Calls(pair.folder, "texts").read()
                     zombie.process.send_signal(signal.SIGCONT)

@@ -25,7 +25,7 @@ ANSWER_SECONDS = 15
 """Within which everything is answered, whatever hangs behind it."""
 
 PATIENT: dict[str, Any] = {"silence": 60, "within": 120}
-HASTY = {
+HASTY: dict[str, Any] = {
     "stores__firestore__calls__CALL_SECONDS": 2,
     "stores__firestore__calls__ONCE": {"timeout": 2},
     "stores__firestore__calls__OPERATION_SECONDS": 4,
