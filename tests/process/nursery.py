@@ -100,13 +100,13 @@ def serve(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
-    with open(order["log"], "ab") as log:  # noqa: PTH123 - a file descriptor is all that is wanted
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    for number, name in enumerate(("log", "errors"), start=1):
+        with open(order[name], "ab") as log:  # noqa: PTH123 - a file descriptor is all that is wanted
+            os.dup2(log.fileno(), number)
     with open(os.devnull) as nothing:  # noqa: PTH123 - the same
         os.dup2(nothing.fileno(), 0)
-    sys.argv = [order["script"]]
-    runpy.run_path(order["script"], run_name="__main__")
+    sys.argv = order["script"]
+    runpy.run_path(sys.argv[0], run_name="__main__")
     sys.exit()
 
 

@@ -96,9 +96,18 @@ class Nursery:
                 process.stdin.close()
 
     @classmethod
-    async def fork(cls, script: Path, environment: dict[str, str], log: Path) -> Forked:
+    async def fork(
+        cls, script: Path, environment: dict[str, str], log: Path, *arguments: str, errors: Path | None = None
+    ) -> Forked:
+        """Have a script started in the log's folder; `errors` is where it writes those, if not to its log."""
         reader, writer = await asyncio.open_unix_connection(cls.address)
-        order = {"script": str(script), "environment": environment, "folder": str(log.parent), "log": str(log)}
+        order = {
+            "script": [str(script), *arguments],
+            "environment": environment,
+            "folder": str(log.parent),
+            "log": str(log),
+            "errors": str(errors or log),
+        }
         writer.write(json.dumps(order).encode() + b"\n")
         return Forked(int(await reader.readline()), reader, writer)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.live import ROOT, needs
 from tests.process.servers import MAIN, running
 from tests.process.small_disk_server import IMPOSSIBLE
-from tests.process.test_main import run
+from tests.process.test_main import run, run_fresh
 
 
 async def test_it_says_what_is_wrong_and_ends_with_one(tmp_path: Path) -> None:
     async with running(tmp_path / "data") as server:
-        code, output, said = await run(tmp_path, "doctor", "--url", str(server.client.base_url))
+        code, output, said = await run_fresh(tmp_path, "doctor", "--url", str(server.client.base_url))
         assert (code, said) == (0, ""), output
         assert {line[0] for line in output.splitlines()} == {"✓"}
     code, output, _ = await run(tmp_path, "doctor", ATELIER_SLOTS__IMAGE="many")

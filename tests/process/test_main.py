@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.images import NOOP, ROOT, events_of
 from tests.live import ROOT as REPOSITORY
-from tests.process.servers import MAIN, log_of, running
+from tests.process.servers import MAIN, Nursery, Process, log_of, running
 
 SECRET = "the-secret-of-this-test"
 SAFE = {
@@ -26,23 +26,46 @@ SAFE = {
 
 
 async def run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Run main.py to its end; its exit code and what it said."""
+    """Run main.py to its end by the nursery; its exit code and what it said."""
+    return await _ran(folder, arguments, environment, fresh=False)
+
+
+async def run_fresh(folder: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Do the same in a new interpreter, which takes seconds to begin."""
+    return await _ran(folder, arguments, environment, fresh=True)
+
+
+async def _ran(
+    folder: Path, arguments: tuple[str, ...], environment: dict[str, str], *, fresh: bool
+) -> tuple[int, str, str]:
     settings = {"ATELIER_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(REPOSITORY / "src"), **environment}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(MAIN), *arguments, cwd=folder, env={**os.environ, **settings},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    process, output, said = await _begun(folder, arguments, {**os.environ, **settings}, fresh=fresh)
     try:
-        output, said = await asyncio.wait_for(process.communicate(), 100)
+        await asyncio.wait_for(process.wait(), 100)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return process.returncode or 0, output.decode(), said.decode()
+    written = output.read_text(), said.read_text()
+    output.unlink()
+    said.unlink()
+    return process.returncode or 0, *written
+
+
+async def _begun(
+    folder: Path, arguments: tuple[str, ...], environment: dict[str, str], *, fresh: bool
+) -> tuple[Process, Path, Path]:
+    output, said = folder / "output", folder / "said"
+    if not fresh:
+        return await Nursery.fork(MAIN, environment, output, *arguments, errors=said), output, said
+    with output.open("wb") as out, said.open("wb") as errors:
+        command = (sys.executable, str(MAIN), *arguments)
+        process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=out, stderr=errors)
+    return process, output, said
 
 
 async def test_a_start_that_is_not_safe_is_refused_in_words(tmp_path: Path) -> None:
-    code, output, said = await run(tmp_path, ATELIER_ENVIRONMENT="production", ATELIER_AUTH="open")
+    code, output, said = await run_fresh(tmp_path, ATELIER_ENVIRONMENT="production", ATELIER_AUTH="open")
     assert (code, output) == (78, "")
     assert "Traceback" not in said
     for name in ("AUTH", "SECRET_KEY", "PUBLIC_URL", "CORS_ORIGINS"):
@@ -69,7 +92,7 @@ async def test_a_safe_production_serves_with_keys_alone(tmp_path: Path) -> None:
 
 async def test_keys_are_made_listed_and_revoked_beside_a_running_server(tmp_path: Path) -> None:
     async with running(tmp_path / "data", auth="keys") as server:
-        code, key, said = await run(tmp_path, "keys", "create", "ann")
+        code, key, said = await run_fresh(tmp_path, "keys", "create", "ann")
         assert (code, said) == (0, "")
         assert re.fullmatch(r"atelier_\w{16}_[\w-]{43}\n", key), "the key alone"
         headers = {"Authorization": f"Bearer {key.strip()}"}
