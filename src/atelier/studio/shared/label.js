@@ -112,7 +112,7 @@ export class Label {
     if (job.begunAt && job.status !== "completed") times.push(elapsed(job, now));
     if (!ended(job) && job.remaining && job.reason === null) times.push(left(job, now, this.#words.until?.(job) ?? "left"));
     if (job.attempt > 1 && job.reason === null) times.push(`attempt ${job.attempt} of ${job.maxAttempts}`);
-    this.part("times").textContent = times.join(" · ");
+    write(this.part("times"), times.join(" · "));
     this.#fill("link", this.#connection());
   }
 
@@ -126,9 +126,8 @@ export class Label {
 
   #fill(name, text) {
     const place = this.part(name);
-    // Writing the same text again would make some screen readers repeat it.
-    if (place.textContent !== text) place.textContent = text;
-    place.hidden = text === "";
+    write(place, text);
+    if (place.hidden !== (text === "")) place.hidden = text === "";
   }
 
   /** Tell stages, waits and ends to screen readers, not every percent. */
@@ -141,6 +140,11 @@ export class Label {
     const said = [verdict ?? this.#words.stage(job), waiting(job, serverNow(), this.#words.reasons), this.#connection()];
     this.announce(said.filter(Boolean).join(" "));
   }
+}
+
+/** Writing the same text again would be painted again, and make some screen readers repeat it. */
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }
 
 function elapsed(job, now) {
