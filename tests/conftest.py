@@ -17,6 +17,7 @@ from tests.canaries import WATCH, WatchedLog
 from tests.emulator import Emulator, find_jar, running
 from tests.jobs import Clock
 from tests.live import Live, Serve, needs, serving
+from tests.process.servers import Nursery
 
 from atelier.settings import FOREIGN, PREFIX
 from atelier.stores.sqlite import SqliteStore
@@ -77,6 +78,13 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     asyncio.run(_keep_grpc_alive())
     with running(jar, tmp_path_factory.mktemp("emulator") / "log") as emulator:
         yield emulator
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[None]:
+    """Let a worker's tests fork their server processes from one that has imported everything."""
+    with Nursery.open():
+        yield
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.live import ROOT
+from tests.process.servers import MAIN, Nursery, free_port
 
 FLAGS = [
     "--no-sandbox",
@@ -24,17 +26,15 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
-PATIENCE = 20_000
+PATIENCE = 40_000
 
 
 class Server:
-    """`main.py` on a port and a data directory that outlast its process."""
+    """`main.py` on a port and a data directory that outlast its process, which the nursery forks."""
 
     def __init__(self, data: Path, **settings: str) -> None:
         self._settings = settings
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._data = data
         self.start()
@@ -43,21 +43,22 @@ class Server:
         settings = {
             "PORT": str(self.port),
             "ATELIER_DATA_DIR": str(self._data),
-            "ATELIER_LEASE_SECONDS": "2",
             "ATELIER_SWEEP_SECONDS": "0.5",
             "ATELIER_GRACE_SECONDS": "0",
             "ATELIER_LOG_LEVEL": "warning",
+            "PYTHONPATH": str(ROOT),
             **self._settings,
         }
-        self._process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env={**os.environ, **settings})
-        until = time.monotonic() + 20
+        self._process = Nursery.order(MAIN, {**os.environ, **settings}, self._data.parent / f"server-{self.port}.log")
+        until = time.monotonic() + PATIENCE / 1000
         while time.monotonic() < until:
             try:
                 self.read("/health")
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.02)
             else:
                 return
+        self.kill()
         pytest.fail("The server did not start.")
 
     def run(self, *arguments: str) -> str:
@@ -66,26 +67,27 @@ class Server:
         command = [sys.executable, "main.py", *arguments]
         environment = {**os.environ, **settings}
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=20, text=True
+            command, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=PATIENCE / 1000, text=True
         )
         return done.stdout.strip()
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        """Send the signal and wait for the process's end; who goes without an answer takes the process along."""
+        with self._process as process, contextlib.suppress(BrokenPipeError):
+            process.sendall(b"%d\n" % number)
+            process.recv(16)
 
     def read(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=5) as response:  # noqa: S310 - our own server
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE / 1000) as response:  # noqa: S310 - our own server
             return json.load(response)
 
     def ask(self, path: str, body: Any) -> Any:
         request = urllib.request.Request(self.url + path, json.dumps(body).encode())  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=PATIENCE / 1000) as response:  # noqa: S310 - our own server
             return json.load(response)

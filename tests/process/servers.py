@@ -101,15 +101,22 @@ class Nursery:
     ) -> Forked:
         """Have a script started in the log's folder; `errors` is where it writes those, if not to its log."""
         reader, writer = await asyncio.open_unix_connection(cls.address)
-        order = {
-            "script": [str(script), *arguments],
-            "environment": environment,
-            "folder": str(log.parent),
-            "log": str(log),
-            "errors": str(errors or log),
-        }
-        writer.write(json.dumps(order).encode() + b"\n")
+        writer.write(_order([str(script), *arguments], environment, log, errors or log))
         return Forked(int(await reader.readline()), reader, writer)
+
+    @classmethod
+    def order(cls, script: Path, environment: dict[str, str], log: Path) -> socket.socket:
+        """Fork without a loop: signals go in by their numbers, the exit code comes out at the process's end."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(cls.address)
+        connection.sendall(_order([str(script)], environment, log, log))
+        connection.recv(16)
+        return connection
+
+
+def _order(script: list[str], environment: dict[str, str], log: Path, errors: Path) -> bytes:
+    files = {"folder": str(log.parent), "log": str(log), "errors": str(errors)}
+    return json.dumps({"script": script, "environment": environment, **files}).encode() + b"\n"
 
 
 class Server:
