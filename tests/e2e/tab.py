@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, expect
 from tests.e2e.browser import PATIENCE, Server
 
 API = "/api/v1/images"
@@ -42,3 +46,82 @@ def job_id(page: Page, item: str = "job") -> str:
     """Return the number in the page's address, which names what is shown."""
     page.wait_for_url(re.compile(f"#{item}="))
     return page.url.split(f"#{item}=")[1]
+
+
+WATCH = """
+(places) => {
+  const read = (item) => item.value ?? item.getAttribute("src") ?? item.textContent.trim();
+  const seen = (window.seen = []);
+  let last = "";
+  const look = () => {
+    const now = { title: document.title };
+    for (const [name, where] of Object.entries(places)) {
+      now[name] = [...document.querySelectorAll(where)].filter((item) => item.checkVisibility()).map(read);
+    }
+    if (JSON.stringify(now) !== last) seen.push(now);
+    last = JSON.stringify(now);
+  };
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+}
+"""
+
+
+def watch(page: Page, **places: str) -> Callable[[], list[dict[str, Any]]]:
+    """Let the page write down all that is to be seen at these places and in its title, until it is left.
+
+    Returns a function that returns what was seen so far, one state after the other. What passes by is asserted over that
+    and not caught in passing: on a busy machine a test may look too late.
+    """
+    page.evaluate(WATCH, places)
+
+    def seen() -> list[dict[str, Any]]:
+        states: list[dict[str, Any]] = page.evaluate("window.seen")
+        return states
+
+    return seen
+
+
+COPIED = """
+(selector) => {
+  const button = document.querySelector(selector);
+  const said = () => button.textContent === "Copied";
+  window.copied = new Promise((resolve) => {
+    new MutationObserver(() => said() && resolve()).observe(button, { subtree: true, childList: true, characterData: true });
+  });
+}
+"""
+
+
+def copy(page: Page, button: str) -> str:
+    """Press a button that copies, hear it say so, which it does for a moment only, and return what it copied."""
+    page.evaluate(COPIED, button)
+    page.click(button)
+    page.evaluate("window.copied")
+    copied: str = page.evaluate("navigator.clipboard.readText()")
+    return copied
+
+
+def until(page: Page, there: Callable[[], bool], what: str) -> None:
+    """Wait until that is so, while the page's news come in."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not there():
+        assert time.monotonic() < end, f"Not so: {what}"
+        page.wait_for_timeout(50)
+
+
+@contextmanager
+def requests(page: Page, part: str) -> Iterator[set[Request]]:
+    """Yield the requests that are open, of those that have this in their address."""
+    opened: set[Request] = set()
+
+    def begin(request: Request) -> None:
+        if part in request.url:
+            opened.add(request)
+
+    def end(request: Request) -> None:
+        opened.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
+    yield opened

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
-from tests.e2e.browser import PATIENCE, Server
-from tests.e2e.tab import Tab, job_id
+from tests.e2e.browser import Server
+from tests.e2e.tab import Tab, copy, job_id, watch
 
 pytestmark = pytest.mark.e2e
 
@@ -41,29 +41,40 @@ def read(server: Server, page: Page) -> Any:
 
 
 def expect_post(page: Page) -> None:
-    expect(page.locator("#post-copy-html")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#post-copy-html")).to_be_visible()
     expect(page.locator("#post-scores .dial").first).to_be_visible()
     expect(page).to_have_title("Finished · atelier")
 
 
 def test_a_post_is_written_stage_by_stage(desk: Tab, server: Server) -> None:
-    page = desk.open("/?sandbox=slow&seconds=4#blog")
+    page = desk.open("/?sandbox=slow&seconds=6#blog")
+    seen = watch(
+        page,
+        current="#post-stages .current",
+        sections="#post-article section",
+        percent="#post-progress",
+        times="#post-times",
+    )
     page.get_by_role("button", name="Growing tomatoes on a balcony").click()
     assert page.input_value("#keywords") == "balcony tomatoes, container gardening"
     page.select_option("#tone", "friendly")
     page.press("#topic", "Control+Enter")
-    expect(page.locator("#post-stages .current")).to_have_count(1)
-    expect(page.locator('[data-stage="keyword_analysis"] .found')).to_have_text("Keyword: balcony tomatoes")
-    expect(page.locator("#post-article section").first).to_contain_text("This text was written by the sandbox")
-    expect(page.locator("#post-article")).not_to_contain_text("Conclusion")
-    assert page.locator("#post-progress").evaluate("bar => bar.value") < 100
-    expect(page.locator("#post-times")).to_have_text(re.compile(r"\d+ s elapsed"))
     expect_post(page)
+    expect(page.locator('[data-stage="keyword_analysis"] .found')).to_have_text("Keyword: balcony tomatoes")
+    assert any(half_written(state) for state in seen())
     post = read(server, page)
     assert (post["tone"], post["length"], post["topic"]) == ("friendly", "medium", "Growing tomatoes on a balcony")
     stages = page.locator("#post-stages li").evaluate_all("items => items.map(item => item.dataset.stage)")
     assert stages == STAGES
     expect_outcome(page, post["result"])
+
+
+def half_written(state: dict[str, Any]) -> bool:
+    """Whether its beginning could be read while the rest was still being written."""
+    text = "\n".join(state["sections"])
+    begun = "This text was written by the sandbox" in text and "Conclusion" not in text
+    told = len(state["current"]) == 1 and re.match(r"\d+ s elapsed", "".join(state["times"]))
+    return begun and bool(told) and state["percent"][0] < 100
 
 
 def expect_outcome(page: Page, result: dict[str, Any]) -> None:
@@ -99,9 +110,7 @@ def test_the_text_is_copied_as_markdown_and_as_html(desk: Tab, server: Server) -
     expect_post(page)
     result = read(server, page)["result"]
     for button, text in [("#post-copy-markdown", result["content"]), ("#post-copy-html", result["content_html"])]:
-        page.click(button)
-        expect(page.locator(button)).to_have_text("Copied")
-        assert page.evaluate("navigator.clipboard.readText()") == text
+        assert copy(page, button) == text
     assert page.locator("#post-article").inner_text().count("Something to copy") > 3
 
 
@@ -140,24 +149,27 @@ def test_a_table_of_contents_leads_to_its_headings_and_not_to_other_tabs(desk: T
 
 
 def test_a_reload_midway_shows_what_is_written_already(desk: Tab) -> None:
-    page = desk.open("/?sandbox=slow&seconds=8#blog")
+    page = desk.open("/?sandbox=slow&seconds=24#blog")
     order(page, "A post through a reload")
-    section = page.locator("#post-article section").first
-    expect(section).to_contain_text("written by the sandbox", timeout=PATIENCE)
-    text, before = section.inner_text(), job_id(page, "blog")
+    sections = page.locator("#post-article section")
+    expect(sections.first).to_contain_text("written by the sandbox")
+    text, before = sections.first.inner_text(), job_id(page, "blog")
     page.reload()
-    expect(page.locator("#post-article section").first).to_have_text(re.compile(re.escape(text[-60:])))
+    expect(sections.first).to_have_text(re.compile(re.escape(text[-60:])))
     expect(page.locator("#post-stages .done").first).to_contain_text("Planning 600 words")
     assert job_id(page, "blog") == before
     desk.open("/#blog")
     assert job_id(page, "blog") == before, "what runs is shown first"
-    expect_post(page)
+    expect(sections.first).to_be_attached()
+    expect(sections.nth(sections.count())).to_be_attached()
+    page.click("#post-cancel")
+    expect(page.locator("#post-verdict")).to_have_text("This post was cancelled.")
 
 
 def test_a_cancelled_post_shows_its_receipt_and_can_be_tried_again(desk: Tab, server: Server) -> None:
-    page = desk.open("/?sandbox=slow&seconds=8#blog")
+    page = desk.open("/?sandbox=slow&seconds=10#blog")
     order(page, "A post that is stopped")
-    expect(page.locator("#post-article section").first).to_contain_text("written by the sandbox", timeout=PATIENCE)
+    expect(page.locator("#post-article section").first).to_contain_text("written by the sandbox")
     page.click("#post-cancel")
     expect(page.locator("#post-receipt")).to_be_visible()
     expect(page.locator("#post-verdict")).to_have_text("This post was cancelled.")
@@ -175,7 +187,7 @@ def test_a_cancelled_post_shows_its_receipt_and_can_be_tried_again(desk: Tab, se
 def test_a_failed_post_says_why(desk: Tab) -> None:
     page = desk.open("/?sandbox=refused#blog")
     order(page, "Something refused")
-    expect(page.locator("#post-verdict")).to_have_text(re.compile("refuses"), timeout=PATIENCE)
+    expect(page.locator("#post-verdict")).to_have_text(re.compile("refuses"))
     expect(page.locator("#post-retry")).to_be_visible()
     expect(page.locator("#post-article")).to_be_hidden()
     expect(page).to_have_title("Failed · atelier")
@@ -183,9 +195,10 @@ def test_a_failed_post_says_why(desk: Tab) -> None:
 
 def test_a_wait_says_why(desk: Tab) -> None:
     page = desk.open("/?sandbox=rate_limited_then_ok#blog")
+    seen = watch(page, reason="#post-reason")
     order(page, "A post in the rush hour")
-    expect(page.locator("#post-reason")).to_contain_text("takes no more requests for the moment", timeout=PATIENCE)
     expect_post(page)
+    assert any("takes no more requests for the moment" in "".join(state["reason"]) for state in seen())
 
 
 def test_switches_leave_stages_out(desk: Tab, server: Server) -> None:
@@ -195,8 +208,8 @@ def test_switches_leave_stages_out(desk: Tab, server: Server) -> None:
     page.get_by_text("Readers, wishes and sources").click()
     page.fill("#target_audience", "people without a garden")
     order(page, "A post without scores")
-    expect(page.locator('[data-stage="quality_scoring"]')).to_have_class("skipped", timeout=PATIENCE)
-    expect(page.locator("#post-copy-html")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator('[data-stage="quality_scoring"]')).to_have_class("skipped")
+    expect(page.locator("#post-copy-html")).to_be_visible()
     assert read(server, page)["result"]["quality_score"] is None
     expect(page.locator("#post-scores .dial")).to_have_count(2)
 
@@ -217,7 +230,7 @@ def test_wrong_values_are_told_at_their_fields(desk: Tab) -> None:
 
 
 def test_two_tabs_watch_one_post(desk: Tab, context: BrowserContext, server: Server) -> None:
-    page = desk.open("/?sandbox=slow&seconds=5#blog")
+    page = desk.open("/?sandbox=slow&seconds=2#blog")
     order(page, "A post seen twice")
     second = Tab(context, server, ready="#topic")
     other = second.open(f"/#blog={job_id(page, 'blog')}")
@@ -235,12 +248,12 @@ def test_a_killed_server_costs_a_post_nothing_but_time(context: BrowserContext, 
         page = tab.open("/?sandbox=slow&seconds=8#blog")
         order(page, "A post through a power cut")
         first = page.locator("#post-article section").first
-        expect(first).to_contain_text("written by the sandbox", timeout=PATIENCE)
+        expect(first).to_contain_text("written by the sandbox")
         text = first.inner_text()
         server.kill()
         expect(page.locator("#post-link")).to_contain_text("The connection is cut; the job goes on.")
         server.start()
-        expect(page.locator("#post-link")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator("#post-link")).to_be_hidden()
         assert first.inner_text() == text
         expect_post(page)
         tab.check_silence()
@@ -354,6 +367,8 @@ def test_tables_and_deep_quotes(tab: Tab) -> None:
     assert deep.count("<blockquote>") == 8
 
 
+BUSY = 2000
+"""Milliseconds."""
 HOSTILE = [
     "*" * 20_000, "_" * 20_000, "[" * 20_000, "`" * 20_000 + "x", "**a" * 10_000, "[a](" * 10_000, "![" * 10_000, "> " * 10_000,
     "- " * 10_000, "\\" * 20_000, "<https:" * 5_000, "~~a" * 10_000, "&" * 20_000, "|" * 20_000 + "\n|" + "-|" * 10_000,
@@ -362,18 +377,19 @@ HOSTILE = [
 
 
 def test_no_text_keeps_the_page_busy(tab: Tab) -> None:
-    """Text that grows twice as long takes twice as long, not four times: the worst of them against a plain one."""
+    """Text that grows twice as long takes twice as long, not four times; the machine's own pauses are not counted."""
     page = tab.open()
     took = page.evaluate(
         """async (texts) => {
           const { render } = await import("/studio/shared/markdown.js");
-          return texts.map((text) => {
+          const time = (text) => {
             const begun = performance.now();
             render(text);
             return performance.now() - begun;
-          });
+          };
+          return texts.map((text) => Math.min(time(text), time(text), time(text)));
         }""",
         HOSTILE,
     )
-    slow = [text[:10] for text, milliseconds in zip(HOSTILE, took, strict=True) if milliseconds > PATIENCE / 10]
+    slow = [text[:10] for text, milliseconds in zip(HOSTILE, took, strict=True) if milliseconds > BUSY]
     assert slow == []

@@ -65,7 +65,7 @@ def test_a_page_shows_how_its_picture_is_getting_on(page: Page) -> None:
     expect(page.locator("#steps")).to_have_text("0 of 8")
     expect(page.locator("#sentence")).to_contain_text("Base model generation: step", timeout=PATIENCE)
     expect(page.locator("#model")).to_have_text("Refining", timeout=PATIENCE)
-    expect(page.locator("#picture")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#picture")).to_be_visible()
     assert page.locator("#picture").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     expect(page.locator("#sentence")).to_have_text("Image generated successfully")
     expect(page.locator("#bar")).to_have_attribute("aria-valuenow", "100")
@@ -83,7 +83,7 @@ def test_cut_off_the_page_goes_on_where_it_was(page: Page) -> None:
     page.evaluate("cut()")
     page.wait_for_function("window.codes?.length === 1")
     page.evaluate("cut()")
-    expect(page.locator("#picture")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#picture")).to_be_visible()
     page.wait_for_function("codes.at(-1) === 1000")
     numbers = page.evaluate("told.map(message => message.seq)")
     assert sorted(set(numbers)) == [0, 1, 2, 3, 4, 5]

@@ -157,7 +157,7 @@ def test_a_story_without_painters_leads_to_the_settings_and_back(context: Browse
         page.get_by_role("button", name="Close").click()
         expect(page.get_by_role("button", name="Open settings").first).to_be_focused()
         page.click("#tell")
-        expect(page.locator(".scene").first).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".scene").first).to_be_visible()
         nothing_is_kept(page, HORDE)
         expect_failed_for_want_of_a_key(page)
         tab.check_silence()

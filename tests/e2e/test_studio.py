@@ -26,7 +26,7 @@ def order(page: Page, prompt: str, **choices: str) -> None:
 
 def expect_picture(page: Page) -> None:
     picture = page.locator("#frame img.finished")
-    expect(picture).to_be_visible(timeout=PATIENCE)
+    expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") > 0
     expect(page.locator("#stages li.done")).to_have_count(5)
     expect(page).to_have_title("Finished · atelier")
@@ -78,7 +78,7 @@ def test_steps_and_previews_show_while_it_is_drawn(tab: Tab) -> None:
     expect(page.locator("#times")).to_have_text(re.compile(r"\d+ s elapsed · about \d+ s left"))
     expect(page).to_have_title(re.compile(r"^\d+ % generating · atelier$"))
     preview = page.locator("#frame img.preview")
-    expect(preview).to_be_visible(timeout=PATIENCE)
+    expect(preview).to_be_visible()
     assert preview.evaluate("image => image.naturalWidth") > 0
     assert 15 < page.locator("#progress").evaluate("bar => bar.value") <= 90
     expect_picture(page)
@@ -250,7 +250,7 @@ def test_a_killed_server_costs_nothing_but_time(context: BrowserContext, tmp_pat
         server.kill()
         expect(page.locator("#link")).to_contain_text("The connection is cut; the job goes on.")
         server.start()
-        expect(page.locator("#link")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator("#link")).to_be_hidden()
         assert page.locator("#progress").evaluate("bar => bar.value") >= percent
         expect_picture(page)
         expect(page.locator("#recent .work")).to_have_count(1)

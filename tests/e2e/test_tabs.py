@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
-from tests.e2e.browser import PATIENCE, Server
-from tests.e2e.tab import API, Tab, job_id
+from playwright.sync_api import Page, Route, expect
+from tests.e2e.browser import Server
+from tests.e2e.tab import API, Tab, job_id, requests, until
 
 pytestmark = pytest.mark.e2e
-
-
-@contextmanager
-def streams(page: Page) -> Iterator[set[Request]]:
-    """Yield the streams that are open."""
-    opened: set[Request] = set()
-
-    def begin(request: Request) -> None:
-        if "/stream" in request.url:
-            opened.add(request)
-
-    def end(request: Request) -> None:
-        opened.discard(request)
-
-    page.on("request", begin)
-    page.on("requestfinished", end)
-    page.on("requestfailed", end)
-    yield opened
 
 
 def chosen(page: Page, name: str) -> None:
@@ -81,17 +61,17 @@ def test_addresses_choose_the_tab_and_what_it_shows(tab: Tab, server: Server) ->
 
 
 def test_a_hidden_tab_lets_its_stream_go_and_takes_it_up_again(tab: Tab, server: Server) -> None:
-    page = tab.open("/?sandbox=slow&seconds=8")
-    with streams(page) as opened:
+    page = tab.open("/?sandbox=slow&seconds=120")
+    with requests(page, "/stream") as opened:
         page.fill("#prompt", "A hill behind a tab")
         page.check('[value="draft"]')
         page.click("#generate")
-        expect(page.locator("#message")).to_contain_text("step", timeout=PATIENCE)
-        assert len(opened) == 1
+        expect(page.locator("#message")).to_contain_text("step")
+        until(page, lambda: len(opened) == 1, "one stream is open")
+        job = job_id(page)
         page.get_by_role("tab", name="Blog").click()
         expect(page.locator("#topic")).to_be_visible()
-        page.wait_for_timeout(300)
-        assert opened == set()
+        until(page, lambda: not opened, "the stream was given back")
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url) if "/images/" in request.url else None)
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -99,8 +79,8 @@ def test_a_hidden_tab_lets_its_stream_go_and_takes_it_up_again(tab: Tab, server:
         assert asked == [], "nothing is read for a tab that nobody sees"
         with page.expect_request(re.compile(r"stream\?after=\d+")):
             page.get_by_role("tab", name="Pictures").click()
-        expect(page.locator("#frame img.finished")).to_be_visible(timeout=PATIENCE)
-    assert server.read(f"{API}/jobs/{job_id(page)}")["status"] == "completed"
+        server.ask(f"{API}/jobs/{job}/cancel", {})
+        expect(page.locator("#receipt")).to_be_visible()
 
 
 def test_the_title_is_that_of_the_tab_that_is_seen(tab: Tab) -> None:
@@ -158,17 +138,17 @@ def test_the_page_works_under_a_strict_policy(tab: Tab, server: Server) -> None:
     page.fill("#prompt", "A hill under a policy")
     page.check('[value="16:9"]')
     page.click("#generate")
-    expect(page.locator("#frame img.finished")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#frame img.finished")).to_be_visible()
     page.get_by_role("tab", name="Blog").click()
     page.fill("#topic", "A hill under a policy")
     page.click("#write")
-    expect(page.locator("#post-scores .dial").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#post-scores .dial").first).to_be_visible()
     page.get_by_role("tab", name="Stories").click()
     page.fill("#story-topic", "A hill under a policy")
     page.fill("#story-level", "A1")
     page.fill("#story-image-count", "1")
     page.click("#tell")
-    expect(page.locator('.plate[data-status="completed"] img')).to_be_visible(timeout=PATIENCE)
+    expect(page.locator('.plate[data-status="completed"] img')).to_be_visible()
     page.get_by_role("button", name="Settings", exact=True).click()
     expect(page.locator("#settings input").first).to_be_visible()
 
@@ -196,6 +176,7 @@ def test_a_tab_left_while_it_is_fetched_stays_quiet(tab: Tab) -> None:
     page.get_by_role("tab", name="Blog").click()
     page.get_by_role("tab", name="Pictures").click()
     chosen(page, "Pictures")
+    until(page, lambda: bool(held), "the tab was asked for")
     with page.expect_response("**/blog/panel.html"):
         held[0].continue_()
     page.wait_for_timeout(500)
