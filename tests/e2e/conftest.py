@@ -11,7 +11,7 @@ from tests.e2e.browser import FLAGS, PATIENCE, Server
 from tests.e2e.tab import Tab
 from tests.live import needs
 
-expect.set_options()
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session", autouse=True)

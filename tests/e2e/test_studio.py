@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 from tests.e2e.browser import PATIENCE, Server
-from tests.e2e.tab import API, Tab, job_id
+from tests.e2e.tab import API, Tab, copy, job_id, requests, until, watch
 
 pytestmark = pytest.mark.e2e
 
@@ -27,6 +27,7 @@ def order(page: Page, prompt: str, **choices: str) -> None:
 def expect_picture(page: Page) -> None:
     picture = page.locator("#frame img.finished")
     expect(picture).to_be_visible()
+    expect(picture).to_have_js_property("complete", value=True)
     assert picture.evaluate("image => image.naturalWidth") > 0
     expect(page.locator("#stages li.done")).to_have_count(5)
     expect(page).to_have_title("Finished · atelier")
@@ -59,10 +60,8 @@ def test_the_copied_curl_makes_the_same_request(tab: Tab) -> None:
     page = tab.open("/?sandbox=noop")
     order(page, "It's a painter's table\nwith brushes", aspect_ratio="16:9", quality="high")
     expect_picture(page)
-    page.click("#copy-curl")
-    expect(page.locator("#copy-curl")).to_have_text("Copied")
-    command = page.evaluate("navigator.clipboard.readText()")
-    answer = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=20)
+    command = copy(page, "#copy-curl")
+    answer = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=PATIENCE / 1000)
     ours, theirs = page.locator("#job-title").inner_text(), answer.stdout.decode()
     assert ours == "It's a painter's table with brushes"
     assert '"stage":"completed"' in theirs
@@ -71,21 +70,24 @@ def test_the_copied_curl_makes_the_same_request(tab: Tab) -> None:
 
 def test_steps_and_previews_show_while_it_is_drawn(tab: Tab) -> None:
     page = tab.open("/?sandbox=slow&seconds=4")
-    order(page, "A red planet with two moons", aspect_ratio="16:9", quality="ultra")
+    seen = watch(page, message="#message", times="#times", preview="#frame img.preview", percent="#progress")
+    order(page, "A red planet with two moons", aspect_ratio="16:9", quality="draft")
     expect(page.locator("#frame")).to_be_visible()
     reserved = page.locator("#frame").bounding_box()
-    expect(page.locator("#message")).to_have_text(re.compile(r"step \d+ of \d+"), timeout=PATIENCE)
-    expect(page.locator("#times")).to_have_text(re.compile(r"\d+ s elapsed · about \d+ s left"))
-    expect(page).to_have_title(re.compile(r"^\d+ % generating · atelier$"))
-    preview = page.locator("#frame img.preview")
-    expect(preview).to_be_visible()
-    assert preview.evaluate("image => image.naturalWidth") > 0
-    assert 15 < page.locator("#progress").evaluate("bar => bar.value") <= 90
     expect_picture(page)
+    assert any(half_drawn(state) for state in seen())
     shown = page.locator("#frame").bounding_box()
     assert reserved is not None
     assert shown is not None
     assert (round(shown["width"]), round(shown["height"])) == (round(reserved["width"]), round(reserved["height"]))
+
+
+def half_drawn(state: dict[str, Any]) -> bool:
+    """Whether a preview was shown, and told how far the picture is and how long it takes."""
+    stepped = re.search(r"step \d+ of 8", "".join(state["message"]))
+    timed = re.fullmatch(r"\d+ s elapsed · about \d+ s left", "".join(state["times"]))
+    titled = re.fullmatch(r"\d+ % generating · atelier", state["title"])
+    return bool(stepped and timed and titled and state["preview"]) and 15 < state["percent"][0] <= 90
 
 
 def test_the_same_words_again_are_another_picture(tab: Tab) -> None:
@@ -145,10 +147,11 @@ def test_a_failed_job_says_why_and_can_be_tried_again(tab: Tab, server: Server) 
 
 def test_a_wait_says_why_and_until_when(tab: Tab) -> None:
     page = tab.open("/?sandbox=rate_limited_then_ok")
+    seen = watch(page, reason="#reason")
     order(page, "A picture in the rush hour", quality="draft")
-    waits = re.compile(r"takes no more requests for the moment\. Attempt 2 of 3 (in \d+ s|begins now)\.")
-    expect(page.locator("#reason")).to_have_text(waits)
     expect_picture(page)
+    waits = re.compile(r"takes no more requests for the moment\. Attempt 2 of 3 (in \d+ s|begins now)\.")
+    assert any(waits.search("".join(state["reason"])) for state in seen())
     expect(page.locator("#reason")).to_be_hidden()
 
 
@@ -165,8 +168,8 @@ def test_a_job_without_a_slot_says_so(tab: Tab, server: Server) -> None:
 
 
 @pytest.mark.parametrize("keep_address", [True, False])
-def test_a_reload_goes_on_watching(tab: Tab, *, keep_address: bool) -> None:
-    page = tab.open("/?sandbox=slow&seconds=3")
+def test_a_reload_goes_on_watching(tab: Tab, server: Server, *, keep_address: bool) -> None:
+    page = tab.open("/?sandbox=slow&seconds=120")
     order(page, "A lighthouse through a reload", quality="draft")
     expect(page.locator("#message")).to_contain_text("step")
     before, percent = job_id(page), page.locator("#progress").evaluate("bar => bar.value")
@@ -177,37 +180,46 @@ def test_a_reload_goes_on_watching(tab: Tab, *, keep_address: bool) -> None:
     expect(page.locator("#stages .current")).to_have_text("Generating")
     assert job_id(page) == before
     assert page.locator("#progress").evaluate("bar => bar.value") >= percent
-    expect_picture(page)
-    expect(page.locator("#use-seed")).to_be_visible()
+    server.ask(f"{API}/jobs/{before}/cancel", {})
+    expect(page.locator("#receipt")).to_be_visible()
+    expect(page.locator("#stages .stopped")).to_contain_text("Generating")
 
 
 def test_two_tabs_watch_one_job_to_its_end(tab: Tab, context: BrowserContext, server: Server) -> None:
-    page = tab.open("/?sandbox=slow&seconds=3")
+    page = tab.open("/?sandbox=slow&seconds=2")
     order(page, "A lighthouse seen twice", quality="draft")
     second = Tab(context, server)
     other = second.open(f"/#job={job_id(page)}")
-    expect(other.locator("#stages .current")).to_have_text("Generating")
     expect_picture(page)
     expect_picture(other)
     second.check_silence()
 
 
+def test_what_two_tabs_watch_ends_in_both(tab: Tab, context: BrowserContext, server: Server) -> None:
+    page = tab.open("/?sandbox=stall")
+    order(page, "A lighthouse that is never seen")
+    second = Tab(context, server)
+    other = second.open(f"/#job={job_id(page)}")
+    for each in (page, other):
+        expect(each.locator("#stages .current")).to_have_text("Generating")
+    server.ask(f"{API}/jobs/{job_id(page)}/cancel", {})
+    for each in (page, other):
+        expect(each.locator("#receipt")).to_be_visible()
+    second.check_silence()
+
+
 def test_one_tab_holds_one_stream(tab: Tab) -> None:
     page = tab.open("/?sandbox=stall")
-    opened: list[Request] = []
-    closed: list[Request] = []
-    page.on("request", lambda request: opened.append(request) if "/stream" in request.url else None)
-    for end in ("requestfinished", "requestfailed"):
-        page.on(end, lambda request: closed.append(request) if "/stream" in request.url else None)
-    for prompt in ("The first of two", "The second of two"):
-        order(page, prompt)
-        expect(page.locator("#job-title")).to_have_text(prompt)
+    with requests(page, "/stream") as opened:
+        for prompt in ("The first of two", "The second of two"):
+            order(page, prompt)
+            expect(page.locator("#job-title")).to_have_text(prompt)
+            expect(page.locator("#stages .current")).to_have_text("Generating")
+        page.get_by_role("button", name="The first of two").click()
+        expect(page.locator("#job-title")).to_have_text("The first of two")
         expect(page.locator("#stages .current")).to_have_text("Generating")
-    page.get_by_role("button", name="The first of two").click()
-    expect(page.locator("#job-title")).to_have_text("The first of two")
-    expect(page.locator("#stages .current")).to_have_text("Generating")
-    page.wait_for_timeout(500)
-    assert len(opened) == len(closed) + 1
+        page.wait_for_timeout(500)
+        until(page, lambda: len(opened) == 1, "one stream is open")
     for prompt in ("The second of two", "The first of two"):
         page.get_by_role("button", name=prompt).click()
         expect(page.locator("#job-title")).to_have_text(prompt)
@@ -310,15 +322,20 @@ def test_a_job_that_is_gone_is_told(tab: Tab) -> None:
     expect(page.locator("#link")).to_have_text("There is no such job. It may have been removed.")
 
 
-def test_a_blocked_stream_falls_back_to_reading(tab: Tab) -> None:
+def test_a_blocked_stream_falls_back_to_reading(tab: Tab, server: Server) -> None:
     tab.expected = ["net::ERR_"]
-    page = tab.open("/?sandbox=slow&seconds=2")
+    page = tab.open("/?sandbox=stall")
     page.route(re.compile(r"/jobs/\w+/stream"), lambda route: route.abort())
-    order(page, "A picture behind a strict proxy", quality="draft")
-    job_id(page)
+    order(page, "A picture behind a strict proxy")
+    job = job_id(page)
     page.reload()
     expect(page.locator("#stages .current")).to_have_text("Generating")
-    expect_picture(page)
+    server.ask(f"{API}/jobs/{job}/cancel", {})
+    expect(page.locator("#receipt")).to_be_visible()
+    page.click("#retry")
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    page.click("#cancel")
+    expect(page.locator("#receipt")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1920])
@@ -466,15 +483,16 @@ HIDE = """
 """
 
 
-def test_a_tab_nobody_sees_gives_its_stream_back(tab: Tab) -> None:
-    page = tab.open("/?sandbox=slow&seconds=12")
-    order(page, "A hidden valley", quality="draft")
-    expect(page.locator("#stages li.current")).to_have_text(re.compile("Generating"), timeout=PATIENCE)
-    with page.expect_event("requestfailed", lambda request: "stream" in request.url, timeout=PATIENCE):
+def test_a_tab_nobody_sees_gives_its_stream_back(tab: Tab, server: Server) -> None:
+    page = tab.open("/?sandbox=stall")
+    order(page, "A hidden valley")
+    expect(page.locator("#stages li.current")).to_have_text(re.compile("Generating"))
+    with page.expect_event("requestfailed", lambda request: "stream" in request.url):
         page.evaluate(HIDE, arg=True)
-    with page.expect_request(lambda request: "stream?after=" in request.url, timeout=PATIENCE):
+    with page.expect_request(lambda request: "stream?after=" in request.url):
         page.evaluate(HIDE, arg=False)
-    expect_picture(page)
+    server.ask(f"{API}/jobs/{job_id(page)}/cancel", {})
+    expect(page.locator("#receipt")).to_be_visible()
 
 
 EVENT_SOURCE = """
@@ -508,7 +526,7 @@ def test_a_service_with_keys_asks_once_and_sends_the_key_with_everything(
     try:
         tab = Tab(context, server)
         tab.expected = ["401"]
-        page = tab.open("/?sandbox=slow&seconds=2")
+        page = tab.open("/?sandbox=slow&seconds=1")
         unsent: list[str] = []
         page.on("request", lambda request: note_unsent(request, unsent))
         dialog = page.locator("#key-dialog")
@@ -529,12 +547,14 @@ def test_a_service_with_keys_asks_once_and_sends_the_key_with_everything(
         unsent.clear()
         expect_picture(page)
         expect(page.locator("#recent .work")).to_have_count(1)
-        page.click("#copy-curl")
-        expect(page.locator("#copy-curl")).to_have_text("Copied")
-        command = page.evaluate("navigator.clipboard.readText()")
+        command = copy(page, "#copy-curl")
         assert key not in command
         again = subprocess.run(
-            ["bash", "-c", command], capture_output=True, check=True, timeout=20, env={**os.environ, "ATELIER_KEY": key}
+            ["bash", "-c", command],
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE / 1000,
+            env={**os.environ, "ATELIER_KEY": key},
         )
         assert '"stage":"completed"' in again.stdout.decode()
         page.reload()
