@@ -280,7 +280,9 @@ def test_who_stands_in_is_told_and_a_story_is_deleted(book: Tab, server: Server)
 
 def test_older_stories_are_a_page_away(book: Tab, server: Server) -> None:
     for number in range(26):
-        server.ask(f"{ROOT}/", {"topic": f"Story {number}", "level": "A1", "image_count": 1, "sandbox": {"scenario": "noop"}})
+        server.ask(
+            f"{ROOT}/", {"topic": f"Story {number}", "level": "A1", "image_count": 1, "sandbox": {"scenario": "noop"}}
+        )
     page = book.open("/#stories")
     expect(page.locator("#story-list .work")).to_have_count(24)
     page.get_by_role("button", name="Older stories").click()
