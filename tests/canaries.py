@@ -18,6 +18,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import httpx
 from pydantic import BaseModel, SecretBytes, SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tests.loopback import TRUSTS_NOBODY
 
 from atelier.logs import JsonFormatter
 from atelier.settings import PREFIX, Settings
@@ -163,6 +164,9 @@ def watched(app: ASGIApp) -> ASGIApp:
 
 class WatchedTransport(httpx.AsyncHTTPTransport):
     """A client's transport that searches what it receives."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=TRUSTS_NOBODY)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)

@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from tests.canaries import WATCH, watched, with_planted
+from tests.loopback import TRUSTS_NOBODY
 
 from atelier.api.connections import Connection
 from atelier.app import create_app
@@ -74,7 +75,8 @@ async def serving(
             assert not running.done(), running.exception()
             await asyncio.sleep(0.01)
         port = bound.getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        base = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=base, timeout=20, verify=TRUSTS_NOBODY) as client:
             yield Live(app, client, server, port)
         app.state.surroundings.engine.close()
         server.should_exit = True

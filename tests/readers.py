@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from tests.history import PAUSE_SECONDS, SILENCE_SECONDS
+from tests.loopback import TRUSTS_NOBODY
 from tests.stories import ROOT
 
 Event = dict[str, Any]
@@ -37,7 +38,7 @@ class Reader:
     async def follow(self, within: float = 60) -> None:
         """Read on until the end, over as many connections as that takes."""
         bases = itertools.cycle([f"http://127.0.0.1:{port}" for port in self.ports])
-        async with asyncio.timeout(within), httpx.AsyncClient(timeout=SILENCE_SECONDS) as client:
+        async with asyncio.timeout(within), httpx.AsyncClient(timeout=SILENCE_SECONDS, verify=TRUSTS_NOBODY) as client:
             while not self.ended:
                 try:
                     await self._read(client, next(bases))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import httpx
 from google.cloud.tasks_v2 import HttpMethod, Queue, Task
 from tests.cloud_tasks.issuer import Issuer
+from tests.loopback import TRUSTS_NOBODY
 
 TIMED_OUT = 504
 UNREACHED = 503
@@ -66,6 +67,7 @@ class TaskQueue:
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),  # each goes to whom it is sent now
             headers={"User-Agent": "Google-Cloud-Tasks"},
+            verify=TRUSTS_NOBODY,
         )
 
     def known(self, name: str) -> bool:
