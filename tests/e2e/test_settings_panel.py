@@ -131,7 +131,8 @@ def test_a_service_that_takes_no_keys_says_so(context: BrowserContext, tmp_path:
 
 
 def test_a_story_without_painters_leads_to_the_settings_and_back(context: BrowserContext, tmp_path: Path) -> None:
-    server = Server(tmp_path, ATELIER_AUTH="keys", **CLOSED)
+    patient = {"ATELIER_RETRY_BASE_SECONDS": "0.5", "ATELIER_MAX_ATTEMPTS": "20"}
+    server = Server(tmp_path, ATELIER_AUTH="keys", **patient, **CLOSED)
     try:
         tab = Tab(context, server, ready="#story-topic")
         tab.expected = ["401", "422 (Unprocessable"]
@@ -172,7 +173,7 @@ def expect_failed_for_want_of_a_key(page: Page) -> None:
     expect_standing(page, horde=False, face=False)
     page.get_by_role("button", name="Close").click()
     frame = page.locator('.plate[data-status="failed"]').first
-    expect(frame.locator(".problem")).to_have_text(NOBODY, timeout=3 * PATIENCE)
+    expect(frame.locator(".problem")).to_have_text(NOBODY, timeout=2 * PATIENCE)
     frame.get_by_role("button", name="Open settings").click()
     expect(page.get_by_role("dialog", name="Image Generation Configuration")).to_be_visible()
 
