@@ -165,8 +165,8 @@ def watched(app: ASGIApp) -> ASGIApp:
 class WatchedTransport(httpx.AsyncHTTPTransport):
     """A client's transport that searches what it receives."""
 
-    def __init__(self) -> None:
-        super().__init__(verify=TRUSTS_NOBODY)
+    def __init__(self, **how: Any) -> None:
+        super().__init__(verify=TRUSTS_NOBODY, **how)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
