@@ -30,7 +30,7 @@ async def read(live: Live, job_id: str, **params: int) -> dict[str, Any]:
     return found
 
 
-async def ended(live: Live, job_id: str, *, within: float = 30) -> dict[str, Any]:
+async def ended(live: Live, job_id: str, *, within: float = 60) -> dict[str, Any]:
     async with asyncio.timeout(within):
         while True:
             job = await read(live, job_id)

@@ -80,7 +80,7 @@ def statuses(view: Json) -> list[str]:
     return [one["status"] for style in view["styles"] for one in style["beats"]]
 
 
-async def until(client: httpx.AsyncClient, board_id: str, *wanted: str, within: float = 30) -> Json:
+async def until(client: httpx.AsyncClient, board_id: str, *wanted: str, within: float = 60) -> Json:
     """Read the grid until it has one of these statuses."""
     async with asyncio.timeout(within):
         while (view := await grid(client, board_id))["status"] not in wanted:

@@ -112,7 +112,9 @@ class House:
         self.others: dict[str, Pipeline[Any, Any]] = {}
         self.engine = self.another_engine()
 
-    def another_engine(self, *, longest_run: timedelta | None = None) -> JobEngine:
+    def another_engine(
+        self, *, longest_run: timedelta | None = None, lease: timedelta = timedelta(seconds=30)
+    ) -> JobEngine:
         return JobEngine(
             store=self.store,
             queue=self.queue,
@@ -134,7 +136,7 @@ class House:
                 windows={"batch": 4, "board": 4, "illustrations": 4},
                 lanes={"slow": 2},
             ),
-            policy=Policy(lease=timedelta(seconds=30), retry_base=timedelta(seconds=2), longest_run=longest_run),
+            policy=Policy(lease=lease, retry_base=timedelta(seconds=2), longest_run=longest_run),
             retention=Retention(kinds=("image",), groups=("batch",), keep=timedelta(days=30)),
             secret=b"secret",
             now=self.clock,

@@ -46,7 +46,7 @@ async def stream(live: Live, body: dict[str, Any]) -> list[tuple[int, dict[str, 
     return events_of(response.text)
 
 
-async def ended(live: Live, job_id: str, *, within: float = 20) -> dict[str, Any]:
+async def ended(live: Live, job_id: str, *, within: float = 60) -> dict[str, Any]:
     async with asyncio.timeout(within):
         while True:
             job: dict[str, Any] = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
@@ -62,6 +62,6 @@ async def submit(live: Live, body: dict[str, Any]) -> str:
 
 
 async def reached(live: Live, job_id: str, stage: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["current_stage"] != stage:
             await asyncio.sleep(0.02)

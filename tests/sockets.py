@@ -42,7 +42,7 @@ class Watcher:
         self.messages: list[Json] = []
         self.raw: list[bytes] = []
 
-    async def next(self, within: float = 10) -> Json:
+    async def next(self, within: float = 60) -> Json:
         """Return the next message."""
         text = await asyncio.wait_for(self.connection.recv(decode=False), within)
         assert isinstance(text, bytes)
@@ -50,14 +50,14 @@ class Watcher:
         self.messages.append(json.loads(text))
         return self.messages[-1]
 
-    async def until(self, status: str, within: float = 30) -> Json:
+    async def until(self, status: str, within: float = 60) -> Json:
         """Return the first message of this status."""
         async with asyncio.timeout(within):
             while (message := await self.next(within))["status"] != status:
                 pass
         return message
 
-    async def rest(self, within: float = 30) -> int | None:
+    async def rest(self, within: float = 60) -> int | None:
         """Read until the socket is closed; the code."""
         try:
             async with asyncio.timeout(within):

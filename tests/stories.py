@@ -33,7 +33,7 @@ async def read(live: Live, story_id: str, part: str = "", **headers: str) -> dic
 
 
 async def until(live: Live, story_id: str, *statuses: str, part: str = "", **headers: str) -> dict[str, Any]:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while True:
             found = await read(live, story_id, part, **headers)
             if found["status"] in statuses:
@@ -42,7 +42,7 @@ async def until(live: Live, story_id: str, *statuses: str, part: str = "", **hea
 
 
 async def text_is_there(live: Live, story_id: str, **headers: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (found := await read(live, story_id, **headers))["text"] is None or not all(
             one["job_id"] for one in found["images"]
         ):

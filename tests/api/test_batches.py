@@ -355,7 +355,7 @@ async def test_a_stream_says_goodbye_when_the_service_stops(live: Live) -> None:
     watching_all = asyncio.create_task(live.client.get(batch["urls"]["stream"]))
     await asyncio.sleep(0.2)
     live.app.state.surroundings.engine.close()
-    text = (await asyncio.wait_for(watching_all, 5)).text
+    text = (await asyncio.wait_for(watching_all, 60)).text
     states, farewell = text.split(": come back for a fresh start\n")
     assert farewell == "retry: 1000\n\n"
     assert {state["stage"] for state in states_of(states)} <= {"completed", "processing", "generating"}

@@ -126,7 +126,7 @@ async def test_who_waits_for_a_post_that_fails_is_told_why(live: Live) -> None:
 
 async def test_who_waits_for_a_post_that_is_cancelled_is_told_so(live: Live) -> None:
     waiting = asyncio.create_task(live.client.post(f"{ASK}?async_mode=false", json=STALL))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (jobs := (await live.client.get(f"{ROOT}/jobs")).json()["jobs"]):
             await asyncio.sleep(0.02)
     await live.client.post(f"{ROOT}/jobs/{jobs[0]['job_id']}/cancel")
@@ -155,7 +155,7 @@ async def test_a_post_that_will_be_tried_again_has_not_failed(serve: Serve) -> N
 
 async def test_who_waits_when_the_service_stops_is_told_that_the_job_goes_on(live: Live) -> None:
     waiting = asyncio.create_task(live.client.post(f"{ASK}?async_mode=false", json=STALL))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while live.app.state.surroundings.engine.followed == 0:
             await asyncio.sleep(0.02)
     live.app.state.surroundings.engine.close()
@@ -305,7 +305,7 @@ async def test_a_cursor_goes_on_on_every_transport(live: Live) -> None:
 async def test_the_long_poll_walks_through_a_job_without_a_gap(live: Live) -> None:
     job_id = await submit(live, {**TOMATOES, "sandbox": {"scenario": "slow", "seconds": 1}})
     seen: list[int] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             job = await read(live, job_id, after=seen[-1] if seen else 0, wait=10)
             seen += [update["seq"] for update in job["progress_updates"]]
@@ -316,7 +316,7 @@ async def test_the_long_poll_walks_through_a_job_without_a_gap(live: Live) -> No
 
 async def test_a_running_post_is_cancelled_and_goes_on_as_the_next_run(live: Live) -> None:
     job_id = await submit(live, STALL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await read(live, job_id))["current_stage"] != "keyword_analysis":
             await asyncio.sleep(0.02)
     answer = await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")

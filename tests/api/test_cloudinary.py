@@ -108,7 +108,7 @@ async def test_jobs_wait_for_a_cloudinary_that_is_down(tmp_path: Path) -> None:
     async with Cloudinary().serving() as server, running(tmp_path, server, max_attempts=1) as studio:
         server.always = "drop"
         jobs = [await submit(studio.live, {**HILL, "prompt": f"Hill {n}"}) for n in range(3)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(server.asked) < 9:
                 await asyncio.sleep(0.02)
         waiting = [(await studio.live.client.get(f"{ROOT}/jobs/{job}")).json() for job in jobs]
@@ -184,7 +184,7 @@ async def test_a_storyboard_says_when_its_copies_cannot_be_made(studio: Studio) 
     board_id = (await post(studio.live, body))[0]["storyboard_id"]
     studio.server.always = "broken"
     found = await grid(studio.live.client, board_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not found["files"]["error"]:  # the run's own copy may be under way yet, and known as soon as it is there
             studio.live.app.state.surroundings.projects._copied.clear()
             await post(studio.live, body)

@@ -23,7 +23,7 @@ MODES = ["open", "keys", "anonymous"]
 
 async def opened(live: Live, owner: str, count: int) -> None:
     """Wait until the server has so many streams of an owner open."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while live.app.state.surroundings.streams.opened(owner) != count:
             await asyncio.sleep(0.01)
 

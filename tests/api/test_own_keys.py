@@ -268,7 +268,7 @@ async def test_an_own_key_that_is_removed_while_a_job_waits_leaves_it_with_the_s
         fake.answer = horde_service(placing=horde_error(429, "TooManyPrompts", retry_after="1"))
         made = await live.client.post(f"{ROOT}/generate", json={"prompt": "A hill"})
         job_id = made.json()["job_id"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not fake.seen:
                 await asyncio.sleep(0.01)
         await live.client.delete(PATH)
@@ -282,12 +282,12 @@ async def test_an_order_that_was_placed_with_an_own_key_is_waited_for_again(serv
     async with serve(**settings, grace_seconds=0) as live:
         await put(live, HORDE)
         job_id = (await live.client.post(f"{ROOT}/generate", json={"prompt": "A hill"})).json()["job_id"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not any("/check/" in call for call in calls(fake)):
                 await asyncio.sleep(0.01)
     before = len(fake.seen)
     async with serve(**settings) as live:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not any("/check/" in call for call in calls(fake)[before:]):
                 await asyncio.sleep(0.01)
         await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")

@@ -93,7 +93,7 @@ async def test_the_text_can_be_read_while_the_pictures_are_drawn(live: Live) -> 
     story_id = await order(live, STALLED)
     story = await text_is_there(live, story_id)
     assert story["status"] == "processing"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (status := await read(live, story_id, "images/status/"))["current_provider"]:
             await asyncio.sleep(0.02)
     assert (status["status"], status["message"], status["current_provider"]) == (

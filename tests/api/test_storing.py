@@ -42,7 +42,7 @@ async def away(data: Path, error: StorageError) -> tuple[Away, Adapters]:
 
 
 async def until(live: Live, job_id: str, name: str, value: object) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             job: dict[str, Any] = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
             if job[name] == value:

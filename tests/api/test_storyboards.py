@@ -97,7 +97,7 @@ async def test_while_it_goes_on_the_same_prompts_attach_and_others_are_refused(l
     waiting = board(sandbox=STALL)
     waiting["promptsByStyle"]["clear"][0]["sandbox"] = NOOP
     board_id = await begin(live.client, waiting)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "completed" not in statuses(await grid(live.client, board_id)):
             await asyncio.sleep(0.02)
     assert (await live.client.get(f"{STATUS}/films/hill")).json()["isGenerating"] is True
@@ -108,7 +108,7 @@ async def test_while_it_goes_on_the_same_prompts_attach_and_others_are_refused(l
     await asyncio.sleep(0.1)
     cancelled = (await live.client.post(f"{ROOT}/{board_id}/cancel")).json()
     assert sorted(set(statuses(cancelled))) == ["cancelled", "completed"]
-    events = await asyncio.wait_for(watching, 10)
+    events = await asyncio.wait_for(watching, 60)
     assert progress_of(events, "exists") == [("clear", "1.1")]
     assert (events[-1]["type"], events[-1]["message"]) == ("error", "Cancelled")
     again = await live.client.post(f"{ROOT}/{board_id}/cancel")
@@ -154,13 +154,13 @@ async def test_pausing_holds_what_waits_and_resuming_goes_on(serve: Serve) -> No
         body = board(beats=5)
         body["promptsByStyle"]["clear"][4] |= {"sandbox": STALL, "priority": 1}
         board_id = await begin(live.client, body)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "generating" not in statuses(view := await grid(live.client, board_id)):
                 await asyncio.sleep(0.02)
         assert (await live.client.post(f"{ROOT}/{board_id}/pause")).json()["paused"] is True
         stalling = beats_of(view, "clear")["1.5"]["job_id"]
         await live.client.post(f"/api/v1/images/jobs/{stalling}/cancel")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "generating" in statuses(await grid(live.client, board_id)):
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
@@ -276,7 +276,7 @@ async def test_important_beats_are_drawn_first(serve: Serve) -> None:
 async def test_no_more_are_under_way_than_was_asked_for(live: Live) -> None:
     board_id = await begin(live.client, board(beats=12, max_concurrency=2))
     most = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (view := await grid(live.client, board_id))["status"] == "processing":
             most = max(most, statuses(view).count("generating"))
     assert most <= 2

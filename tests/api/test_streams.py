@@ -162,7 +162,7 @@ class Deaf:
         loop = asyncio.get_running_loop()
         await loop.sock_connect(client, ("127.0.0.1", live.port))
         deaf = cls(client)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not (theirs := deaf.connections(live)):
                 await asyncio.sleep(0.01)
         theirs[0].transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

@@ -30,7 +30,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Cloud]:
         yield running
 
 
-async def eventually(holds: Callable[[], Any], within: float = 10) -> None:
+async def eventually(holds: Callable[[], Any], within: float = 60) -> None:
     async with asyncio.timeout(within):
         while not holds():
             await asyncio.sleep(0.01)

@@ -332,20 +332,20 @@ async def test_what_the_image_has_serves_is_found_healthy_and_stops(tmp_path: Pa
         app,
     ]
     imported = await asyncio.create_subprocess_exec(*map(str, where), cwd=app, env=environment)
-    assert await asyncio.wait_for(imported.wait(), 20) == 0, "the package is the image's own"
+    assert await asyncio.wait_for(imported.wait(), 60) == 0, "the package is the image's own"
     process = await asyncio.create_subprocess_exec(*json.loads(last("CMD")), cwd=app, env=environment)
     try:
-        async with asyncio.timeout(30), httpx.AsyncClient() as client:
+        async with asyncio.timeout(60), httpx.AsyncClient() as client:
             while not await _answers(client, f"http://127.0.0.1:{port}/health"):
                 assert process.returncode is None
                 await asyncio.sleep(0.1)
         check = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
         healthy = await asyncio.create_subprocess_exec(*check, cwd=app, env=environment)
-        assert await asyncio.wait_for(healthy.wait(), 20) == 0
+        assert await asyncio.wait_for(healthy.wait(), 60) == 0
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) in {0, -15}
+        assert await asyncio.wait_for(process.wait(), 60) in {0, -15}
         ill = await asyncio.create_subprocess_exec(*check, cwd=app, env=environment, stderr=asyncio.subprocess.DEVNULL)
-        assert await asyncio.wait_for(ill.wait(), 20) != 0
+        assert await asyncio.wait_for(ill.wait(), 60) != 0
     finally:
         if process.returncode is None:
             process.kill()

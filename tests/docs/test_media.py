@@ -20,7 +20,7 @@ async def test_the_client_in_python_shows_a_picture_s_steps(live: Live) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     answer = await generate(live.client, "task-1", quality="draft")
     assert answer.json()["success"]
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     assert output.decode().splitlines()[-1] == "100.0 %  Image generated successfully"
 

@@ -153,7 +153,7 @@ async def said(commands: str) -> str:
     process = await asyncio.create_subprocess_exec(
         "bash", "-euo", "pipefail", "-c", commands, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
     return output.decode()
 
@@ -170,7 +170,7 @@ def path_of(address: str) -> str:
 
 
 async def taken_up(live: Live, job_id: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await live.client.get(f"/api/v1/images/jobs/{job_id}")).json()["attempt"] < 2:
             await asyncio.sleep(0.05)
     await live.client.post(f"/api/v1/images/jobs/{job_id}/cancel")

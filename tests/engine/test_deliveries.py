@@ -31,7 +31,7 @@ async def test_what_one_delivery_cannot_finish_is_handed_back(house: House) -> N
     running = asyncio.create_task(engine.deliver(job.id, 1))
     await gate.reached.wait()
     house.clock.pass_(seconds=1)
-    assert await asyncio.wait_for(running, 5) is Delivery.SETTLED
+    assert await asyncio.wait_for(running, 60) is Delivery.SETTLED
     back = await house.job(job.id)
     assert (back.status, back.attempt, back.state_reason, back.run_at) == (Status.QUEUED, 0, None, house.clock())
     assert house.queue.dispatched[-1].dispatch == 2
@@ -42,12 +42,12 @@ async def test_what_one_delivery_cannot_finish_is_handed_back(house: House) -> N
 
 async def test_the_deadline_comes_before_a_handing_back(house: House) -> None:
     gate = house.pipeline.acts["first"] = Gate()
-    engine = house.another_engine(longest_run=timedelta(seconds=0.1))
+    engine = house.another_engine(longest_run=timedelta(seconds=0.1), lease=timedelta(hours=1))
     job = await house.submit()
     running = asyncio.create_task(engine.deliver(job.id, 1))
     await gate.reached.wait()
     house.clock.pass_(minutes=10)
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 60)
     ended = await house.job(job.id)
     assert ended.fault is not None
     assert (ended.status, ended.fault.code) == (Status.FAILED, "deadline_exceeded")
@@ -61,7 +61,7 @@ async def test_a_run_that_stops_quietly_keeps_its_delivery(house: House) -> None
     house.clock.pass_(seconds=31)
     del house.pipeline.acts["first"]
     assert await house.another_engine().deliver(job.id, 1) is Delivery.SETTLED
-    assert await asyncio.wait_for(running, 5) is Delivery.BUSY, "whoever has the job may die too"
+    assert await asyncio.wait_for(running, 60) is Delivery.BUSY, "whoever has the job may die too"
     assert (await house.job(job.id)).status is Status.COMPLETED
 
 
@@ -125,7 +125,7 @@ async def test_one_sweep_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(house.store, "overdue", slow)
     sweeping = asyncio.create_task(house.engine.sweep())
     await looks.wait()
-    assert await asyncio.wait_for(house.engine.sweep(), 1) == 0
+    assert await asyncio.wait_for(house.engine.sweep(), 60) == 0
     go_on.set()
     assert await sweeping == 1
     await house.engine.sweep()

@@ -216,7 +216,7 @@ async def test_steps_are_shown_between_records(house: House) -> None:
     house.pipeline.acts["first"] = steps
     job = await house.submit()
     running = asyncio.create_task(house.engine.deliver(job.id, 1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (present := await house.job(job.id)).step is None:
             await asyncio.sleep(0.02)
     assert (present.step.step, present.step.total, present.progress) == (5, 5, 50)
@@ -275,7 +275,7 @@ async def test_followers_see_every_record_once_and_end(house: House) -> None:
     watching = [asyncio.create_task(collect(house, job.id, after)) for after in (0, 0, 1)]
     await asyncio.sleep(0.05)
     await house.deliver(job.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         seen = [[update.record.seq for update in await task if update.record] for task in watching]
     assert seen == [[1, 2, 3, 4], [1, 2, 3, 4], [2, 3, 4]]
     assert [update.result for update in await collect(house, job.id, after=3)] == [{"value": 2}]
@@ -386,7 +386,7 @@ async def test_an_unanswered_cancel_is_ended_by_the_sweeper(house: House) -> Non
     job = await house.submit()
     await house.lose(job.id)
     asked = asyncio.create_task(house.engine.cancel("ann", job.id))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await house.job(job.id)).state_reason is not Reason.CANCELLING:
             await asyncio.sleep(0.01)
     await house.engine.sweep()
@@ -409,7 +409,7 @@ async def test_a_lost_worker_s_job_is_handed_over_and_the_zombie_fenced_out(hous
     await house.another_engine().sweep()
     handed = await house.job(job.id)
     assert (handed.status, handed.dispatch, handed.attempt) == (Status.QUEUED, 2, 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await zombie
     del house.pipeline.acts["first"]
     done = await house.deliver(job.id)
@@ -567,7 +567,7 @@ async def test_where_only_the_header_moved_nothing_is_read(house: House, monkeyp
     assert reads == 1
     ended = Failed(fault=Fault(code="internal", message="Broken.", retryable=False))
     await house.store.write(job.id, lambda _: Decision(events=(ended,)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert [update.record.seq for update in await watching if update.record] == [1, 2]
 
 
@@ -582,7 +582,7 @@ async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) 
         await other.deliver(job.id, 1)
         reopened = await other.retry("ann", job.id)
     await other.deliver(job.id, reopened.dispatch)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         seen = [update.record.seq for update in await watching if update.record]
     assert seen == list(range(1, (await house.job(job.id)).seq + 1))
 
@@ -594,7 +594,7 @@ async def test_a_cursor_from_another_process_is_not_taken_for_an_unknown_one(hou
     await asyncio.sleep(0.05)
     with deaf(house.store):
         await house.deliver(job.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         seen = [update.record.seq for update in await collect(house, job.id, after=2) if update.record]
         assert seen == [3, 4], "and not the whole run again"
         assert [update.record.seq for update in await watching if update.record] == [1, 2, 3, 4]
@@ -684,7 +684,7 @@ async def test_a_claim_that_is_under_way_when_the_engine_closes_is_not_left_behi
     deliveries = [asyncio.create_task(house.engine.deliver(job.id, 1)) for job in jobs]
     await asyncio.sleep(0)
     await house.engine.drain(timedelta())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(*deliveries)
     for job in jobs:
         left = await house.job(job.id)
@@ -697,7 +697,7 @@ async def test_a_watcher_is_told_of_a_wait_for_a_slot_once(house: House, monkeyp
     watching = asyncio.create_task(collect(house, job.id))
     await asyncio.sleep(0.3)
     await house.deliver(job.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         seen = await watching
     told = [update.job.state_reason for update in seen if update.record is None]
     assert told == [Reason.WAITING_FOR_SLOT, None], "and once that the wait is over"
@@ -714,7 +714,7 @@ async def test_a_kind_that_is_not_known_here_is_left_to_others(house: House, bac
 async def test_a_follower_whose_reader_breaks_ends(house: House, backend: Backend) -> None:
     job = await house.submit()
     await backend.spoil_log(job.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await collect(house, job.id) == []
 
 

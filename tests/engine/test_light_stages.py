@@ -46,7 +46,7 @@ async def moment(run: Run[Nothing, Count]) -> None:  # noqa: ARG001
 
 async def written(run: Run[Nothing, Count]) -> None:
     """Wait until what was collected is written, with nothing behind it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while run._tail.events:
             await asyncio.sleep(0.02)
 

@@ -289,7 +289,7 @@ async def test_a_cancel_says_what_is_paid_for(house: House) -> None:
     job = await desk.submit()
 
     async def asked(count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(desk.scribe.asked) < count:
                 await asyncio.sleep(0.01)
 

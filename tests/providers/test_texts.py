@@ -319,7 +319,7 @@ async def test_a_cancelled_call_closes_its_connection_at_once(subject: TextSubje
     called = asyncio.Event()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with asyncio.timeout(10), server, made(subject, base) as provider:
+    async with asyncio.timeout(60), server, made(subject, base) as provider:
         call = asyncio.create_task(provider.generate(text_request(), Noted()))
         await called.wait()
         call.cancel()

@@ -17,7 +17,7 @@ async def test_a_chore_outlives_whatever_breaks_in_it() -> None:
         raise (OverflowError, StoreUnavailable, ZeroDivisionError)[done % 3]("broken")
 
     doing = asyncio.create_task(every(0.01, chore, "chore_failed"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while done < 6:
             await asyncio.sleep(0.01)
     doing.cancel()

@@ -56,10 +56,10 @@ async def test_what_is_sent_before_it_is_accepted_refuses_it(caplog: pytest.LogC
         writer.write(UPGRADE)
         await asyncio.sleep(0.1)
         writer.write(NO_FRAME)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 60)
         assert answer.startswith(b"HTTP/1.1 400"), answer
         go.set()
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
         await asyncio.sleep(0.05)
     assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
 
