@@ -226,26 +226,29 @@ async def test_steps_are_shown_between_records(house: House) -> None:
 
 
 async def test_steps_are_written_once_a_second(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[int] = []
+    told, shown, loop = [0], list[tuple[float, bool]](), asyncio.get_running_loop()
     touched = house.store.touch
 
     async def counted(touch: Touch) -> Job | None:
-        shown.append(touch.step.step if touch.step else 0)
+        shown.append((loop.time(), touch.step is not None and touch.step.step == told[-1]))
         return await touched(touch)
 
     async def steps(run: Run[Nothing, Count]) -> None:
-        for number in range(1, 61):
-            run.step(number, 60, span=(10, 50), message="step", preview=None)
+        while len(shown) < 2:
+            told.append(len(told))
+            run.step(told[-1], 10_000, span=(10, 50), message="step", preview=None)
             await asyncio.sleep(0.025)
 
     monkeypatch.setattr(house.store, "touch", counted)
     house.pipeline.acts["first"] = steps
     await house.deliver((await house.submit()).id)
-    assert len(shown) == 2, "1.5 seconds of steps: the first at once, one a second later"
-    assert shown[1] > 20, "the latest wins"
+    (first, _), (second, _) = shown
+    assert second - first > 0.9, "the first at once, the next a second later"
+    assert [latest for _, latest in shown] == [True, True], "the latest wins"
 
 
 async def test_the_next_part_is_shown_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atelier.jobs.steps.STEP_INTERVAL", timedelta(hours=1))
     shown: list[tuple[int, str, int, int]] = []
     touched = house.store.touch
 
@@ -268,6 +271,22 @@ async def test_the_next_part_is_shown_at_once(house: House, monkeypatch: pytest.
 
 async def collect(house: House, job_id: str, after: int = 0) -> list[Update]:
     return [update async for update in house.engine.follow(job_id, after=after)]
+
+
+async def watching_from(house: House, job_id: str, count: int = 1) -> asyncio.Task[list[Update]]:
+    """Follow a job; begun when so much was told."""
+    seen: list[Update] = []
+
+    async def collecting() -> list[Update]:
+        async for update in house.engine.follow(job_id, after=0):
+            seen.append(update)
+        return seen
+
+    watching = asyncio.create_task(collecting())
+    async with asyncio.timeout(60):
+        while len(seen) < count:
+            await asyncio.sleep(0.01)
+    return watching
 
 
 async def test_followers_see_every_record_once_and_end(house: House) -> None:
@@ -559,6 +578,9 @@ async def test_where_only_the_header_moved_nothing_is_read(house: House, monkeyp
 
     monkeypatch.setattr(house.store, "read", counted)
     watching = asyncio.create_task(collect(house, job.id))
+    async with asyncio.timeout(60):
+        while not reads:
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)
     lease = Touch(job_id=job.id, fence=1, lease_until=house.clock())
     with deaf(house.store):
@@ -575,8 +597,7 @@ async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) 
     """Failed and opened again between two looks at the store: not a number is missing."""
     house.pipeline.acts["first"] = failing(ProviderRefused("No."))
     job = await house.submit()
-    watching = asyncio.create_task(collect(house, job.id))
-    await asyncio.sleep(0.05)
+    watching = await watching_from(house, job.id)
     other = house.another_engine()
     with deaf(house.store):
         await other.deliver(job.id, 1)
@@ -590,8 +611,7 @@ async def test_a_watcher_sees_the_end_of_its_run_and_the_next_one(house: House) 
 async def test_a_cursor_from_another_process_is_not_taken_for_an_unknown_one(house: House) -> None:
     """The watcher comes from where the news was known; here somebody else watches, and has not heard of it yet."""
     job = await house.submit()
-    watching = asyncio.create_task(collect(house, job.id))
-    await asyncio.sleep(0.05)
+    watching = await watching_from(house, job.id)
     with deaf(house.store):
         await house.deliver(job.id)
     async with asyncio.timeout(60):
@@ -651,7 +671,7 @@ async def test_drain_lets_a_quick_job_finish(house: House) -> None:
     job = await house.submit()
     running = asyncio.create_task(house.engine.deliver(job.id, 1))
     await gate.reached.wait()
-    draining = asyncio.create_task(house.engine.drain(timedelta(seconds=5)))
+    draining = asyncio.create_task(house.engine.drain(timedelta(seconds=60)))
     await asyncio.sleep(0.05)
     gate.open.set()
     await asyncio.gather(draining, running)
@@ -694,8 +714,8 @@ async def test_a_claim_that_is_under_way_when_the_engine_closes_is_not_left_behi
 async def test_a_watcher_is_told_of_a_wait_for_a_slot_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "SLOT_PATIENCE", 0.05)
     job = await house.submit()
-    watching = asyncio.create_task(collect(house, job.id))
-    await asyncio.sleep(0.3)
+    watching = await watching_from(house, job.id, 2)
+    await asyncio.sleep(0.1)
     await house.deliver(job.id)
     async with asyncio.timeout(60):
         seen = await watching

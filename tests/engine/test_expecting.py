@@ -107,7 +107,7 @@ async def test_who_knows_that_it_is_there_is_not_told_it_were_not(house: House) 
             told.extend([update.record.seq] if update.record is not None else [])
 
     following = asyncio.create_task(follow())
-    waiting = asyncio.create_task(house.engine.wait(job.id, timedelta(seconds=10)))
+    waiting = asyncio.create_task(house.engine.wait(job.id, timedelta(seconds=60)))
     await asyncio.sleep(0.05)
     await house.deliver(job.id)
     ended = await waiting

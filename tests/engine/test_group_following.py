@@ -120,6 +120,7 @@ async def test_many_followers_share_one_reader(house: House, monkeypatch: pytest
         return await members(group, since=since)
 
     monkeypatch.setattr(house.store, "members", counted)
+    monkeypatch.setattr("atelier.stores.firestore.following.TICK_SECONDS", 3600)  # looks of a long test
     group = await create(house, 4)
     watching = [asyncio.create_task(collect(house, group)) for _ in range(100)]
     await asyncio.sleep(0.05)
@@ -225,8 +226,7 @@ async def test_a_group_is_looked_at_again_though_nobody_tells(house: House, monk
     """What came in behind the cursor is found when the store reads the whole group again."""
     monkeypatch.setattr(module, "AGAIN_SECONDS", 0.2)
     group = await create(house, 1)
-    watching = asyncio.create_task(collect(house, group))
-    await asyncio.sleep(0.1)
+    watching = await following(house, group, 1)
     with deaf(house.store):
         await run_all(house, group)
     assert (await ends(watching)).over

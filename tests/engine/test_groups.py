@@ -345,7 +345,8 @@ async def test_a_group_that_is_not_open_cannot_be_paused_nor_resumed(
             await change("0" * 32)
 
 
-async def test_cancel_ends_every_member(house: House) -> None:
+async def test_cancel_ends_every_member(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atelier.jobs.groups.engine.CANCEL_WAIT", timedelta(hours=1))
     group = await create(house)
     gate = house.pipeline.acts["first"] = Gate()
     first, *_ = await jobs(house, group)

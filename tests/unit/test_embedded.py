@@ -35,7 +35,7 @@ async def test_jobs_that_cannot_be_delivered_do_not_hold_the_slots(store: Sqlite
 
     queue = EmbeddedQueue(store=store, slots={"image": 1}, now=clock)
     queue.start(deliver)
-    assert await asyncio.wait_for(delivered.get(), 4) == "c-well"
+    assert await asyncio.wait_for(delivered.get(), 60) == "c-well"
     await queue.stop()
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
@@ -45,7 +45,7 @@ async def test_what_is_known_is_not_waited_for(
     store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New work, a slot that comes free and a moment that comes are no matter of the next look, which is far away."""
-    monkeypatch.setattr(embedded, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(embedded, "LOOK_SECONDS", 3600)
     started, free = asyncio.Queue[str](), asyncio.Queue[None]()
 
     async def deliver(job_id: str, _: int) -> Delivery:
@@ -62,16 +62,16 @@ async def test_what_is_known_is_not_waited_for(
     queue.start(deliver)
     await asyncio.sleep(0.2)  # the first look, which finds nothing
     await add("new")
-    assert await asyncio.wait_for(started.get(), 5) == "new"
+    assert await asyncio.wait_for(started.get(), 60) == "new"
     await add("next")
     free.put_nowait(None)
-    assert await asyncio.wait_for(started.get(), 5) == "next"
+    assert await asyncio.wait_for(started.get(), 60) == "next"
     free.put_nowait(None)
     await asyncio.sleep(0.2)
     await add("later", timedelta(seconds=0.5))
     await asyncio.sleep(0.2)
     assert started.empty()
     clock.pass_(seconds=1)
-    assert await asyncio.wait_for(started.get(), 5) == "later"
+    assert await asyncio.wait_for(started.get(), 60) == "later"
     free.put_nowait(None)
     await queue.stop()

@@ -41,9 +41,10 @@ async def serving(app: App) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
 
 
 async def test_what_is_sent_before_it_is_accepted_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
-    go, ended = asyncio.Event(), asyncio.Event()
+    begun, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
         await go.wait()
         try:
             await send({"type": "websocket.accept"})
@@ -54,7 +55,7 @@ async def test_what_is_sent_before_it_is_accepted_refuses_it(caplog: pytest.LogC
 
     async with serving(app) as (reader, writer):
         writer.write(UPGRADE)
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(begun.wait(), 60)
         writer.write(NO_FRAME)
         answer = await asyncio.wait_for(reader.read(), 60)
         assert answer.startswith(b"HTTP/1.1 400"), answer
@@ -73,7 +74,7 @@ async def test_an_app_that_goes_on_sending_to_who_was_closed_on_is_told_quietly(
         await receive()
         await send({"type": "websocket.accept"})
         try:
-            for _number in range(500):
+            while True:
                 await send({"type": "websocket.send", "text": "{}"})
                 await asyncio.sleep(0.01)
         finally:
@@ -83,6 +84,6 @@ async def test_an_app_that_goes_on_sending_to_who_was_closed_on_is_told_quietly(
         writer.write(UPGRADE)
         await reader.readuntil(b"\r\n\r\n")
         writer.write(NO_FRAME)
-        await asyncio.wait_for(ended.wait(), 3)
+        await asyncio.wait_for(ended.wait(), 60)
         await asyncio.sleep(0.05)
     assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
