@@ -16,7 +16,8 @@ class Balancer:
         self.workers: list[int] = []
         self.port = 0
         self._next = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        """Who joins a connection with a worker, and that worker's port; 0 before there is one."""
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Balancer]:
@@ -31,15 +32,22 @@ class Balancer:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def cut(self, port: int) -> None:
+        """Cut all connections with a worker."""
+        for task, joined in self._tasks.items():
+            if joined == port:
+                task.cancel()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._tasks[task] = 0
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             worker = await self._worker()
             if worker is not None:
+                self._tasks[task] = worker[1].get_extra_info("peername")[1]
                 await _joined(reader, writer, *worker)
-        self._tasks.discard(task)
+        del self._tasks[task]
         writer.transport.abort()
 
     async def _worker(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:

@@ -57,6 +57,10 @@ class Pair:
     def leave(self, port: int) -> None:
         """Send nothing more to a server that will not take it: a front end notices."""
 
+    def lose(self, port: int) -> None:
+        """Do the same with a server that stands still, and wait for none of its answers."""
+        self.leave(port)
+
     def join(self, port: int) -> None:
         """Send to it again."""
 
@@ -88,6 +92,10 @@ class CloudPair(Pair):
 
     def leave(self, port: int) -> None:
         self.balancer.workers.remove(port)
+
+    def lose(self, port: int) -> None:
+        self.leave(port)
+        self.balancer.cut(port)
 
     def join(self, port: int) -> None:
         self.balancer.workers.append(port)

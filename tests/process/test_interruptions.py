@@ -116,7 +116,7 @@ async def test_a_stopped_process_is_fenced_out(pair: Pair) -> None:
     async with History(*ports) as history, pair.running(port=ports[0], **shape) as zombie:
         try:
             orders = await zombies(history, pair, zombie)
-            pair.leave(ports[0])
+            pair.lose(ports[0])
             for spooled in (pair.data / "spool").glob("*.bytes"):
                 spooled.unlink()
             async with pair.running(port=ports[1], **{**shape, **UNLOST}) as other:
@@ -144,7 +144,7 @@ async def test_a_process_that_sleeps_a_minute_is_fenced_out(pair: Pair) -> None:
         try:
             await zombies(history, pair, zombie)
             Fuse(pair.folder).let_go()
-            pair.leave(ports[0])
+            pair.lose(ports[0])
             async with pair.running(port=ports[1], **shape) as other:
                 minute = asyncio.create_task(asyncio.sleep(60))
                 await history.submit(watchers=2, sandbox=QUICK)

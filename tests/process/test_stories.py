@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.history import Ended, Evidence, no_more_than_attempts, picture_of, violations
-from tests.process.faults import Calls, Fuse
+from tests.process.faults import Calls, Constants, Fuse
 from tests.process.pairs import UNLOST, Pair
 from tests.process.servers import FAULTY, Process, Server, free_port
 from tests.process.test_interruptions import is_locked, nothing_runs
@@ -180,11 +180,12 @@ async def stopped(pair: Pair, zombie: Server, point: str, **more: Any) -> str:
 async def test_a_stopped_process_writes_orders_and_draws_nothing_of_what_another_one_made(pair: Pair) -> None:
     """STOP beyond the lease as a text is there, as its pictures are ordered, and as one is drawn; CONT when all is over."""
     ports = free_port(), free_port()
+    Constants(pair.folder).set(jobs__sweeper__QUEUE_PATIENCE=2)
     shape = {**SHAPE, "lease_seconds": pair.shortest_lease}
     for number, point in enumerate(("written:story_text", "put:group", "spooled")):
         async with pair.running(port=ports[0], **shape) as zombie:
             story_id = await stopped(pair, zombie, point, topic=f"Fox {number}")
-            pair.leave(ports[0])
+            pair.lose(ports[0])
             try:
                 async with pair.running(port=ports[1], **{**shape, **UNLOST}) as other:
                     reader = Reader(story_id, (ports[1],))
@@ -208,7 +209,7 @@ async def test_nothing_is_drawn_for_a_story_that_was_cancelled_while_its_process
     shape = {**SHAPE, "lease_seconds": pair.shortest_lease}
     async with pair.running(port=ports[0], **shape) as zombie:
         story_id = await stopped(pair, zombie, "put:group_work", image_count=5)
-        pair.leave(ports[0])
+        pair.lose(ports[0])
         try:
             async with pair.running(role="web", **shape) as web:
                 cancelling = asyncio.create_task(web.client.post(f"{ROOT}/{story_id}/cancel/"))
@@ -220,6 +221,7 @@ async def test_nothing_is_drawn_for_a_story_that_was_cancelled_while_its_process
                 await until(other.client, story_id, has_ended)
         finally:
             zombie.process.send_signal(signal.SIGCONT)
+        pair.join(ports[0])
         await until(zombie.client, await asked(zombie.client, illustrated=False), has_ended)
         await asyncio.sleep(1.5)  # it goes on with what it was at, if it does
         story = await read(zombie.client, story_id)
