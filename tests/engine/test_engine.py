@@ -279,7 +279,7 @@ async def watching_from(house: House, job_id: str, count: int = 1) -> asyncio.Ta
 
     async def collecting() -> list[Update]:
         async for update in house.engine.follow(job_id, after=0):
-            seen.append(update)
+            seen.append(update)  # noqa: PERF401 - looked at before the end
         return seen
 
     watching = asyncio.create_task(collecting())
