@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import grpc
@@ -21,6 +23,11 @@ from tests.process.servers import Nursery
 
 from atelier.settings import FOREIGN, PREFIX
 from atelier.stores.sqlite import SqliteStore
+
+if (
+    find_spec("sniffio") is None
+):  # httpcore looks for it on the disk with every request, four times: a third of a request
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # this is how an import is told that there is none
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")
