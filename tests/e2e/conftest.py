@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 from tests.e2e.browser import FLAGS, PATIENCE, Server
 from tests.e2e.tab import Tab
 from tests.live import needs
 
 expect.set_options(timeout=PATIENCE)
+
+SCREEN = ViewportSize(width=1280, height=900)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,16 +38,45 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.stop()
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[list[BrowserContext]]:
+    """The context that the tests of a file use one after the other, where there is one."""
+    yield []
+    for context in browser.contexts:
+        context.close()
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """What moves on a page is painted anew for as long as a test waits: only what is about motion asks for it."""
-    made = browser.new_context(
-        viewport={"width": 1280, "height": 900},
-        permissions=["clipboard-read", "clipboard-write"],
-        reduced_motion="reduce",
-    )
-    yield made
-    made.close()
+def context(
+    browser: Browser, contexts: list[BrowserContext], request: pytest.FixtureRequest
+) -> Iterator[BrowserContext]:
+    """Have an empty page and nothing stored: the last test's where that passed, for a new one takes most of a second.
+
+    What moves on a page is painted anew for as long as a test waits: only what is about motion asks for it.
+    """
+    if not contexts:
+        made = browser.new_context(
+            viewport=SCREEN, permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
+        )
+        contexts.append(made)
+    failed = request.session.testsfailed
+    yield contexts[0]
+    if request.session.testsfailed == failed and all(page.url.startswith("http") for page in contexts[0].pages):
+        empty(contexts[0])
+    else:
+        contexts.pop().close()
+
+
+def empty(context: BrowserContext) -> None:
+    """Leave one page as a new one would be."""
+    first, *others = context.pages
+    for page in others:
+        page.close()
+    first.unroute_all(behavior="ignoreErrors")
+    first.evaluate("localStorage.clear(); sessionStorage.clear()")
+    first.goto("about:blank")
+    first.set_viewport_size(SCREEN)
+    first.emulate_media(color_scheme="light", reduced_motion="reduce")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ class Tab:
 
     def __init__(self, context: BrowserContext, server: Server, ready: str = "#ratios input") -> None:
         self.ready = ready
-        self.page = context.new_page()
+        self.page = next((page for page in context.pages if page.url == "about:blank"), None) or context.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.expected: list[str] = []
         self._said: list[str] = []
