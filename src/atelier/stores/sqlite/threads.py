@@ -174,7 +174,7 @@ class Writer(StoreThread[Transaction]):
         now = time.monotonic()
         if now < self._look_at:
             return
-        self._look_at = now + POLL_SECONDS
+        self._look_at = now + (self._poll or 0.0)
         with contextlib.suppress(sqlite3.Error):
             version = self._connection.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version:
