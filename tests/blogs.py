@@ -36,7 +36,7 @@ async def ended(live: Live, job_id: str, *, within: float = 60) -> dict[str, Any
             job = await read(live, job_id)
             if job["status"] in {"completed", "failed", "cancelled"}:
                 return job
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 async def stream(live: Live, body: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:

@@ -52,7 +52,7 @@ async def ended(live: Live, job_id: str, *, within: float = 60) -> dict[str, Any
             job: dict[str, Any] = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
             if job["status"] in {"completed", "failed", "cancelled"}:
                 return job
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 async def submit(live: Live, body: dict[str, Any]) -> str:
@@ -64,4 +64,4 @@ async def submit(live: Live, body: dict[str, Any]) -> str:
 async def reached(live: Live, job_id: str, stage: str) -> None:
     async with asyncio.timeout(60):
         while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["current_stage"] != stage:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)

@@ -38,7 +38,7 @@ async def until(live: Live, story_id: str, *statuses: str, part: str = "", **hea
             found = await read(live, story_id, part, **headers)
             if found["status"] in statuses:
                 return found
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 async def text_is_there(live: Live, story_id: str, **headers: str) -> dict[str, Any]:
@@ -46,5 +46,5 @@ async def text_is_there(live: Live, story_id: str, **headers: str) -> dict[str, 
         while (found := await read(live, story_id, **headers))["text"] is None or not all(
             one["job_id"] for one in found["images"]
         ):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     return found

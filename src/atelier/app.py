@@ -154,7 +154,8 @@ def _add(app: FastAPI, *routers: APIRouter) -> None:
 def _add_front_doors(app: FastAPI) -> None:
     doors = (images, batches, blog, storyboards, media, media_sockets, stories, ticket_routes, own_settings, pictures)
     _add(app, *(door.router for door in doors))
-    mimetypes.init()  # reads the machine's lists of types: now, not in the loop
+    if not mimetypes.inited:
+        mimetypes.init()  # reads the machine's lists of types: now, not in the loop
     app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
 
     @app.get("/", include_in_schema=False)

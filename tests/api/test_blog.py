@@ -128,7 +128,7 @@ async def test_who_waits_for_a_post_that_is_cancelled_is_told_so(live: Live) -> 
     waiting = asyncio.create_task(live.client.post(f"{ASK}?async_mode=false", json=STALL))
     async with asyncio.timeout(60):
         while not (jobs := (await live.client.get(f"{ROOT}/jobs")).json()["jobs"]):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     await live.client.post(f"{ROOT}/jobs/{jobs[0]['job_id']}/cancel")
     answer = await waiting
     assert (answer.status_code, answer.json()["code"]) == (502, "cancelled")
@@ -157,7 +157,7 @@ async def test_who_waits_when_the_service_stops_is_told_that_the_job_goes_on(liv
     waiting = asyncio.create_task(live.client.post(f"{ASK}?async_mode=false", json=STALL))
     async with asyncio.timeout(60):
         while live.app.state.surroundings.engine.followed == 0:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     live.app.state.surroundings.engine.close()
     answer = await waiting
     assert (answer.status_code, answer.json()["code"]) == (504, "timeout")
@@ -318,7 +318,7 @@ async def test_a_running_post_is_cancelled_and_goes_on_as_the_next_run(live: Liv
     job_id = await submit(live, STALL)
     async with asyncio.timeout(60):
         while (await read(live, job_id))["current_stage"] != "keyword_analysis":
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     answer = await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")
     assert answer.status_code == 200
     job = answer.json()

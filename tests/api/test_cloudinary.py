@@ -110,7 +110,7 @@ async def test_jobs_wait_for_a_cloudinary_that_is_down(tmp_path: Path) -> None:
         jobs = [await submit(studio.live, {**HILL, "prompt": f"Hill {n}"}) for n in range(3)]
         async with asyncio.timeout(60):
             while len(server.asked) < 9:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         waiting = [(await studio.live.client.get(f"{ROOT}/jobs/{job}")).json() for job in jobs]
         assert {job["status"] for job in waiting} <= {"queued", "processing"}
         assert {job["state_reason"] for job in waiting} <= {"storing", None}

@@ -593,7 +593,7 @@ async def test_previews_are_whole_or_not_there(live: Live) -> None:
     job_id = await submit(live, body)
     async with asyncio.timeout(60):
         while (url := (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["preview_url"]) is None:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     there = await live.client.get(url)
     assert (there.status_code, there.headers["cache-control"]) == (200, "no-store")
     assert Image.open(io.BytesIO(there.content)).format == "JPEG"

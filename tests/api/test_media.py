@@ -109,7 +109,7 @@ async def test_a_client_that_goes_away_changes_nothing(live: Live) -> None:
         while job.get("current_stage") != "generating":
             jobs = (await live.client.get(f"{ROOT}/jobs")).json()["jobs"]
             job = jobs[0] if jobs else {}
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     asking.cancel()
     found = await ended(live, job["job_id"])
     assert (found["status"], found["attempt"]) == ("completed", 1)

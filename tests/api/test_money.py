@@ -95,7 +95,7 @@ async def dequeued(live: Live, job_id: str) -> tuple[str, str]:
     """Cancel a job that waits for another attempt; what its receipt says."""
     async with asyncio.timeout(60):
         while (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["state_reason"] != "retrying":
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     receipt = (await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")).json()["cancellation"]
     return receipt["outcome"], receipt["billed"]
 
@@ -190,7 +190,7 @@ async def test_a_job_whose_keys_all_rest_waits_and_says_until_when(serve: Serve,
         job_id = await submit(live, HILL)
         async with asyncio.timeout(60):
             while (job := (await live.client.get(f"{ROOT}/jobs/{job_id}")).json())["state_reason"] != "waiting_for_key":
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         assert (job["status"], job["attempt"]) == ("queued", 0)
         assert job["resume_at"] > job["updated_at"]
         keys = (await providers(live))["gemini"]["keys"]
@@ -266,7 +266,7 @@ async def test_a_place_in_the_provider_s_queue_is_shown(serve: Serve, tmp_path: 
         job_id = await submit(live, HILL)
         async with asyncio.timeout(60):
             while (job := (await live.client.get(f"{ROOT}/jobs/{job_id}")).json())["state_reason"] != "provider_queued":
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         assert job["status"] == "processing"
         assert job["queue"] == {"position": None, "ahead": None, "provider_position": 7}
         assert job["eta"]["p50"] >= 90

@@ -231,7 +231,7 @@ async def test_many_sockets_on_one_task_and_one_on_each_of_many(live: Live, coun
     sockets_ = [asyncio.create_task(watch(task_id)) for task_id in tasks]
     async with asyncio.timeout(300):
         while len(ready) < len(tasks):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     names = list(dict.fromkeys(tasks))
     for start in range(0, len(names), 50):
         lot = [generate(live.client, task_id, **NOOP) for task_id in names[start : start + 50]]

@@ -95,7 +95,7 @@ async def test_the_text_can_be_read_while_the_pictures_are_drawn(live: Live) -> 
     assert story["status"] == "processing"
     async with asyncio.timeout(60):
         while not (status := await read(live, story_id, "images/status/"))["current_provider"]:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     assert (status["status"], status["message"], status["current_provider"]) == (
         "processing", "Generating image 1/2...", "sandbox",
     )  # fmt: skip

@@ -47,7 +47,7 @@ async def until(live: Live, job_id: str, name: str, value: object) -> dict[str, 
             job: dict[str, Any] = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
             if job[name] == value:
                 return job
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 async def order(live: Live) -> str:

@@ -99,7 +99,7 @@ async def test_while_it_goes_on_the_same_prompts_attach_and_others_are_refused(l
     board_id = await begin(live.client, waiting)
     async with asyncio.timeout(60):
         while "completed" not in statuses(await grid(live.client, board_id)):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
     assert (await live.client.get(f"{STATUS}/films/hill")).json()["isGenerating"] is True
     other = await live.client.post(POST, json=board(beats=4))
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
@@ -156,13 +156,13 @@ async def test_pausing_holds_what_waits_and_resuming_goes_on(serve: Serve) -> No
         board_id = await begin(live.client, body)
         async with asyncio.timeout(60):
             while "generating" not in statuses(view := await grid(live.client, board_id)):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         assert (await live.client.post(f"{ROOT}/{board_id}/pause")).json()["paused"] is True
         stalling = beats_of(view, "clear")["1.5"]["job_id"]
         await live.client.post(f"/api/v1/images/jobs/{stalling}/cancel")
         async with asyncio.timeout(60):
             while "generating" in statuses(await grid(live.client, board_id)):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
         view = await grid(live.client, board_id)
         counts = Counter(statuses(view))

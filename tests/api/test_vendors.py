@@ -82,7 +82,7 @@ async def test_a_vendor_s_failures_are_the_job_s_in_one_vocabulary(
             while seen.get("error_code") != code and seen.get("state_reason") not in WAITS:
                 seen = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
                 assert seen["status"] != "completed"
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         assert seen["error_code"] == code or case == "rate_limit", "who is limited may wait instead of failing"
 
 
@@ -222,5 +222,5 @@ async def test_no_proxy_of_the_environment_is_used(serve: Serve, fake: Fake, mon
                 job_id = (await client.post(f"{ROOT}/generate", json={"prompt": "A hill"})).json()["job_id"]
                 async with asyncio.timeout(60):
                     while (await client.get(f"{ROOT}/jobs/{job_id}")).json()["status"] != "completed":
-                        await asyncio.sleep(0.02)
+                        await asyncio.sleep(0.05)
         assert (proxy.seen, len(fake.seen)) == ([], 1)
