@@ -1,11 +1,15 @@
-"""The state machine under every sequence of events that hypothesis finds."""
+"""The state machine under whatever sequence of events chance makes."""
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.jobs import new_job
 
@@ -35,56 +39,80 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 FAULT = Fault(code="provider_unavailable", message="Down.", retryable=True)
 RECEIPT = Receipt(requested_at=START, outcome="dequeued", billed="no")
 
-moments = st.integers(0, 10_000).map(lambda seconds: START + timedelta(seconds=seconds))
-percent = st.floats(0, 100)
-stages = st.sampled_from(["processing", "generating"])
-
-WAITING: list[st.SearchStrategy[Event]] = [
-    st.builds(Queued, run_at=moments),
-    st.builds(Redispatched),
-    st.builds(Claimed, worker=st.sampled_from(["w-1", "w-2"]), lease_until=moments),
-]
-WORKING: list[st.SearchStrategy[Event]] = [
-    st.builds(StageStarted, stage=stages, progress=percent, message=st.just("Go")),
-    st.builds(Advanced, progress=percent, message=st.just("Kept"), shows=st.sampled_from([{}, {"a": 1}, {"b": 2}])),
-    st.builds(
-        Noted,
-        billed=st.sampled_from(["no", "unknown", "yes"]),
-        cost=st.floats(0, 1),
-        warnings=st.sampled_from([(), ("a",), ("a", "b")]),
-    ),
-    st.builds(Retried, run_at=moments, fault=st.just(FAULT)),
-    st.builds(Snoozed, run_at=moments, reason=st.sampled_from([None, *Reason])),
-    st.builds(Held),
-    st.builds(Postponed, must_finish_by=moments),
-    st.builds(CancelRequested),
-]
-ENDING: list[st.SearchStrategy[Event]] = [
-    st.builds(Completed),
-    st.builds(Failed, fault=st.just(FAULT)),
-    st.builds(Cancelled, receipt=st.just(RECEIPT)),
-    st.builds(Reopened, run_at=st.none() | moments, must_finish_by=moments),
-]
-# Ends are rarer than work, or no history would come far.
-events = st.one_of(*WAITING * 4, *WORKING * 2, *ENDING)
-history = st.lists(st.tuples(events, moments), max_size=80)
-deep = settings(max_examples=300)
-
-
 Path = list[tuple[Job, Event, Job, Record | None]]
+LONGEST, OF_EACH = 60, 12
 
 
-def walk(steps: list[tuple[Event, datetime]]) -> Path:
-    """Apply what may be applied; each accepted event with the headers around it and its record."""
-    job, path = new_job(START), Path()
-    for event, now in steps:
-        try:
-            after = apply(job, event, now)
-        except JobConflict:
-            continue
-        path.append((job, event, after, record_of(after, event)))
-        job = after
-    return path
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Makes events by chance."""
+
+    chance: random.Random
+
+    def moment(self) -> datetime:
+        return START + timedelta(seconds=self.chance.randrange(10_000))
+
+    def percent(self) -> float:
+        return self.chance.choice([0.0, 100.0, self.chance.uniform(0, 100)])
+
+    def event(self, kind: type[Event]) -> Event:
+        """Return an event of a kind, whatever else it says."""
+        pick, moment = self.chance.choice, self.moment()
+        made: dict[type[Event], Event] = {
+            Queued: Queued(run_at=moment),
+            Redispatched: Redispatched(),
+            Claimed: Claimed(worker=pick(["w-1", "w-2"]), lease_until=moment),
+            StageStarted: StageStarted(stage=pick(["processing", "generating"]), progress=self.percent(), message="Go"),
+            Advanced: Advanced(progress=self.percent(), message="Kept", shows=pick([{}, {"a": 1}, {"b": 2}])),
+            Noted: Noted(
+                billed=pick(["no", "unknown", "yes"]),
+                cost=self.chance.random(),
+                warnings=pick([(), ("a",), ("a", "b")]),
+            ),
+            Retried: Retried(run_at=moment, fault=FAULT),
+            Snoozed: Snoozed(run_at=moment, reason=pick([None, *Reason])),
+            Held: Held(),
+            Postponed: Postponed(must_finish_by=moment),
+            CancelRequested: CancelRequested(),
+            Completed: Completed(),
+            Failed: Failed(fault=FAULT),
+            Cancelled: Cancelled(receipt=RECEIPT),
+            Reopened: Reopened(run_at=pick([None, moment]), must_finish_by=self.moment()),
+        }
+        return made[kind]
+
+    def next(self, job: Job) -> Event:
+        """Return what may well come next; now and then anything."""
+        likely = [StageStarted, Advanced, Noted, Cancelled] if job.cancel_requested_at else LIKELY[job.status]
+        return self.event(self.chance.choice(likely if self.chance.random() < 0.8 else KINDS))
+
+    def history(self, length: int) -> Path:
+        """Return accepted events with the headers around each and its record; what is refused changes nothing."""
+        job, path = new_job(START), Path()
+        for _ in range(length):
+            event = self.next(job)
+            try:
+                after = apply(job, event, self.moment())
+            except JobConflict:
+                continue
+            path.append((job, event, after, record_of(after, event)))
+            job = after
+        return path
+
+
+KINDS: list[type[Event]] = list(get_args(Event))
+# Ends are rarer than work, or no history would come far.
+LIKELY: dict[Status, list[type[Event]]] = {
+    Status.PENDING: [Queued, Queued, Queued, Postponed, Cancelled],
+    Status.QUEUED: [Claimed, Claimed, Claimed, Claimed, Redispatched, Postponed, Cancelled],
+    Status.PROCESSING: [
+        StageStarted, StageStarted, StageStarted, Advanced, Advanced, Advanced, Noted, Noted, Retried, Snoozed, Held,
+        Postponed, CancelRequested, Completed, Failed, Cancelled,
+    ],
+    Status.COMPLETED: KINDS,
+    Status.FAILED: [Reopened],
+    Status.CANCELLED: [Reopened],
+}  # fmt: skip
 
 
 def only_reopened_leaves_a_terminal_state(path: Path) -> None:
@@ -123,7 +151,6 @@ def each_run_has_at_most_one_terminal_record_and_it_is_its_last(path: Path) -> N
 def after_a_cancel_request_every_end_is_cancelled(path: Path) -> None:
     for before, _, after, _ in path:
         if before.cancel_requested_at is not None and after.status is not before.status:
-            assert after.status in {Status.CANCELLED, Status.QUEUED}
             assert after.status is Status.CANCELLED or after.run > before.run
 
 
@@ -183,12 +210,18 @@ LAWS = (
 )
 
 
-@settings(max_examples=600)
-@given(history.map(walk))
-def test_every_law_holds_for_every_history(path: Path) -> None:
-    """All at once: to find a history takes ten times as long as to judge it."""
-    for law in LAWS:
-        law(path)
+def test_every_law_holds_for_every_history() -> None:
+    """Short ones come first: what breaks is told by a short one."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201 - shown when it fails
+    fate, came = Fate(random.Random(seed)), Counter[type[Event]]()
+    for length in range(1, LONGEST):
+        for _ in range(OF_EACH):
+            path = fate.history(length)
+            for law in LAWS:
+                law(path)
+            came.update(type(event) for _, event, _, _ in path)
+    assert min(came[kind] for kind in KINDS) > 50, came
 
 
 def processing() -> Job:
@@ -233,7 +266,9 @@ def test_an_entered_stage_forgets_the_last_one_s_step() -> None:
     assert apply(job, Advanced(progress=50, message="Kept"), START).step is None, "and so does a milestone"
 
 
-@deep
+percent = st.floats(0, 100)
+
+
 @given(st.lists(st.one_of(percent.map(lambda to: ("stage", to)), percent.map(lambda to: ("step", to)))))
 def test_neither_stages_nor_steps_lower_the_bar(moves: list[tuple[str, float]]) -> None:
     job = processing()
