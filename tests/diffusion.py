@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -18,6 +19,10 @@ ALONE = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY"
 """Nothing is fetched, and as many run at once as the machine has to give."""
 
 
+SIDES = (64, 256, 512)
+"""The pictures' sizes; each is one file's own, for its tests may move its models away."""
+
+
 def run(script: str, *arguments: str) -> str:
     """Run one of the scripts that load the libraries, outside of this process; return what it prints."""
     command = [sys.executable, str(ROOT / "tests" / "providers" / script), *arguments]
@@ -27,11 +32,20 @@ def run(script: str, *arguments: str) -> str:
     return done.stdout
 
 
-def build(folder: Path, *sides: int) -> list[Path]:
-    """Build models that draw pictures of so many pixels. Skips, or fails in CI, where the libraries are missing."""
+def built(factory: pytest.TempPathFactory, *sides: int) -> list[Path]:
+    """Return models that draw pictures of so many pixels. Skips, or fails in CI, where the libraries are missing.
+
+    They are built once for all files, whichever process asks first: to load the libraries takes a processor ten seconds.
+    """
     needs(missing() is None, "the optional part diffusers (make local-gpu)")
-    run("tiny_models.py", str(folder), *map(str, sides))
-    return [folder / str(side) for side in sides]
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "models.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "models").exists():
+            run("tiny_models.py", str(shared / "building"), *map(str, SIDES))
+            (shared / "building").rename(shared / "models")
+    return [shared / "models" / str(side) for side in sides]
 
 
 def provider(models: Path, **more: Any) -> Diffusers:

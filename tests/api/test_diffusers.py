@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from functools import partial
@@ -19,6 +23,7 @@ from atelier import wiring
 from atelier.doctor import examine
 from atelier.doctor.findings import Verdict
 from atelier.jobs import steps
+from atelier.providers.diffusers import host
 from atelier.providers.diffusers.provider import Diffusers
 from atelier.settings import Settings
 
@@ -35,7 +40,7 @@ def alone() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the settings of small models."""
-    (models,) = diffusion.build(tmp_path_factory.mktemp("models"), 256)
+    (models,) = diffusion.built(tmp_path_factory, 256)
     return {"model": str(models / "base"), "refiner": str(models / "refiner"), "device": "cpu"}
 
 
@@ -60,6 +65,23 @@ async def local(own: dict[str, str], often: None, tmp_path_factory: pytest.TempP
 async def streamed(live: Live, **body: Any) -> list[dict[str, Any]]:
     response = await live.client.post(f"{ROOT}/generate/stream", json={"prompt": "A hill", **body}, timeout=100)
     return [event for _, event in events_of(response.text)]
+
+
+def drawing_process() -> int:
+    """Return the process that has the models."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    (found,) = [int(one) for one in children if host.MODULE.encode() in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return found
+
+
+@contextlib.contextmanager
+def held(process: int) -> Iterator[None]:
+    """Let a process stand still."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 def drawing(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -93,14 +115,18 @@ async def test_a_cancel_is_confirmed_and_costs_nothing(local: Live) -> None:
 
 
 async def test_two_are_drawn_one_after_the_other(local: Live) -> None:
-    jobs = [await submit(local, {"prompt": f"Hill {number}", "quality": "high"}) for number in range(2)]
+    jobs = [await submit(local, {"prompt": "Hill 0", "quality": "high"})]
+    await reached(local, jobs[0], "generating")
     places: set[int] = set()
-    while not places:
-        states = [(await local.client.get(f"{ROOT}/jobs/{job}")).json() for job in jobs]
-        places |= {
-            state["queue"]["provider_position"] for state in states if state["state_reason"] == "provider_queued"
-        }
-        assert {state["status"] for state in states} <= {"queued", "processing"}
+    with held(drawing_process()):
+        jobs.append(await submit(local, {"prompt": "Hill 1", "quality": "high"}))
+        async with asyncio.timeout(60):
+            while not places:
+                states = [(await local.client.get(f"{ROOT}/jobs/{job}")).json() for job in jobs]
+                waiting = [state for state in states if state["state_reason"] == "provider_queued"]
+                places |= {state["queue"]["provider_position"] for state in waiting}
+                await asyncio.sleep(0.05)
+        assert {state["status"] for state in states} == {"processing"}
     assert places == {1}
     assert [(await ended(local, job, within=60))["status"] for job in jobs] == ["completed", "completed"]
 
