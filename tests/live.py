@@ -76,7 +76,7 @@ async def serving(
             await asyncio.sleep(0.01)
         port = bound.getsockname()[1]
         base = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=base, timeout=20, verify=TRUSTS_NOBODY) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=60, verify=TRUSTS_NOBODY) as client:
             yield Live(app, client, server, port)
         app.state.surroundings.engine.close()
         server.should_exit = True

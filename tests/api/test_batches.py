@@ -353,6 +353,9 @@ async def test_a_stream_says_goodbye_when_the_service_stops(live: Live) -> None:
     batch = await post(live, [STALL, NOOP])
     await ended(live, batch["job_ids"][1])
     watching_all = asyncio.create_task(live.client.get(batch["urls"]["stream"]))
+    async with asyncio.timeout(60):
+        while not live.app.state.surroundings.streams.opened("local"):
+            await asyncio.sleep(0.05)
     await asyncio.sleep(0.2)
     live.app.state.surroundings.engine.close()
     text = (await asyncio.wait_for(watching_all, 60)).text

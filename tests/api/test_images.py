@@ -366,7 +366,7 @@ async def test_prefer_wait_answers_the_ended_job(live: Live) -> None:
     body = {"prompt": "x", "sandbox": {"scenario": "stall"}}
     began = time.monotonic()
     running = await live.client.post(f"{ROOT}/generate", json=body, headers={"Prefer": "wait=1"})
-    assert 1 <= time.monotonic() - began < 3
+    assert 1 <= time.monotonic() - began < 15, "and not as long as the job lives"
     assert running.json()["status"] == "processing"
     ignored = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Prefer": "handling=strict"})
     assert ignored.json()["message"] == "Image generation job queued successfully"
@@ -385,7 +385,7 @@ async def test_the_long_poll_answers_with_the_next_record(live: Live) -> None:
             break
     assert seen == [1, 2, 3, 4, 5]
     at_the_end = await live.client.get(f"{ROOT}/jobs/{job_id}", params={"after": 5, "wait": 10})
-    assert at_the_end.elapsed.total_seconds() < 2
+    assert at_the_end.elapsed.total_seconds() < 9, "it does not wait for what cannot come"
     stalled = await submit(live, {"prompt": "x", "sandbox": {"scenario": "stall"}})
     await reached(live, stalled, "generating")
     nothing = await live.client.get(f"{ROOT}/jobs/{stalled}", params={"after": 3, "wait": 1})
@@ -494,7 +494,7 @@ async def test_a_lost_worker_is_replaced(serve: Serve) -> None:
 
 async def test_hold_until_waits_without_a_slot(serve: Serve) -> None:
     async with serve(slots={"image": 1}) as live:
-        held = await submit(live, {"prompt": "x", "sandbox": {"scenario": "noop", "hold_until": time.time() + 1.5}})
+        held = await submit(live, {"prompt": "x", "sandbox": {"scenario": "noop", "hold_until": time.time() + 4}})
         job = (await live.client.get(f"{ROOT}/jobs/{held}")).json()
         assert (job["status"], job["state_reason"]) == ("queued", "waiting_until")
         assert job["resume_at"]
@@ -589,7 +589,7 @@ async def test_pictures_are_cached_for_good_and_nothing_else_is_served(live: Liv
 
 
 async def test_previews_are_whole_or_not_there(live: Live) -> None:
-    body = {"prompt": "x", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 2}}
+    body = {"prompt": "x", "quality": "draft", "sandbox": {"scenario": "slow", "seconds": 4}}
     job_id = await submit(live, body)
     async with asyncio.timeout(60):
         while (url := (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()["preview_url"]) is None:

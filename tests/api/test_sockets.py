@@ -194,7 +194,7 @@ async def test_steps_that_nobody_tells_are_guessed_and_marked(serve: Serve, tmp_
 
 async def test_nobody_who_never_comes_is_waited_for_for_ever(serve: Serve) -> None:
     async with serve(media={"ws_wait_seconds": 0.5}) as live, watching(live.base, "task-1") as watcher:
-        assert await watcher.rest(5) == 4404
+        assert await watcher.rest() == 4404
     assert [message["status"] for message in watcher.messages] == ["pending"]
 
 

@@ -107,7 +107,7 @@ async def test_a_job_that_is_given_back_leaves_its_order_standing(serve: Serve, 
 
 async def test_a_job_past_its_deadline_withdraws_its_order(serve: Serve, fake: Fake) -> None:
     fake.answer = scripted(WAITING)
-    async with serve(**vendor("stable_horde", fake), deadlines={"image_seconds": 1}) as live:
+    async with serve(**vendor("stable_horde", fake), deadlines={"image_seconds": 3}) as live:
         job = await ended(live, await submit(live, {"prompt": "A hill"}))
         assert job["error_code"] == "deadline_exceeded"
         async with asyncio.timeout(60):
