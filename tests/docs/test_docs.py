@@ -36,7 +36,7 @@ async def test_every_command_of_a_page_runs(serve: Serve, page: Path, tmp_path: 
             "bash", "-euo", "pipefail", "-c", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             cwd=tmp_path, env={**os.environ, "ATELIER_DATA_DIR": str(tmp_path / "data")},
         )  # fmt: skip
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        output, _ = await asyncio.wait_for(process.communicate(), 110)
     assert process.returncode == 0, output.decode()[-2000:]
     assert script.count("--fail-with-body") >= 1
 

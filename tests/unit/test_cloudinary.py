@@ -93,7 +93,7 @@ async def test_trouble_that_passes_is_worth_another_upload(server: Cloudinary, t
     began = time.monotonic()
     with pytest.raises(StorageError) as raised:
         await save(storage)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "who hangs does so for a minute"
     assert (raised.value.retryable, raised.value.code) == (True, "storage_unavailable")
     await save(storage)
     assert len(server.assets) == 1
