@@ -101,7 +101,7 @@ def check(message: Json, task_id: str) -> None:
     assert 0 <= message["percentage"] <= 100
     assert ("error" in message) == (message["status"] == "failed")
     assert ("image_url" in message) == (message["status"] == "completed")
-    assert len(json.dumps(message, separators=(",", ":")).encode()) <= 600
+    assert len(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()) <= 600
 
 
 async def generate(client: httpx.AsyncClient, task_id: str | None, **body: Any) -> httpx.Response:

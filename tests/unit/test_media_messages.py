@@ -199,6 +199,16 @@ def test_whatever_it_says_it_is_short(text: str, base: str, status: Status) -> N
         assert message["message"].startswith("Generation failed: ")
 
 
+@pytest.mark.parametrize("text", ["x", "é", "…", "x…", "\U0001f600", '"', "\n", "पन्ह "])
+def test_an_error_of_any_length_is_cut_to_what_fits(text: str) -> None:
+    for length in (*range(150, 330), 2000):
+        fault = Fault(code="internal", message=(text * length)[:length], retryable=False)
+        message = said(job(status=Status.FAILED, fault=fault))
+        assert len(compact(message).encode()) <= 600
+        assert message["error"].strip("…") or text == "…"
+        assert message["error"] == fault.message or message["error"].endswith("…")
+
+
 def test_what_is_sent_most_is_never_shortened() -> None:
     message = said(job(status=Status.COMPLETED, progress=100.0), task="task-1765949075123")
     assert message["image_url"] == "http://a/pictures/a/b.png"

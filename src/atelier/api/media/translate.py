@@ -230,9 +230,10 @@ def fit(message: Json) -> Json:
 
 def _cut(text: str, over: int) -> str:
     """Take so many bytes off a text, and not all of it."""
-    keep = max(len(compact_text(text)) - over, 40)
+    keep, left = max(len(compact_text(text)) - over, 40), text
     while len(compact_text(text)) > keep:
-        text = text[: -max(1, (len(compact_text(text)) - keep) // 4 + 1)].rstrip("…") + "…"
+        left = left[: -((len(compact_text(text)) - keep) // 4 + 1)]  # shorter each time, whatever the dots take
+        text = left.rstrip("…") + "…"
     return text
 
 
