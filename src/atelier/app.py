@@ -16,7 +16,6 @@ from types import FrameType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -32,7 +31,7 @@ from atelier.api.keys import ANONYMOUS, Keys
 from atelier.api.limits import DailyCap, Rate, Streams
 from atelier.api.media import routes as media
 from atelier.api.media import sockets as media_sockets
-from atelier.api.origins import LOCAL, Origins
+from atelier.api.origins import LOCAL, Origins, PageRules
 from atelier.api.own_keys import OwnKeys
 from atelier.api.requests import RequestContext
 from atelier.api.settings import routes as own_settings
@@ -133,7 +132,7 @@ def _access(config: Settings, services: Services) -> Access:
 
 def _add_middleware(app: FastAPI, origins: Origins) -> None:
     app.add_middleware(
-        CORSMiddleware,
+        PageRules,
         allow_origins=origins.configured or (),
         allow_origin_regex=LOCAL if origins.configured is None else None,
         allow_methods=["GET", "POST", "PUT", "DELETE"],

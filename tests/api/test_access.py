@@ -17,7 +17,8 @@ from tests.images import NOOP, ROOT, ended, events_of
 from tests.live import Live, Serve
 
 from atelier import wiring
-from atelier.api.deps import JsonRoute, Keyed, Reader, call_of
+from atelier.api.deps import Keyed, Reader
+from atelier.api.routing import JsonRoute, call_of
 from atelier.pipelines.blog.models import BlogParams
 from atelier.pipelines.blog.pace import most_tokens
 from atelier.providers.sandbox import Sandbox

@@ -14,7 +14,8 @@ from tests.callers import bearer, routes_of
 from tests.images import NOOP, ROOT, ended, events_of, submit
 from tests.live import Live, Serve
 
-from atelier.api.deps import Reader, call_of, stream_place
+from atelier.api.deps import Reader, stream_place
+from atelier.api.routing import call_of
 
 STALL = {"prompt": "A hill", "sandbox": {"scenario": "stall"}}
 ONE, ANOTHER = "one secret", "another secret"

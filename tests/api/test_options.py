@@ -7,7 +7,7 @@ import inspect
 from fastapi.routing import iter_route_contexts
 from tests.live import Live
 
-from atelier.api.deps import JsonRoute, options_of
+from atelier.api.routing import JsonRoute, options_of
 
 
 async def test_defaults_stand_in_the_signatures(live: Live) -> None:

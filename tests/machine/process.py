@@ -119,6 +119,8 @@ class Process:
         self.dead = self.asleep = self.stopping = False
         self.answers: int | None = None
         """How many more operations the store answers; None: all of them."""
+        self._news_at = 0.0
+        """When the writer looks next whether another process has written: what this one wrote it hears at once."""
         self.broken: list[str] = []
         self._calls: list[tuple[asyncio.Task[Any], Outcome]] = []
         self.loop.set_exception_handler(lambda _, what: self.broken.append(f"{name}: {what}"))
@@ -194,7 +196,9 @@ class Process:
         writer, reader = self.store._open_threads()
         worked = self._serve(reader)
         worked = self._serve(writer) or worked
-        writer.look()
+        if self.loop.time() >= self._news_at:
+            self._news_at = self.loop.time() + threads.POLL_SECONDS
+            writer.look()
         return worked
 
     def _serve(self, thread: threads.StoreThread[Any]) -> bool:
@@ -227,6 +231,7 @@ class Process:
         for thread in self.store._open_threads():
             thread._connection.close()
         self.store._threads = None
+        self.store._remembered.close()
 
     def bury(self) -> None:
         """Let go of everything, so that nothing of this process is heard of in another test."""

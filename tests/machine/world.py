@@ -23,6 +23,7 @@ from atelier.jobs.ports import Deliver, Delivery, Queue, Store
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.stores import serialisation
 from atelier.stores.sqlite import queries, schema
+from atelier.stores.sqlite.threads import POLL_SECONDS
 
 SWEEP = 5
 """Seconds between two sweeps when nothing is broken any more."""
@@ -110,8 +111,8 @@ class World:
         self.settle()
 
     def hear(self) -> None:
-        """Let every process hear what others wrote: at once, where they share a file."""
-        self.settle()
+        """Let every process hear what others wrote: where they share a file, within the writer's poll."""
+        self.pass_(2 * POLL_SECONDS)
 
     def pass_(self, seconds: float) -> None:
         """Let time pass for everybody who is awake, from one timer to the next."""
@@ -180,7 +181,8 @@ class World:
 
     def snapshot(self, job_id: str) -> Snapshot | None:
         """Read the file as it is."""
-        return queries.Snapshots().read(self._file, job_id, 0)
+        whole = queries.whole(self._file, job_id)
+        return whole.snapshot if whole is not None else None
 
     def jobs(self) -> list[Job]:
         """Return every header, in order of creation."""

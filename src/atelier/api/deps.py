@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Protocol, get_type_hints
+from typing import Annotated, Any, Protocol
 
 import pydantic_core
 from fastapi import Depends, HTTPException, Request
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.datastructures import URL
-from starlette.requests import HTTPConnection
+from starlette.datastructures import URL, QueryParams
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import Scope
 
 from atelier.api.access import Access
 from atelier.api.deliveries import Deliveries
@@ -40,7 +35,7 @@ from atelier.pipelines.projects import Projects
 from atelier.pipelines.texts import TextOffer
 
 LONGEST_WAIT_SECONDS = 60
-CONTENT_TYPE = b"content-type"
+NO_QUERY = QueryParams()
 
 Check = Callable[[], Awaitable[None]]
 
@@ -116,17 +111,35 @@ Around = Annotated[Surroundings, Depends(around)]
 class JsonRequest(Request):
     """A request whose body is JSON whatever its Content-Type says: a browser's plain `fetch` sends text/plain."""
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it comes, no more of it than is allowed. Raises HTTPException 413."""
-        allowed = surroundings(self).body_bytes
-        declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > allowed:
+    @property
+    def query_params(self) -> QueryParams:
+        """Return what is behind the question mark; most requests have nothing there."""
+        return super().query_params if self.scope["query_string"] else NO_QUERY
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Return nothing: no route reads cookies, and FastAPI would look for them."""
+        return {}
+
+    async def body(self) -> bytes:
+        """Return the body when all of it is here. Raises HTTPException 413 where it is longer than allowed, and ClientDisconnect."""
+        if not hasattr(self, "_body"):
+            self._body = await self._whole(surroundings(self).body_bytes)
+        return self._body
+
+    async def _whole(self, allowed: int) -> bytes:
+        told = self.headers.get("content-length", "")
+        declared, come, more = int(told) if told.isdecimal() else 0, 0, True
+        parts: list[bytes] = []
+        while more and max(declared, come) <= allowed:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            parts.append(message.get("body", b""))
+            come, more = come + len(parts[-1]), message.get("more_body", False)
+        if max(declared, come) > allowed:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        async for chunk in super().stream():
-            allowed -= len(chunk)
-            if allowed < 0:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            yield chunk
+        return b"".join(parts)
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """Return the body's value; strict: no NaN, no lone surrogates, no bottomless nesting."""
@@ -181,70 +194,6 @@ class Keyed(Call):
 
 class KeyedReader(Reader, Keyed):
     """One that only shows the one thing its address names, and to nobody without a key or a ticket."""
-
-
-class JsonRoute(APIRoute):
-    """A route that lets callers in before it reads anything of their body, and reads that through JsonRequest."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:  # noqa: ANN401 - FastAPI's own
-        super().__init__(path, endpoint, **{**how, "strict_content_type": False})
-        self._begins = self.path.partition("{")[0]
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Look at the whole address only where it begins as this route's do: a request passes many that are not its own."""
-        if scope["type"] == "http" and not scope.get("root_path") and not scope["path"].startswith(self._begins):
-            return Match.NONE, {}
-        return super().matches(scope)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler; where nothing that may be left out was sent, that of the same route without it."""
-        kind, options = call_of(self.dependant) or JsonRequest, options_of(self.dependant)
-        whole = super().get_route_handler()
-        plain = whole if options is None else APIRoute.get_route_handler(_without_options(self))
-
-        async def handle(request: Request) -> Response:
-            scope = request.scope
-            scope["headers"] = [field for field in scope["headers"] if field[0] != CONTENT_TYPE]
-            own = kind(scope, request.receive)
-            if isinstance(own, Call):
-                await own.let_in()
-            return await (plain if options is not None and options.left_out(scope) else whole)(own)
-
-        return handle
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What may be left out of a request beside its body; `headers` by their names as they come."""
-
-    headers: frozenset[bytes]
-
-    def left_out(self, scope: Scope) -> bool:
-        """Whether a request has none of it."""
-        return not scope["query_string"] and self.headers.isdisjoint([name for name, _ in scope["headers"]])
-
-
-def options_of(dependant: Dependant) -> Options | None:
-    """Return what a route's requests may leave out; None where something of its query or headers is required, or nothing is there."""
-    fields = [*dependant.query_params, *dependant.header_params]
-    if not fields or any(field.field_info.is_required() for field in fields):
-        return None
-    names = [field.alias.replace("_", "-").lower().encode() for field in dependant.header_params]
-    return Options(headers=frozenset(names))
-
-
-def _without_options(route: APIRoute) -> APIRoute:
-    """Return the route as it is for who leaves all of it out: FastAPI looks for each, and that is a tenth of a request."""
-    plain = copy.copy(route)
-    plain.dependant = replace(route.dependant, query_params=[], header_params=[])
-    return plain
-
-
-def call_of(dependant: Dependant) -> type[Call] | None:
-    """Return the kind of Call that a route asks for; None where it does not want to know who asks."""
-    name = dependant.request_param_name
-    asked = get_type_hints(dependant.call).get(name) if dependant.call is not None and name is not None else None
-    return asked if isinstance(asked, type) and issubclass(asked, Call) else None
 
 
 async def stream_place(call: Call) -> AsyncIterator[None]:

@@ -21,7 +21,7 @@ def state(job: Job, outlook: Outlook | None) -> Json:
     fault = job.fault if job.status in {Status.FAILED, Status.CANCELLED} else None
     return {
         "job_id": job.id,
-        "status": job.status.value,
+        "status": str(job.status),
         "state_reason": reason(job, outlook),
         "progress_percentage": job.progress,
         "current_stage": stage_of(job),

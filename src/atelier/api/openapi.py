@@ -10,7 +10,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from atelier.api.access import Mode
-from atelier.api.deps import Call, Keyed, Reader, call_of
+from atelier.api.deps import Call, Keyed, Reader
+from atelier.api.routing import call_of
 
 SCHEMES = {
     "key": {

@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Message, Receive, Scope, Send
+
 LOCAL = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
 """Outside production: any port of this machine's names."""
 
@@ -30,6 +33,23 @@ class Origins:
         if self.public_url is not None:
             return bool(place) and place == _place(self.public_url)
         return bool(place) and place == host and _private(place)
+
+
+class PageRules(CORSMiddleware):
+    """CORS. Who is no page, and most callers are none, is only told that a page may be answered otherwise."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
+            await super().__call__(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"vary", b"Origin")]
+            await send(message)
+
+        await self.app(scope, receive, told)
 
 
 def _place(url: str) -> str:

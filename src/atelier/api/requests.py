@@ -8,13 +8,14 @@ import secrets
 import time
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atelier import logs, metrics
 from atelier.api.errors import ProblemResponse, problem, problem_of
 from atelier.api.origins import Origins
 
+JUDGED = frozenset({b"host", b"origin"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 HOST = re.compile(r"([A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 """A name or address and a port. Addresses in answers are made of it, again and again: no room for anything else."""
@@ -72,12 +73,12 @@ class RequestContext:
 
         A plain-text body needs no preflight, and a WebSocket none at all: CORS alone is no guard.
         """
-        headers = Headers(scope=scope)
-        hosts = headers.getlist("host")
-        if len(hosts) > 1 or not all(HOST.fullmatch(host) for host in hosts):
+        judged = [field for field in scope["headers"] if field[0] in JUDGED]
+        hosts = [value.decode("latin-1") for name, value in judged if name == b"host"]
+        if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
             return problem("validation_error", BAD_HOST, status=HTTPStatus.BAD_REQUEST)
-        origin = headers.get("origin")
-        if scope.get("method") in READING or origin is None or self._origins.allow(origin, "".join(hosts)):
+        origins = [value.decode("latin-1") for name, value in judged if name == b"origin"]
+        if scope.get("method") in READING or not origins or self._origins.allow(origins[0], "".join(hosts)):
             return None
         return problem("origin_refused", FOREIGN)
 

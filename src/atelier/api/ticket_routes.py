@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from atelier.api.deps import Call, JsonRoute
+from atelier.api.deps import Call
 from atelier.api.errors import PROBLEM
 from atelier.api.fields import Identifier
+from atelier.api.routing import JsonRoute
 from atelier.api.tickets import Ticket, TicketView
 from atelier.errors import InvalidInput, Unauthorized
 from atelier.pipelines.pictures import KIND

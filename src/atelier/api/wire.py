@@ -93,7 +93,7 @@ def to_progress_update(record: Record, data: Json) -> ProgressUpdate:
         seq=record.seq,
         run=record.run,
         stage=record.stage,
-        status=record.status.value,
+        status=str(record.status),
         progress_percentage=record.progress,
         message=record.message,
         data=data,

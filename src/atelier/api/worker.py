@@ -12,8 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from atelier.api.deliveries import Deliveries
-from atelier.api.deps import Around, JsonRoute, Surroundings
+from atelier.api.deps import Around, Surroundings
 from atelier.api.errors import problem
+from atelier.api.routing import JsonRoute
 from atelier.errors import Conflict, QueueUnavailable, Unauthorized
 from atelier.jobs.ports import Delivery
 

@@ -67,7 +67,8 @@ def remaining(job: Job, whole: Estimate, turns: int, now: datetime) -> Estimate:
     wait = max((job.run_at - now).total_seconds(), 0.0) if job.run_at is not None else 0.0
     done = (now - job.started_at).total_seconds() if job.started_at is not None and job.run_at is None else 0.0
     p50 = round(wait + turns * whole.p50 + _left(whole.p50, done), 1)
-    return replace(whole, p50=p50, p90=max(p50, round(wait + turns * whole.p50 + _left(whole.p90, done), 1)))
+    p90 = max(p50, round(wait + turns * whole.p50 + _left(whole.p90, done), 1))
+    return Estimate(p50=p50, p90=p90, basis=whole.basis, samples=whole.samples)
 
 
 def _left(whole: float, done: float) -> float:

@@ -102,12 +102,12 @@ def record_of(job: Job, event: Event) -> Record | None:
     )
 
 
-_UNNUMBERED = (Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested)
+_UNNUMBERED = frozenset({Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested})
 _ALLOWED_IN_CANCELLING = (StageStarted, Advanced, Noted, Cancelled, Reopened)
 
 
 def _numbered(event: Event) -> bool:
-    return not isinstance(event, _UNNUMBERED)
+    return type(event) not in _UNNUMBERED
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {

@@ -30,7 +30,10 @@ class Status(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether the run has ended."""
-        return self in {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
 class Reason(StrEnum):

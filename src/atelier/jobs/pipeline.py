@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
@@ -31,7 +31,8 @@ SOON = 0.01
 """Seconds that a stage's entry may wait for what follows it at once, to be written together with that."""
 
 
-class Product(BaseModel):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Product:
     """What a finished pipeline hands over: the result to store, what it cost, and what the caller should know."""
 
     result: Json
@@ -84,11 +85,10 @@ class Run(Generic[Params, State]):
     async def load(self, pipeline: Pipeline[Params, State]) -> None:
         """Read the params and what earlier attempts left. Belongs to the work: what is unreadable fails the run."""
         self._parts = self._parts or await self._services.store.parts(self.job.id)
-        kept = self._parts.get("state", {})
+        self._kept = self._parts.get("state", {})
         self.params = pipeline.params.model_validate(self._parts["params"])
-        self.state = pipeline.state.model_validate(kept.get("values", {}))
-        self.progress = Progress(**kept.get("progress", {}))
-        self._kept = self.checkpoint()
+        self.state = pipeline.state.model_validate(self._kept.get("values", {}))
+        self.progress = Progress(**self._kept.get("progress", {}))
         self.loaded = True
 
     @property
@@ -205,8 +205,8 @@ class Run(Generic[Params, State]):
         whether they are paid for. An error after which nothing is owed leaves everything as it was; what an earlier order cost
         stays paid.
         """
-        before = replace(self.progress)
-        self.progress.outcome, self.progress.billed = abort, more(before.billed, billed)
+        outcome, billed_before = self.progress.outcome, self.progress.billed
+        self.progress.outcome, self.progress.billed = abort, more(billed_before, billed)
         if durable:
             await self.note()
         elif self._tail.events:
@@ -214,12 +214,12 @@ class Run(Generic[Params, State]):
         try:
             yield
         except MaybeCharged:
-            self.progress.billed = more(before.billed, "unknown")
+            self.progress.billed = more(billed_before, "unknown")
             raise
         except AtelierError:
-            self.progress.outcome, self.progress.billed = before.outcome, before.billed
+            self.progress.outcome, self.progress.billed = outcome, billed_before
             raise
-        self.progress.outcome, self.progress.billed = "too_late", more(before.billed, price)
+        self.progress.outcome, self.progress.billed = "too_late", more(billed_before, price)
 
     def checkpoint(self) -> Json:
         """Return what to resume from: the stages finished, what was ordered, and the values they left."""

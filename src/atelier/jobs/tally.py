@@ -65,8 +65,8 @@ def show_kinds(pipelines: Iterable[Pipeline[Any, Any]]) -> None:
         metrics.accepted(pipeline.kind)
         for status in Status:
             if status.terminal:
-                metrics.ended(pipeline.kind, status.value)
-                metrics.ran(pipeline.kind, status.value)
+                metrics.ended(pipeline.kind, status)
+                metrics.ran(pipeline.kind, status)
         for stage in pipeline.stages:
             metrics.stage(pipeline.kind, stage.name)
     for finding in ("worker_lost", "dispatch_lost", "deadline_exceeded", "cancelled", "forgotten"):
@@ -74,8 +74,8 @@ def show_kinds(pipelines: Iterable[Pipeline[Any, Any]]) -> None:
 
 
 def _count_end(job: Job) -> None:
-    metrics.ended(job.kind, job.status.value).inc()
+    metrics.ended(job.kind, str(job.status)).inc()
     if job.started_at is not None and job.completed_at is not None:
-        metrics.ran(job.kind, job.status.value).observe((job.completed_at - job.started_at).total_seconds())
+        metrics.ran(job.kind, str(job.status)).observe((job.completed_at - job.started_at).total_seconds())
     if job.status is Status.FAILED and job.fault is not None:
         metrics.failed(job.kind, job.fault.code).inc()

@@ -71,7 +71,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         draft = await self._draft(run) if run.params.draft_first else None
         content, drawn = await self._content(run, draft)
         picture = await self._store(run, FINAL_NUMBER, content, drawn)
-        run.state = run.state.model_copy(update={"pictures": (picture,), "draft": draft})
+        run.state.pictures, run.state.draft = (picture,), draft
 
     stages: ClassVar[tuple[Stage, ...]] = (processing, generating, uploading)
 
@@ -134,7 +134,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             span=(DRAFTED if draft is not None else GENERATING, UPLOADING),
         )
         content, drawn = await self._drawing.content(run, order)
-        run.state = run.state.model_copy(update={"drawn": drawn, "content": content})
+        run.state.drawn, run.state.content = drawn, content
         return content, drawn
 
     async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
@@ -160,5 +160,5 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             size_bytes=facts.size_bytes,
             content_hash=facts.content_hash,
             created_at=run.now,
-            validation=validation_of(content),
+            validation=validation_of(content.checks),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from atelier.errors import PaymentUnclear
 from atelier.jobs.pipeline import Run
@@ -44,13 +44,13 @@ class Ledger(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    open: dict[str, Placed] = {}
+    open: dict[str, Placed] = Field(default_factory=dict)
     """Ordered, and nothing heard since."""
     unclear: int = 0
     """Orders of the present run of which nobody can tell whether they are paid for."""
-    lost: dict[str, int] = {}
+    lost: dict[str, int] = Field(default_factory=dict)
     """The same by key."""
-    spoiled: dict[str, Spoiled] = {}
+    spoiled: dict[str, Spoiled] = Field(default_factory=dict)
     run: int = 1
 
 

@@ -54,10 +54,11 @@ def _shape(content: Content, ratio: str) -> Check:
     return Check(name="ratio", passed=True, detail=f"{off:.1%} off {ratio}")
 
 
-def validation_of(content: Content) -> pictures.Validation:
-    """Return the evidence that is kept with the picture."""
-    checks = [pictures.Check(name=each.name, passed=each.passed, detail=each.detail) for each in content.checks]
-    return pictures.Validation(checks=tuple(checks))
+@lru_cache(maxsize=32)
+def validation_of(checks: tuple[Check, ...]) -> pictures.Validation:
+    """Return the evidence that is kept with a picture; many pictures have the same."""
+    kept = [pictures.Check(name=each.name, passed=each.passed, detail=each.detail) for each in checks]
+    return pictures.Validation(checks=tuple(kept))
 
 
 @lru_cache(maxsize=32)

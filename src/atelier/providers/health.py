@@ -64,13 +64,13 @@ class Observed(Generic[AskedT, MadeT, OfferT]):
 
     def __init__(self, provider: Provider[AskedT, MadeT, OfferT], book: HealthBook | None, *, key: str = "") -> None:
         self.name, self.terms, self.offer = provider.name, provider.terms, provider.offer
-        self._provider, self._book, self._key = provider, book, key
+        self._provider, self._book = provider, book
+        self._call = Call(provider=self.name, key=key, terms=self.terms, offer=self.offer)
 
     async def generate(self, request: AskedT, desk: OrderDesk) -> MadeT:
         """Let the provider work. One that refuses a request is well; a call that was cancelled says nothing."""
-        call = Call(provider=self.name, key=self._key, terms=self.terms, offer=self.offer)
         try:
-            async with desk.ordering(call):
+            async with desk.ordering(self._call):
                 made = await within(self._provider, request, desk)
         except AtelierError as error:
             await self._note(error)

@@ -15,7 +15,7 @@ _records = TypeAdapter(tuple[Record, ...])
 
 def dump_job(job: Job) -> str:
     """Return the header as JSON."""
-    return _job.dump_json(job).decode()
+    return _job.serializer.to_json(job).decode()
 
 
 def load_job(text: str) -> Job:
@@ -31,7 +31,7 @@ def load_job(text: str) -> Job:
 
 def dump_record(record: Record) -> str:
     """Return the record as JSON."""
-    return _record.dump_json(record).decode()
+    return _record.serializer.to_json(record).decode()
 
 
 def load_records(text: str) -> tuple[Record, ...]:

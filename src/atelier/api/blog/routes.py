@@ -11,9 +11,10 @@ from starlette.responses import Response
 from atelier.api.blog import orders, translate
 from atelier.api.blog.result_schemas import BlogResultView
 from atelier.api.blog.schemas import BlogAccepted, BlogHistory, BlogJobList, BlogJobView, BlogRequest
-from atelier.api.deps import STREAM, Call, JsonRoute, answer
+from atelier.api.deps import STREAM, Call, answer
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed, new_job, replayed
+from atelier.api.routing import JsonRoute
 from atelier.api.spending import submit, text_price
 from atelier.codes import Code
 from atelier.jobs import identity

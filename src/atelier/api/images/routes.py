@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, Call, JsonRoute
+from atelier.api.deps import STREAM, Call
 from atelier.api.errors import PROBLEM
 from atelier.api.images import offers, orders, translate
 from atelier.api.images.provider_schemas import ProviderList
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
 from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed, new_job
+from atelier.api.routing import JsonRoute
 from atelier.api.spending import price, submit
 from atelier.jobs.engine import Submitted
 from atelier.pipelines.pictures import KIND

@@ -26,7 +26,7 @@ def to_accepted(job: Job, base: str, eta: Estimate) -> Accepted:
     """Return the answer to an accepted request."""
     return Accepted(
         job_id=job.id,
-        status=job.status.value,
+        status=str(job.status),
         message="Image generation job queued successfully",
         estimated_completion_time=eta.p50,
         is_draft=_is_draft(job),

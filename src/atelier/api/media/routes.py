@@ -10,12 +10,13 @@ from datetime import timedelta
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from atelier.api.deps import STREAM, JsonRoute, Keyed, wait_of
+from atelier.api.deps import STREAM, Keyed, wait_of
 from atelier.api.errors import PROBLEM
 from atelier.api.images.translate import urls
 from atelier.api.job_routes import CREATES, Key, Prefer, new_job, replayed
 from atelier.api.media import orders, translate
 from atelier.api.media.schemas import MediaAnswer, MediaRequest
+from atelier.api.routing import JsonRoute
 from atelier.api.spending import price, submit
 from atelier.errors import AtelierError, Conflict, IdempotencyMismatch
 from atelier.jobs.engine import Submitted

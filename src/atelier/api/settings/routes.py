@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from atelier.api.deps import JsonRoute, Keyed
+from atelier.api.deps import Keyed
 from atelier.api.errors import PROBLEM
+from atelier.api.routing import JsonRoute
 from atelier.api.settings.schemas import FIELDS, KeysRequest, KeysView
 from atelier.errors import InvalidInput, OwnKeysOff
 

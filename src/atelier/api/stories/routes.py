@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, JsonRoute, Keyed, KeyedReader, answer, wait_of
+from atelier.api.deps import STREAM, Keyed, KeyedReader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.job_routes import CHANGES, CREATES, READS, UNCHANGED, Key, Match, Prefer, events, new_job, replayed
+from atelier.api.routing import JsonRoute
 from atelier.api.spending import submit
 from atelier.api.stories import orders, translate, watching
 from atelier.api.stories.schemas import (

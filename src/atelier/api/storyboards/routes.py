@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, Call, JsonRoute, Keyed, KeyedReader, answer
+from atelier.api.deps import STREAM, Call, Keyed, KeyedReader, answer
 from atelier.api.errors import problem
 from atelier.api.job_routes import CHANGES, CREATES, READS, Key
 from atelier.api.requesting import SANDBOX
+from atelier.api.routing import JsonRoute
 from atelier.api.storyboards import orders, translate
 from atelier.api.storyboards.looking import FOLDERS, board_of, reports
 from atelier.api.storyboards.orders import KIND, ROOT

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from atelier import logs
 from atelier.errors import StoreUnavailable
-from atelier.jobs.models import Job, Json, Record, Snapshot, Status
+from atelier.jobs.models import Job, Json, Snapshot, Status
 from atelier.jobs.ports import Due, Find, Ready, Waiting, lane_of, process_of
 from atelier.stores import serialisation as codec
+from atelier.stores.sqlite.remembered import Whole
 
 
 def load(connection: sqlite3.Connection, job_id: str) -> Job | None:
@@ -30,56 +29,24 @@ def parts(connection: sqlite3.Connection, job_id: str) -> dict[str, Json]:
 
 
 WHOLE = (
-    "SELECT header,"
+    "SELECT changed, header,"
     " (SELECT '[' || group_concat(body) || ']' FROM (SELECT body FROM records WHERE job = number ORDER BY seq)),"
     " (SELECT body FROM parts WHERE job = number AND key = 'result')"
     " FROM jobs WHERE id = ?"
 )
 
-REMEMBERED = 512
-"""Jobs that were read lately and are not parsed again as long as their headers stay as they are."""
+
+def whole(connection: sqlite3.Connection, job_id: str) -> Whole | None:
+    """Return the job with all its records and its result, as of one moment: what one statement read."""
+    row = connection.execute(WHOLE, (job_id,)).fetchone()
+    return _whole(*row) if row is not None else None
 
 
-class Snapshots:
-    """Reads whole jobs. A header tells its version, so that one which has not changed need not be parsed again."""
-
-    def __init__(self) -> None:
-        self._read: OrderedDict[str, tuple[str, Snapshot]] = OrderedDict()
-
-    def read(self, connection: sqlite3.Connection, job_id: str, after: int) -> Snapshot | None:
-        """Return the job, its records behind `after` and its result, as of one moment: what one statement read."""
-        snapshot = self._unchanged(connection, job_id) or self._fresh(connection, job_id)
-        return (
-            snapshot if snapshot is None or after == 0 else replace(snapshot, records=_behind(snapshot.records, after))
-        )
-
-    def _unchanged(self, connection: sqlite3.Connection, job_id: str) -> Snapshot | None:
-        known = self._read.get(job_id)
-        if known is None:
-            return None
-        row = connection.execute("SELECT header FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return known[1] if row is not None and row[0] == known[0] else None
-
-    def _fresh(self, connection: sqlite3.Connection, job_id: str) -> Snapshot | None:
-        row = connection.execute(WHOLE, (job_id,)).fetchone()
-        if row is None:
-            return None
-        snapshot = _whole(*row)
-        self._read[job_id] = (row[0], snapshot)
-        if len(self._read) > REMEMBERED:
-            self._read.popitem(last=False)
-        return snapshot
-
-
-def _whole(header: str, records: str | None, result: str | None) -> Snapshot:
+def _whole(change: int, header: str, records: str | None, result: str | None) -> Whole:
     job = codec.load_job(header)
-    return Snapshot(
-        job=job, records=codec.load_records(records) if records is not None else (), result=result_of(job, result)
-    )
-
-
-def _behind(records: tuple[Record, ...], after: int) -> tuple[Record, ...]:
-    return tuple(record for record in records if record.seq > after)
+    log = codec.load_records(records) if records is not None else ()
+    snapshot = Snapshot(job=job, records=log, result=result_of(job, result))
+    return Whole(change, len(records or "") + len(result or ""), snapshot)
 
 
 def result_of(job: Job, body: str | None) -> Json | None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot
 from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Heard, Members, Touch, Turns, Waiting
 from atelier.stores.sqlite import documents, members, queries, schema
+from atelier.stores.sqlite.remembered import Remembered, Whole, Written
 from atelier.stores.sqlite.threads import Done, Reader, Writer
 from atelier.stores.sqlite.transaction import Transaction
 
@@ -25,13 +27,14 @@ class SqliteStore:
     def __init__(self, path: Path, now: Clock) -> None:
         self._path, self._now = path, now
         self._listening: defaultdict[str, list[Heard]] = defaultdict(list)
-        self._snapshots = queries.Snapshots()
+        self._remembered = Remembered()
         self._seen_change = 0
         self._threads: tuple[Writer, Reader] | None = None
 
     async def open(self) -> None:
         """Check the file and start the threads."""
         self._seen_change = await asyncio.to_thread(schema.prepare, self._path)
+        await asyncio.to_thread(self._remembered.open, self._path)
         self._threads = Writer(self._path, self._foreign), Reader(self._path, "atelier-store-reader")
         for thread in self._threads:
             thread.start()
@@ -39,6 +42,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what was accepted and end the threads."""
         if self._threads is not None:
+            await asyncio.to_thread(self._remembered.close)
             for thread in self._threads:
                 await thread.stop()
             self._threads = None
@@ -51,19 +55,21 @@ class SqliteStore:
         """Insert, or return the job that has this id already."""
         after, records = lifecycle.play(job, events, self._now())
 
-        def work(transaction: Transaction) -> tuple[Snapshot, bool]:
-            if transaction.insert(after, records, {"params": params}):
-                return Snapshot(job=after, records=records), True
-            existing = queries.Snapshots().read(transaction.connection, job.id, after=0)
+        def work(transaction: Transaction) -> Written | Whole:
+            written = transaction.insert(after, records, {"params": params})
+            if written is not None:
+                return written
+            existing = queries.whole(transaction.connection, job.id)
             assert existing is not None, "its id is taken"  # noqa: S101 - narrows the type
-            return existing, False
+            return existing
 
-        return await self._writer.do(work, self._tell_created)
+        made = await self._writer.do(work, self._tell)
+        return made.snapshot, isinstance(made, Written)
 
     async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
         """Decide on the present header inside the writing transaction."""
 
-        def work(transaction: Transaction) -> Snapshot | None:
+        def work(transaction: Transaction) -> Written | Snapshot | None:
             place = transaction.load(job_id)
             if place is None:
                 return None
@@ -72,38 +78,49 @@ class SqliteStore:
                 return Snapshot(job=place.job)
             after, records = lifecycle.play(place.job, decision.events, self._now())
             parts = {**transaction.parts(place), **decision.parts} if decision.reads else None
-            transaction.save(place, after, records, decision.parts)
-            return Snapshot(job=after, records=records, result=decision.parts.get("result"), parts=parts)
+            snapshot = Snapshot(job=after, records=records, result=decision.parts.get("result"), parts=parts)
+            return transaction.save(place, snapshot, decision.parts)
 
-        return await self._writer.do(work, self._tell)
+        written = await self._writer.do(work, self._tell)
+        return written.snapshot if isinstance(written, Written) else written
 
     async def touch(self, touch: Touch) -> Job | None:
         """Renew, fenced."""
 
-        def work(transaction: Transaction) -> Snapshot | None:
+        def work(transaction: Transaction) -> Written | None:
             place = transaction.load(touch.job_id)
             if place is None:
                 return None
             after = lifecycle.touch(
                 place.job, fence=touch.fence, lease_until=touch.lease_until, step=touch.step, now=self._now()
             )
-            transaction.save(place, after, (), {})
-            return Snapshot(job=after)
+            return transaction.save(place, Snapshot(job=after), {})
 
-        snapshot = await self._writer.do(work, self._tell)
-        return snapshot.job if snapshot is not None else None
+        written = await self._writer.do(work, self._tell)
+        return written.snapshot.job if written is not None else None
 
     async def get(self, job_id: str) -> Job | None:
         """Read the header."""
-        return await self._reader.do(lambda connection: queries.load(connection, job_id))
+        known = self._remembered.find(job_id)
+        return known.job if known is not None else await self._reader.do(lambda conn: queries.load(conn, job_id))
 
     async def parts(self, job_id: str) -> dict[str, Json]:
         """Read all parts."""
         return await self._reader.do(lambda connection: queries.parts(connection, job_id))
 
     async def read(self, job_id: str, *, after: int) -> Snapshot | None:
-        """Read in one statement."""
-        return await self._reader.do(lambda connection: self._snapshots.read(connection, job_id, after))
+        """Read in one statement, where it is not known."""
+        snapshot = self._remembered.find(job_id) or await self._fresh(job_id)
+        if snapshot is None or after == 0:
+            return snapshot
+        return replace(snapshot, records=tuple(record for record in snapshot.records if record.seq > after))
+
+    async def _fresh(self, job_id: str) -> Snapshot | None:
+        whole = await self._reader.do(lambda connection: queries.whole(connection, job_id))
+        if whole is None:
+            return None
+        self._remembered.keep(whole)
+        return whole.snapshot
 
     def listen(self, job_id: str, heard: Heard) -> Callable[[], None]:
         """Hear of commits: this process's as they are told, another's within the writer's poll."""
@@ -161,7 +178,12 @@ class SqliteStore:
 
     async def delete(self, job_id: str) -> None:
         """Remove a terminal job."""
-        await self._writer.do(lambda transaction: transaction.delete(job_id), lambda _: self._wake(job_id, None))
+
+        def forget(_: None) -> None:
+            self._remembered.forget(job_id)
+            self._wake(job_id, None)
+
+        await self._writer.do(lambda transaction: transaction.delete(job_id), forget)
 
     async def document(self, kind: str, name: str) -> Document | None:
         """Read one."""
@@ -196,17 +218,16 @@ class SqliteStore:
             raise StoreUnavailable("The store is not open.")
         return self._threads
 
-    def _tell(self, snapshot: Snapshot | None) -> None:
-        """Pass on a commit of this process, to who listens to the job or to its group."""
-        if snapshot is not None:
-            self._wake(snapshot.job.id, snapshot)
-            if snapshot.job.group is not None:
-                self._wake(snapshot.job.group, snapshot)
-
-    def _tell_created(self, created: tuple[Snapshot, bool]) -> None:
-        """Pass on a new job: somebody may listen to its group, or await it."""
-        if created[1]:
-            self._tell(created[0])
+    def _tell(self, outcome: Written | Whole | Snapshot | None) -> None:
+        """Pass on how a job is now, to who listens to it or to its group: after a commit, or where a decision changed nothing."""
+        if isinstance(outcome, Written):
+            self._remembered.follow(outcome)
+        elif not isinstance(outcome, Snapshot):
+            return
+        snapshot = outcome.snapshot if isinstance(outcome, Written) else outcome
+        self._wake(snapshot.job.id, snapshot)
+        if snapshot.job.group is not None:
+            self._wake(snapshot.job.group, snapshot)
 
     def _wake(self, of: str, snapshot: Snapshot | None) -> None:
         for heard in tuple(self._listening.get(of, ())):

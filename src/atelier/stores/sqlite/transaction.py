@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from atelier.jobs.models import Job, Json, Record
+from atelier.jobs.models import Job, Json, Record, Snapshot
 from atelier.jobs.ports import lane_of
 from atelier.stores import serialisation as codec
+from atelier.stores.sqlite.remembered import Written
 
 KNOWN = 10_000
 """Most headers kept between two commits."""
@@ -21,14 +22,18 @@ KNOWN = 10_000
 SMALL = 4_000
 """Most characters of the parts that are kept with a header: most jobs are run soon after they came."""
 
+RECORD = 300
+"""About as many characters has a record."""
+
 ROWS = 32
 """Most rows of one statement; one for each number of rows stays prepared."""
 
 
 class Place(NamedTuple):
-    """A job's number in the file, its header, what of that the indexes know, and its parts where they are new and small."""
+    """A job's number in the file, its last change, its header, what of that the indexes know, its parts where new and small."""
 
     number: int
+    change: int
     job: Job
     indexed: tuple[object, ...]
     parts: Mapping[str, Json] | None = None
@@ -90,8 +95,8 @@ class Transaction:
         place = self._known.get(job_id)
         if place is not None:
             return place
-        row = self._connection.execute("SELECT number, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return _place(row[0], codec.load_job(row[1])) if row else None
+        row = self._connection.execute("SELECT number, changed, header FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return _place(row[0], row[1], codec.load_job(row[2])) if row else None
 
     def parts(self, place: Place) -> Mapping[str, Json]:
         """Return what is kept beside a header, by key."""
@@ -101,22 +106,24 @@ class Transaction:
         rows = connection.execute("SELECT key, body FROM parts WHERE job = ?", (place.number,)).fetchall()
         return {key: codec.load_part(body) for key, body in rows}
 
-    def insert(self, job: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> bool:
-        """Add a new job with its first records and parts. False, having changed nothing: its id is taken."""
+    def insert(self, job: Job, records: tuple[Record, ...], parts: Mapping[str, Json]) -> Written | None:
+        """Add a new job with its first records and parts. None, having changed nothing: its id is taken."""
         if self.load(job.id) is not None:
-            return False
-        bodies = _bodies(parts)
-        small = sum(len(body) for _, body in bodies) <= SMALL
-        place = _place(self._next_number(), job, parts if small else None)
-        self._pending.add(place, self._next_change(), _lines(records), bodies)
+            return None
+        lines, bodies = _lines(records), _bodies(parts)
+        small = _length(bodies) <= SMALL
+        place = _place(self._next_number(), self._next_change(), job, parts if small else None)
+        self._pending.add(place, lines, bodies)
         self._written[job.id] = place
-        return True
+        return Written(Snapshot(job=job, records=records), 0, place.change, RECORD * len(records))
 
-    def save(self, place: Place, after: Job, records: Sequence[Record], parts: Mapping[str, Json]) -> None:
+    def save(self, place: Place, after: Snapshot, parts: Mapping[str, Json]) -> Written:
         """Write the header over the one in `place`, and add its records and parts."""
-        then = _place(place.number, after, None if parts else place.parts)
-        self._pending.change(place, then, self._next_change(), _lines(records), _bodies(parts))
-        self._written[after.id] = then
+        lines, bodies = _lines(after.records), _bodies(parts)
+        then = _place(place.number, self._next_change(), after.job, None if parts else place.parts)
+        self._pending.change(place, then, lines, bodies)
+        self._written[after.job.id] = then
+        return Written(after, place.change, then.change, RECORD * len(lines) + _length(bodies))
 
     def delete(self, job_id: str) -> None:
         """Remove a job that has ended."""
@@ -159,17 +166,17 @@ class Pending:
         self._records: list[tuple[object, ...]] = []
         self._parts: dict[tuple[int, str], str] = {}
 
-    def add(self, place: Place, change: int, lines: Lines, bodies: Bodies) -> None:
+    def add(self, place: Place, lines: Lines, bodies: Bodies) -> None:
         """Put in a new job."""
-        number, job, indexed, _ = place
+        number, change, job, indexed, _ = place
         owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place, job.lane)
         self._new[number] = (number, *owned, job.created_at.timestamp(), *indexed, change, codec.dump_job(job))
         self._tags += [(number, *tag) for tag in job.tags.items()]
         self._append(number, lines, bodies)
 
-    def change(self, before: Place, place: Place, change: int, lines: Lines, bodies: Bodies) -> None:
+    def change(self, before: Place, place: Place, lines: Lines, bodies: Bodies) -> None:
         """Put in a job's next header: indexes are touched only where their columns move."""
-        number, job, indexed, _ = place
+        number, change, job, indexed, _ = place
         header = codec.dump_job(job)
         if number in self._new:
             self._new[number] = (*self._new[number][:10], *indexed, change, header)
@@ -246,9 +253,9 @@ def _marks(rows: Sequence[tuple[object, ...]]) -> str:
     return ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
 
 
-def _place(number: int, job: Job, parts: Mapping[str, Json] | None = None) -> Place:
+def _place(number: int, change: int, job: Job, parts: Mapping[str, Json] | None = None) -> Place:
     moments = (_seconds(job.run_at), _seconds(job.attention_at), _seconds(job.completed_at))
-    return Place(number, job, (job.status, job.dispatch, *moments), parts)
+    return Place(number, change, job, (job.status, job.dispatch, *moments), parts)
 
 
 def _lines(records: Sequence[Record]) -> Lines:
@@ -257,6 +264,10 @@ def _lines(records: Sequence[Record]) -> Lines:
 
 def _bodies(parts: Mapping[str, Json]) -> Bodies:
     return [(key, codec.dump_part(part)) for key, part in parts.items()]
+
+
+def _length(bodies: Bodies) -> int:
+    return sum([len(body) for _, body in bodies])
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -9,13 +9,14 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from atelier.api.deps import STREAM, Call, JsonRoute, Reader, answer, wait_of
+from atelier.api.deps import STREAM, Call, Reader, answer, wait_of
 from atelier.api.errors import problem
 from atelier.api.images import orders
 from atelier.api.images.batches import translate
 from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchView
 from atelier.api.images.translate import to_message
 from atelier.api.job_routes import CHANGES, CREATES, READS, Key, Prefer
+from atelier.api.routing import JsonRoute
 from atelier.api.spending import create, price
 from atelier.api.streams import group_stream
 from atelier.errors import AlreadyTerminal
