@@ -56,6 +56,6 @@ async def tamper(path: Path, *statements: str) -> None:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             for statement in statements:
                 connection.execute(statement)
-            connection.execute("UPDATE jobs SET changed = -changed")  # every write takes another number
+            connection.execute("UPDATE jobs SET changed = -1 - abs(changed)")  # every write takes another number
 
     await asyncio.to_thread(change)
