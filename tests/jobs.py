@@ -56,6 +56,7 @@ async def tamper(path: Path, *statements: str) -> None:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             for statement in statements:
                 connection.execute(statement)
-            connection.execute("UPDATE jobs SET changed = -1 - abs(changed)")  # every write takes another number
+            connection.execute("UPDATE counter SET changed = changed + 1")
+            connection.execute("UPDATE jobs SET changed = (SELECT changed FROM counter)")
 
     await asyncio.to_thread(change)
