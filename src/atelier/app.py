@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from atelier import logs, metrics, production, settings, wiring
@@ -47,6 +47,7 @@ from atelier.wiring import Adapters, Services
 TIDY_SECONDS = 3600
 SHARE_SECONDS = 10
 STUDIO = Path(__file__).parent / "studio"
+ASK_AGAIN = {"Cache-Control": "no-cache"}
 HEADERS_IN = ["Content-Type", "Authorization", "Prefer", "If-None-Match", "Idempotency-Key", "Last-Event-ID"]
 HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed"]
 
@@ -155,11 +156,21 @@ def _add_front_doors(app: FastAPI) -> None:
     _add(app, *(door.router for door in doors))
     if not mimetypes.inited:
         mimetypes.init()  # reads the machine's lists of types: now, not in the loop
-    app.mount("/studio", StaticFiles(directory=STUDIO), name="studio")
+    app.mount("/studio", StudioFiles(directory=STUDIO), name="studio")
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(STUDIO / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(STUDIO / "index.html", headers=ASK_AGAIN)
+
+
+class StudioFiles(StaticFiles):
+    """The page's parts: browsers ask again whether they have changed, or an upgraded page would meet parts of the last one."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 - starlette's own
+        """Return a file, or that it is as the browser has it."""
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(ASK_AGAIN)
+        return response
 
 
 def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
