@@ -20,6 +20,7 @@ from tests.emulator import Emulator, find_jar, running
 from tests.jobs import Clock
 from tests.live import Live, Serve, needs, serving
 from tests.process.servers import Nursery
+from tests.stores import on_file
 
 from atelier.settings import FOREIGN, PREFIX
 from atelier.stores.sqlite import SqliteStore
@@ -103,10 +104,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "atelier.db", clock)
-    await store.open()
-    yield store
-    await store.close()
+    async with on_file(tmp_path, clock) as store:
+        yield store
 
 
 @pytest.fixture

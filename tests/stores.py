@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,15 @@ class Backend(ABC):
     @abstractmethod
     async def spoil_params(self, job_id: str) -> None:
         """Make a job's params something else than params."""
+
+
+@asynccontextmanager
+async def on_file(folder: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
+    """Open the store of a folder, as each of its processes does."""
+    store = SqliteStore(folder / "atelier.db", clock)
+    await store.open()
+    yield store
+    await store.close()
 
 
 class Sqlite(Backend):

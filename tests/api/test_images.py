@@ -153,6 +153,9 @@ async def test_own_and_configured_pages_are_served(serve: Serve) -> None:
         own = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Origin": live.base})
         configured = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Origin": "https://app.example"})
         local = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Origin": "http://localhost:3000"})
+        nobody = await live.client.post(f"{ROOT}/generate", json=NOOP)
+    assert {one.headers["vary"] for one in (own, configured, nobody)} == {"Origin"}
+    assert "access-control-allow-origin" not in nobody.headers
     assert (own.status_code, configured.status_code, local.status_code) == (200, 200, 403)
     assert configured.headers["access-control-allow-origin"] == "https://app.example"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.contracts.writing import FAULT, always, claimed, create, read
 from tests.jobs import Clock, new_job
+from tests.stores import on_file
 
 from atelier.jobs.events import Completed, Event, Failed, StageStarted
 from atelier.jobs.models import Snapshot
@@ -21,19 +22,15 @@ RUNS = StageStarted(stage="generating", progress=15.0, message="Generating", dat
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "atelier.db", clock)
-    await store.open()
-    yield store
-    await store.close()
+    async with on_file(tmp_path, clock) as store:
+        yield store
 
 
 @pytest.fixture
 async def other(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
     """Another process's, on the same file."""
-    other = SqliteStore(tmp_path / "atelier.db", clock)
-    await other.open()
-    yield other
-    await other.close()
+    async with on_file(tmp_path, clock) as other:
+        yield other
 
 
 @pytest.fixture

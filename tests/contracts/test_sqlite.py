@@ -12,6 +12,7 @@ import pytest
 from pydantic_core import PydanticSerializationError
 from tests.contracts.writing import always, claimed, create, read
 from tests.jobs import Clock, new_job
+from tests.stores import on_file
 
 from atelier.errors import StartRefused, StoreUnavailable
 from atelier.jobs.events import Queued
@@ -25,10 +26,8 @@ from atelier.stores.sqlite.transaction import Transaction
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "atelier.db", clock)
-    await store.open()
-    yield store
-    await store.close()
+    async with on_file(tmp_path, clock) as store:
+        yield store
 
 
 async def test_due_takes_turns_between_lanes(store: SqliteStore, clock: Clock) -> None:

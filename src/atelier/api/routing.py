@@ -83,9 +83,9 @@ def _plain(route: APIRoute) -> APIRoute:
 
 
 def _has_plain_path(dependant: Dependant) -> bool:
-    """Whether any text will do for what is named in the path."""
+    """Whether something is named in the path, for which any text will do."""
     fields = dependant.path_params
-    return all(
+    return bool(fields) and all(
         one.field_info.annotation is str and not one.field_info.metadata and one.alias == one.name for one in fields
     )
 
