@@ -87,15 +87,15 @@ def to_cancellation(receipt: Receipt | None) -> Cancellation | None:
     return Cancellation(requested_at=receipt.requested_at, outcome=receipt.outcome, billed=receipt.billed)
 
 
-def to_progress_update(record: Record, data: Json) -> ProgressUpdate:
-    """Return a record as it is sent with a job, with its data as callers see them."""
-    return ProgressUpdate(
-        seq=record.seq,
-        run=record.run,
-        stage=record.stage,
-        status=str(record.status),
-        progress_percentage=record.progress,
-        message=record.message,
-        data=data,
-        timestamp=record.at,
-    )
+def to_progress_update(record: Record, data: Json) -> Json:
+    """Return a record as the ProgressUpdate that is sent with a job, with its data as callers see them."""
+    return {
+        "seq": record.seq,
+        "run": record.run,
+        "stage": record.stage,
+        "status": record.status,
+        "progress_percentage": record.progress,
+        "message": record.message,
+        "data": data,
+        "timestamp": record.at,
+    }

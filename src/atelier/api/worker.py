@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -69,9 +70,13 @@ async def deliver(request: Request, around: Around, door: Annotated[Deliveries, 
 
 
 async def _run(order: JobOrder, around: Surroundings, door: Deliveries) -> None:
-    """Run the job inside this request: behind its answer there may be no processor any more."""
+    """Run the job while this request is answered: behind its answer there may be no processor any more.
+
+    The run outlives a request that is cancelled.
+    """
     async with door.slot(order.job_id, order.kind):
-        delivery = await around.engine.deliver(order.job_id, order.dispatch)
+        work = asyncio.create_task(around.engine.deliver(order.job_id, order.dispatch), name=f"run {order.job_id}")
+        delivery = await asyncio.shield(work)
     if delivery is Delivery.BUSY:
         raise Conflict("Another worker holds the job.")
     if delivery is Delivery.AGAIN:

@@ -25,6 +25,9 @@ SPREAD = 2.0
 
 TRIES = 5
 
+TENTH = 10
+"""What is known of a pace is worked out again when a tenth of its samples is new."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
@@ -75,12 +78,22 @@ def _left(whole: float, done: float) -> float:
     return whole - done if done < whole else min(done - whole, whole)
 
 
+@dataclass(slots=True)
+class Typical:
+    """What was worked out of a pace's samples: seconds, of how many, and how many have come since."""
+
+    p50: float
+    p90: float
+    samples: int
+    since: int = 0
+
+
 class Estimates:
     """Durations by pace: what this process measured and what the others did, exchanged now and then."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[str, tuple[float, float, int]] = {}
+        self._known: dict[str, Typical] = {}
         self._shared: dict[str, tuple[float, ...]] = {}
         self._fresh: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
 
@@ -88,7 +101,7 @@ class Estimates:
         """Take in how long a job took that ran through in one attempt."""
         if job.pace:
             self._fresh[job.pace].append(round(max(seconds, 0.0), 3))
-            self._known.pop(job.pace, None)
+            self._grow_old(job.pace)
 
     def of(self, job: Job) -> Estimate:
         """Return what jobs like this one take."""
@@ -96,19 +109,27 @@ class Estimates:
 
     def typical(self, pace: str, expected: float) -> Estimate:
         """Return what jobs of a pace take; `expected` seconds until some were measured."""
-        if pace not in self._known:
-            self._known[pace] = self._quantiles(pace)
-        p50, p90, samples = self._known[pace]
-        if samples < ENOUGH:
-            return Estimate(p50=expected, p90=expected * SPREAD, basis="table", samples=samples)
-        return Estimate(p50=p50, p90=p90, basis="measured", samples=samples)
+        known = self._known.get(pace)
+        if known is None:
+            known = self._known[pace] = self._worked_out(pace)
+        if known.samples < ENOUGH:
+            return Estimate(p50=expected, p90=expected * SPREAD, basis="table", samples=known.samples)
+        return Estimate(p50=known.p50, p90=known.p90, basis="measured", samples=known.samples)
 
-    def _quantiles(self, pace: str) -> tuple[float, float, int]:
-        known = (*self._shared.get(pace, ()), *self._fresh.get(pace, ()))[-SAMPLES:]
-        if len(known) < ENOUGH:
-            return 0.0, 0.0, len(known)
-        tenths = statistics.quantiles(known, n=10, method="inclusive")
-        return round(tenths[4], 3), round(tenths[8], 3), len(known)
+    def _grow_old(self, pace: str) -> None:
+        """Note that a pace has a sample more: they are not all put in order again for each."""
+        known = self._known.get(pace)
+        if known is not None:
+            known.since += 1
+            if known.since * TENTH >= known.samples:
+                del self._known[pace]
+
+    def _worked_out(self, pace: str) -> Typical:
+        samples = (*self._shared.get(pace, ()), *self._fresh.get(pace, ()))[-SAMPLES:]
+        if len(samples) < ENOUGH:
+            return Typical(0.0, 0.0, len(samples))
+        tenths = statistics.quantiles(samples, n=10, method="inclusive")
+        return Typical(round(tenths[4], 3), round(tenths[8], 3), len(samples))
 
     async def exchange(self) -> None:
         """Add to the store what was measured here, and read what was measured everywhere."""

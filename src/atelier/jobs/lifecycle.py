@@ -57,7 +57,7 @@ def apply(job: Job, event: Event, now: datetime) -> Job:
     """Return the header after `event`; time never runs backwards in it. Raises JobConflict where it may not happen."""
     _allow(job, event)
     changes = _changes(job, event, now)
-    changes["seq"] = job.seq + 1 if _numbered(event) else job.seq
+    changes["seq"] = job.seq if type(event) in _UNNUMBERED else job.seq + 1
     changes["rev"], changes["updated_at"] = job.rev + 1, max(now, job.updated_at)
     return job.changed(changes)
 
@@ -87,7 +87,7 @@ def require_fence(job: Job, fence: int) -> None:
 
 def record_of(job: Job, event: Event) -> Record | None:
     """Return the log line that `event` left in `job` (the header after it); None for events without a number."""
-    if not _numbered(event):
+    if type(event) in _UNNUMBERED:
         return None
     return Record(
         seq=job.seq,
@@ -104,10 +104,6 @@ def record_of(job: Job, event: Event) -> Record | None:
 
 _UNNUMBERED = frozenset({Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested})
 _ALLOWED_IN_CANCELLING = (StageStarted, Advanced, Noted, Cancelled, Reopened)
-
-
-def _numbered(event: Event) -> bool:
-    return type(event) not in _UNNUMBERED
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {

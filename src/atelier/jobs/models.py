@@ -174,14 +174,14 @@ class Job:
     @property
     def attention_at(self) -> datetime | None:
         """When the sweeper has to look at it; None for ended jobs."""
-        if self.status.terminal:
+        if self.status in _TERMINAL:
             return None
-        moments = [self.must_finish_by]
+        soonest = self.must_finish_by
         if self.status is Status.PROCESSING and self.lease_until is not None:
-            moments.append(self.lease_until)
+            soonest = min(soonest, self.lease_until)
         if self.cancel_requested_at is not None:
-            moments.append(self.cancel_requested_at + CANCEL_GRACE)
-        return min(moments)
+            soonest = min(soonest, self.cancel_requested_at + CANCEL_GRACE)
+        return soonest
 
     @property
     def resume_at(self) -> datetime | None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -77,7 +78,7 @@ class Run(Generic[Params, State]):
         self._parts = dict(parts) if parts is not None else {}
         self._services = services
         self._stage = job.stage
-        self._steps = StepWriter(self._write_step)
+        self._steps = StepWriter(partial(_write_step, services, job.id, job.fence))
         self._tail = Tail(job.seq)
         self._soon: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -261,12 +262,6 @@ class Run(Generic[Params, State]):
         with contextlib.suppress(AtelierError):
             await self._write()
 
-    async def _write_step(self, step: Step) -> None:
-        lease_until = self.now + self._services.lease
-        await self._services.store.touch(
-            Touch(job_id=self.job.id, fence=self.job.fence, lease_until=lease_until, step=step)
-        )
-
     def _history(self) -> Json:
         """Say in the log why this is not the first attempt."""
         if self.job.attempt == 1 or self.job.fault is None:
@@ -281,6 +276,12 @@ class Services:
     store: Store
     now: Clock
     lease: timedelta
+
+
+async def _write_step(services: Services, job_id: str, fence: int, step: Step) -> None:
+    """Write a step and renew the lease. Knows nothing of the run: that should be gone when it has ended, without the collector."""
+    lease_until = services.now() + services.lease
+    await services.store.touch(Touch(job_id=job_id, fence=fence, lease_until=lease_until, step=step))
 
 
 async def perform(pipeline: Pipeline[Any, Any], run: Run[Any, Any]) -> Product:

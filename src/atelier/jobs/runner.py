@@ -106,13 +106,17 @@ class Runner:
         """Run the job if this delivery is the one to do it. Repeated, stale and early deliveries change nothing.
 
         A delivery counts as running from before its claim, so that `drain` waits for it and nothing is claimed and left.
+        Cancelled with its caller: who may be cancelled gives it a task of its own.
         """
         if self._closed:
             return Delivery.AGAIN
-        running = asyncio.create_task(self._deliver(job_id, dispatch), name=f"run {job_id}")
+        running = asyncio.current_task()
+        assert running is not None, "coroutines run in tasks"  # noqa: S101 - narrows the type
         self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        return await asyncio.shield(running)
+        try:
+            return await self._deliver(job_id, dispatch)
+        finally:
+            self._running.discard(running)
 
     async def _deliver(self, job_id: str, dispatch: int) -> Delivery:
         worker = next(self._workers)

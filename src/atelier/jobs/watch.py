@@ -38,6 +38,7 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Listen no more."""
         self._stop()
+        del self._stop  # it holds this watch, which should be gone now, without the collector
         self.met.cancel()
         if self._looking is not None:
             self._looking.cancel()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from atelier.api import job_views
 from atelier.api.images.orders import ROOT
-from atelier.api.images.schemas import Accepted, JobList, JobView, PictureView, ResultView
+from atelier.api.images.schemas import Accepted, JobList, JobView
 from atelier.api.job_views import event, state, steps
 from atelier.api.requesting import cursor_of
-from atelier.api.wire import ProgressUpdate, absolute, to_cancellation, to_progress_update
+from atelier.api.wire import absolute, to_cancellation, to_progress_update
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Record, Snapshot, Status, Update
 from atelier.pipelines.pictures import DRAFT
@@ -45,23 +45,25 @@ def to_list(found: list[tuple[Snapshot, Outlook | None]], limit: int, base: str)
 
 
 def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView:
-    """Return a job as it is now."""
+    """Return a job as it is now: the parts are made into models together with the whole."""
     job = snapshot.job
-    return JobView(
-        **state(job, outlook),
-        result=ResultView.model_validate(_result(snapshot.result, base)) if snapshot.result else None,
-        is_draft=_is_draft(job),
-        draft=PictureView.model_validate(_picture(job.shows[DRAFT], base)) if DRAFT in job.shows else None,
-        batch_id=job.group,
-        style=job.details.get("style"),
-        aspect_ratio=job.details["aspect_ratio"],
-        quality=job.details["quality"],
-        blog_id=job.tags.get("blog_id"),
-        blog_job_id=job.tags.get("blog_job_id"),
-        **steps(job.step, base),
-        cancellation=to_cancellation(job.cancellation),
-        progress_updates=[_to_update(record, base) for record in snapshot.records],
-        urls=urls(job.id, base),
+    return JobView.model_validate(
+        {
+            **state(job, outlook),
+            "result": _result(snapshot.result, base),
+            "is_draft": _is_draft(job),
+            "draft": _picture(job.shows[DRAFT], base) if DRAFT in job.shows else None,
+            "batch_id": job.group,
+            "style": job.details.get("style"),
+            "aspect_ratio": job.details["aspect_ratio"],
+            "quality": job.details["quality"],
+            "blog_id": job.tags.get("blog_id"),
+            "blog_job_id": job.tags.get("blog_job_id"),
+            **steps(job.step, base),
+            "cancellation": to_cancellation(job.cancellation),
+            "progress_updates": [to_progress_update(record, _kept(record.data, base)) for record in snapshot.records],
+            "urls": urls(job.id, base),
+        }
     )
 
 
@@ -80,10 +82,6 @@ def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Js
         return (draft if record.stage in SHOW_DRAFT else {}) | _kept(record.data, base)
     tags = {name: job.tags.get(name) for name in ("blog_id", "blog_job_id")}
     return {"result": _result(result, base), "is_draft": _is_draft(job), **tags, **draft}
-
-
-def _to_update(record: Record, base: str) -> ProgressUpdate:
-    return to_progress_update(record, _kept(record.data, base))
 
 
 def _kept(data: Json, base: str) -> Json:

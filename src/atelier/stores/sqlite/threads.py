@@ -51,17 +51,19 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._watch: asyncio.TimerHandle | None = None
 
-    async def do(self, work: Callable[[On], T], then: Callable[[T], None] | None = None) -> T:
-        """Run `work` on the thread; its result, once durable. Raises StoreUnavailable when it takes too long.
+    def do(self, work: Callable[[On], T], then: Callable[[T], None] | None = None) -> asyncio.Future[T]:
+        """Run `work` on the thread; its result, once durable, or StoreUnavailable when it takes too long.
 
         `then` is handed the result in the event loop even when the caller has not waited for it.
         """
         future: asyncio.Future[T] = self._loop.create_future()
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
         self._waiting.append((self._loop.time() + ANSWER_SECONDS, future))
         if self._watch is None:
             self._watch = self._loop.call_later(WATCH_SECONDS, self._look_at_callers)
         self._inbox.put((work, future, then))
-        return await future
+        return future
 
     async def stop(self) -> None:
         """Finish what is queued, then end."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from atelier.jobs.models import Job, Json, Record, Snapshot
@@ -254,8 +253,15 @@ def _marks(rows: Sequence[tuple[object, ...]]) -> str:
 
 
 def _place(number: int, change: int, job: Job, parts: Mapping[str, Json] | None = None) -> Place:
-    moments = (_seconds(job.run_at), _seconds(job.attention_at), _seconds(job.completed_at))
-    return Place(number, change, job, (job.status, job.dispatch, *moments), parts)
+    run_at, attention_at, completed_at = job.run_at, job.attention_at, job.completed_at
+    indexed = (
+        job.status,
+        job.dispatch,
+        run_at.timestamp() if run_at is not None else None,
+        attention_at.timestamp() if attention_at is not None else None,
+        completed_at.timestamp() if completed_at is not None else None,
+    )
+    return Place(number, change, job, indexed, parts)
 
 
 def _lines(records: Sequence[Record]) -> Lines:
@@ -268,7 +274,3 @@ def _bodies(parts: Mapping[str, Json]) -> Bodies:
 
 def _length(bodies: Bodies) -> int:
     return sum([len(body) for _, body in bodies])
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment is not None else None
