@@ -4,40 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
-from tests.live import listener
-
-from atelier.api.connections import Connection
+from tests.unit.apps import serving
 
 UPGRADE = (
     b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 NO_FRAME = b"\xf1\x80\x00\x00\x00\x00"
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(app: App) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Serve an app, and connect."""
-    with listener() as bound:
-        shape = uvicorn.Config(app, http=Connection, lifespan="off", log_config=None, timeout_graceful_shutdown=3)
-        server = uvicorn.Server(shape)
-        running = asyncio.create_task(server.serve(sockets=[bound]))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        reader, writer = await asyncio.open_connection(*bound.getsockname())
-        try:
-            yield reader, writer
-        finally:
-            writer.transport.abort()
-            server.should_exit = True
-            await running
 
 
 async def test_what_is_sent_before_it_is_accepted_refuses_it(caplog: pytest.LogCaptureFixture) -> None:

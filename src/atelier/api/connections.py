@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from atelier import logs
@@ -147,7 +147,10 @@ class Connection(HttpToolsProtocol):
             self._stop(TOO_LARGE)
         if len(self.pipeline) >= PIPELINED:
             self._stop(NO_HTTP)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # it is no WebSocket's
+            self.cycle.transport = _Together(self.cycle)  # type: ignore[assignment]
         self._in_body = True
 
     def on_body(self, body: bytes) -> None:
@@ -239,6 +242,35 @@ class Connection(HttpToolsProtocol):
             self._refuse(TOO_SLOW)
         else:
             self.transport.close()
+
+
+class _Together:
+    """What one answer is written to: its head is kept for the first part of its body, and both are sent at once.
+
+    Only where the body has a known length, so that it is about to come; the head of a stream goes ahead of its events.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle, self._transport, self._head = cycle, cycle.transport, b""
+
+    def write(self, data: bytes) -> None:
+        """Send what is kept and this, or keep it."""
+        cycle = self._cycle
+        if self._head or not cycle.expected_content_length or cycle.scope["method"] == "HEAD":
+            cycle.transport = self._transport
+            self._transport.write(self._head + data)
+        else:
+            self._head = data
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Send what is kept: whoever made the answer broke before its body."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
 
 
 def _whole(answer: ProblemResponse) -> bytes:
