@@ -8,9 +8,9 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 from atelier.errors import InvalidInput, StoreUnavailable, Unauthorized
+from atelier.frozen import frozen
 from atelier.jobs.ports import Clock, Documents
 
 KIND = "key"
@@ -31,7 +31,7 @@ _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _KEY = re.compile(r"atelier_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Key:
     """What is known of a key; the key itself is not."""
 
@@ -40,7 +40,7 @@ class Key:
     created_at: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Believed:
     """A key's digest and owner as the store had them, until a moment of the monotonic clock."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel
 
 from atelier.api.fields import Page, SandboxScript
 from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.frozen import frozen
 from atelier.jobs.models import Job, Status
 from atelier.jobs.ports import Find
 from atelier.pipelines.pictures import IN_ORDER
@@ -23,7 +23,7 @@ SANDBOX = "sandbox"
 Params = TypeVar("Params", bound=BaseModel)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Order(Generic[Params]):
     """A request, understood: what to do, how the job is titled, found and shown, and how long it may take."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 from fastapi import Request
@@ -15,6 +15,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from atelier.api.deps import Call, JsonRequest
+from atelier.frozen import frozen
 
 CONTENT_TYPE = b"content-type"
 
@@ -49,7 +50,7 @@ class JsonRoute(APIRoute):
         return handle
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Options:
     """What may be left out of a request beside its body; `headers` by their names as they come."""
 

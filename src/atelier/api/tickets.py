@@ -6,13 +6,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, Field
 
 from atelier.api.wire import stamp
 from atelier.errors import Unauthorized
+from atelier.frozen import frozen
 from atelier.jobs.ports import Clock
 
 BEYOND = timedelta(minutes=10)
@@ -32,7 +32,7 @@ class TicketView(BaseModel):
     expires_at: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Ticket:
     """What a token says: the thing it shows, and on whose behalf."""
 

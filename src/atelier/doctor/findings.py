@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from atelier.errors import AtelierError
+from atelier.frozen import frozen
 
 PATIENCE_SECONDS = 15.0
 """Longest time of one check."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Verdict:
     """Whether a part is well, and a sentence: what was seen, or what is wrong and how to mend it."""
 
@@ -20,7 +20,7 @@ class Verdict:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Finding:
     """A part's name and its verdict."""
 

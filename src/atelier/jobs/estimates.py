@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Job
 from atelier.jobs.ports import Document, Store
 
@@ -29,7 +30,7 @@ TENTH = 10
 """What is known of a pace is worked out again when a tenth of its samples is new."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Estimate:
     """Seconds that half and nine tenths of jobs of a pace take from start to end; what that rests on.
 
@@ -42,7 +43,7 @@ class Estimate:
     samples: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Outlook:
     """What is to be expected of a job that has not ended: how many start before it, and when it may be finished.
 

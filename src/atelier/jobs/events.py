@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Billed, Fault, Json, Reason, Receipt
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Queued:
     """Handed to the queue, due at `run_at`."""
 
@@ -16,7 +17,7 @@ class Queued:
     message: str = "Queued"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Claimed:
     """A worker took the job and holds it until `lease_until`; counts an attempt."""
 
@@ -24,7 +25,7 @@ class Claimed:
     lease_until: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class StageStarted:
     """The pipeline entered a stage."""
 
@@ -34,7 +35,7 @@ class StageStarted:
     data: Json = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Advanced:
     """A milestone inside the present stage was kept; `shows` is what the job shows of it from now on, by key."""
 
@@ -44,7 +45,7 @@ class Advanced:
     shows: Json = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Noted:
     """What has to outlive the attempt and is no line of the log: money that was spent or may be, and what the caller should know."""
 
@@ -53,7 +54,7 @@ class Noted:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Retried:
     """The attempt failed in a way that another may mend; due again at `run_at`."""
 
@@ -61,7 +62,7 @@ class Retried:
     fault: Fault
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Snoozed:
     """The worker gave the slot back until `run_at`; the attempt is not counted."""
 
@@ -69,29 +70,29 @@ class Snoozed:
     reason: Reason | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Held:
     """Claimed while its group is paused: back to pending, the attempt is not counted."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Postponed:
     """The job may take until `must_finish_by`, where that is later than before: its group was paused."""
 
     must_finish_by: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Redispatched:
     """Handed to the queue again, which had lost it: due when it was, under a new number."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class CancelRequested:
     """Somebody wants a running job to end; from here every outcome is `cancelled`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Completed:
     """The run succeeded; its result is stored in the same write."""
 
@@ -100,21 +101,21 @@ class Completed:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Failed:
     """The run failed for good."""
 
     fault: Fault
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Cancelled:
     """The run was cancelled, with its receipt."""
 
     receipt: Receipt
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Reopened:
     """A person asked again: the next run of the same job; `run_at` None: it waits for its turn in its group."""
 

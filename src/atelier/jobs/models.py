@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
+from atelier.frozen import frozen
+
 Json = dict[str, Any]
 
 SCHEMA = 1
@@ -56,7 +58,7 @@ Outcome = Literal[
 Billed = Literal["no", "yes", "unknown"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class ProviderQueue:
     """An order's place in the provider's own queue, from 1, and the seconds it has to wait there, as far as told."""
 
@@ -64,7 +66,7 @@ class ProviderQueue:
     seconds: float | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Step:
     """Progress within a stage: latest wins, never logged. `preview` is a storage location.
 
@@ -87,7 +89,7 @@ class Step:
     """Who is asked, where that was the service's choice."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Fault:
     """Why a run failed or is tried again: a published code and a sentence for people."""
 
@@ -96,7 +98,7 @@ class Fault:
     retryable: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Receipt:
     """What a cancel achieved and whether it was paid for."""
 
@@ -167,8 +169,7 @@ class Job:
     def changed(self, changes: Mapping[str, Any]) -> Job:
         """Return the header with other values for these fields."""
         job = object.__new__(Job)
-        job.__dict__.update(self.__dict__)
-        job.__dict__.update(changes)
+        object.__setattr__(job, "__dict__", {**self.__dict__, **changes})
         return job
 
     @property
@@ -190,7 +191,7 @@ class Job:
         return self.run_at if waits else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Record:
     """One numbered line of a job's log: a stage entered, a milestone kept, or an end."""
 
@@ -205,7 +206,7 @@ class Record:
     data: Json = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Snapshot:
     """A header, some of its records in order, and its result once completed: one consistent read."""
 
@@ -216,7 +217,7 @@ class Snapshot:
     """What is kept beside the header, where a write handed it over."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Update:
     """What a follower sees: a record of the log, or (record None) the present state between two records."""
 

@@ -8,7 +8,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 
 from atelier import metrics
 from atelier.errors import AtelierError, MaybeCharged
+from atelier.frozen import frozen
 from atelier.jobs.events import Event, Noted, StageStarted
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Billed, Job, Json, Outcome, ProviderQueue, Reason, Step
@@ -32,7 +32,7 @@ SOON = 0.01
 """Seconds that a stage's entry may wait for what follows it at once, to be written together with that."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Product:
     """What a finished pipeline hands over: the result to store, what it cost, and what the caller should know."""
 
@@ -269,7 +269,7 @@ class Run(Generic[Params, State]):
         return {"attempt": self.job.attempt, "after": self.job.fault.message}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Services:
     """What a run needs of the engine: where to write, the time, and how long a lease lasts."""
 

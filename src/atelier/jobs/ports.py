@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from atelier.frozen import frozen
 from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot, Status, Step
 
@@ -18,7 +19,7 @@ GIVEN_BACK = "given back"
 """The present moment in UTC. Injected, so that tests own time."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Decision:
     """What to do to a job: events to play and parts to keep, all or nothing. No events: nothing is written.
 
@@ -34,7 +35,7 @@ Decide = Callable[[Job], Decision]
 """Pure: looks at the present header and decides. May run again on a newer header; raises JobConflict to refuse."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Touch:
     """A worker's sign of life: its fence, its renewed lease and, where there is one, its step."""
 
@@ -44,7 +45,7 @@ class Touch:
     step: Step | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Find:
     """Which jobs to list, newest first. `before` is the (created_at, id) of the last one seen."""
 
@@ -57,7 +58,7 @@ class Find:
     limit: int = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Document:
     """Something durable that is not a job: a group, a caller's key, a cap. `rev` counts its writes, from 1."""
 
@@ -179,7 +180,7 @@ class Store(Documents, Protocol):
         """Remove a terminal job with its parts and records. Silent when there is none."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Ready:
     """A job to start now, and the dispatch number to deliver it with."""
 
@@ -187,7 +188,7 @@ class Ready:
     dispatch: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Due:
     """Jobs to start now, the cursor behind them ("": begin again), and when the next one comes due, where that is known."""
 
@@ -196,7 +197,7 @@ class Due:
     next_at: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Waiting:
     """Queued jobs of a kind: all of them, those whose time has come, and these by lane where the queue has lanes."""
 
@@ -205,7 +206,7 @@ class Waiting:
     lanes: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Members:
     """Some members of a group, and the cursor behind them."""
 
@@ -213,7 +214,7 @@ class Members:
     cursor: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Turns:
     """Where a group or a lane stands: how many members run or are due by a moment, how many are queued for later, who is next."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from atelier.frozen import frozen
 from atelier.jobs.events import Advanced, Event, Noted
 from atelier.jobs.models import Billed, Json, Outcome
 
@@ -18,7 +19,7 @@ class Progress:
     billed: Billed = "no"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Milestone:
     """How something that a run keeps is told: the bar's position, a sentence, and what each function returns of it.
 

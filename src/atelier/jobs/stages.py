@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Reason
 
 StageMethod = Callable[[Any, Any], Awaitable[None]]
 """A pipeline's method: of the pipeline and its run."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Stage:
     """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Snapshot
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class NewJob:
     """A job to be: its kind, owner and params, when it may start at the earliest, and what to find it by."""
 
@@ -32,7 +33,7 @@ class NewJob:
     """The whole request, checked, as text: what the key stands for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Submitted:
     """An accepted job, and whether it was there before."""
 

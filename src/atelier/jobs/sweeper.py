@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from atelier import logs, metrics
 from atelier.errors import JobConflict
+from atelier.frozen import frozen
 from atelier.jobs.events import Cancelled, Event, Failed, Redispatched, Retried
 from atelier.jobs.groups.models import Group, postponed
 from atelier.jobs.groups.register import Register
@@ -24,7 +24,7 @@ QUEUE_PATIENCE = timedelta(minutes=1)
 """How long a job may be due and not taken before the queue is asked whether it still carries it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Retention:
     """How long ended jobs of `kinds` are kept, and ended groups of the kinds `groups` with their members; None: for good."""
 

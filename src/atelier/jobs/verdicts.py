@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from atelier.errors import AlreadyTerminal, AtelierError, Conflict, DeadlineExceeded, WorkerLost
+from atelier.frozen import frozen
 from atelier.jobs.events import Cancelled, CancelRequested, Event, Failed, Reopened, Retried, Snoozed
 from atelier.jobs.models import Fault, Job, Json, Reason, Receipt, Status
 from atelier.jobs.ports import Decision
@@ -21,7 +22,7 @@ EARLY = timedelta(minutes=1)
 """A delivery that comes sooner than this before the job's time is no clock's difference: the job is queued again."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Policy:
     """How runs behave: the lease's length and the first pause before another attempt."""
 
@@ -35,7 +36,7 @@ class Policy:
         return now + self.longest_run if self.longest_run is not None else datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Limits:
     """What the engine grants: attempts; for each kind slots and the time to finish; a queue's length; a group's window."""
 

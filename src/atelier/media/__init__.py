@@ -13,6 +13,7 @@ from typing import Literal
 from PIL import Image, ImageStat
 
 from atelier.errors import InvalidImage
+from atelier.frozen import frozen
 from atelier.media.ends import ENDS
 
 Format = Literal["png", "jpeg", "webp"]
@@ -27,7 +28,7 @@ BLANK_SPREAD, BLACK_MEAN, BLACK_SPREAD = 0.5, 6.0, 4.0
 """Of 255: a picture whose colours spread less shows nothing; one as dark as this and nearly as even is black."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Facts:
     """What was read from a picture's bytes. Sizes in pixels and bytes; the hash is SHA-256, hexadecimal."""
 
@@ -38,7 +39,7 @@ class Facts:
     content_hash: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Check:
     """Something that was looked at, whether it is as it should be, and what was found."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from atelier.frozen import frozen
 
 OWN = "own"
 """The alias of every owner's own key: what is known of an order that was placed with one."""
@@ -18,7 +20,7 @@ NOBODY_DRAWS = (
 NOBODY_WRITES = "No text providers are configured here, and you have brought no key of one."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class OwnKey:
     """An owner's key of a vendor. `id` is new with every key that is brought, and tells nothing of its text."""
 

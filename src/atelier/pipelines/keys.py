@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from atelier.frozen import frozen
 
 KeyState = Literal["ok", "resting", "bad", "no_credit"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class KeyReport:
     """How a key is, by its alias: whether it can be used, else until when not (None: for good) and why.
 

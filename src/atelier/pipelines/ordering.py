@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from atelier.frozen import frozen
 from atelier.pipelines.ports import (
     AskedT_contra,
     Desk,
@@ -19,7 +19,7 @@ from atelier.pipelines.ports import (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Call:
     """One call of one provider: with which key (its alias; empty: none), on what terms, and what it offers."""
 

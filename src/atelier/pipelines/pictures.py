@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.jobs.pipeline import Run
 from atelier.jobs.verdicts import stops_at
@@ -153,7 +153,7 @@ class ImageResult(BaseModel):
     cost: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Order:
     """One drawing of a job: its number, how well and from which seed it is made, and where it moves the bar."""
 

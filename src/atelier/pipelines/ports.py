@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Billed, Json, Outcome
 from atelier.media import Content, Format
 from atelier.pipelines.keys import KeyReport
@@ -35,7 +36,7 @@ class Script(BaseModel):
     seconds: float = 5.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Reference:
     """A picture whose style the new one shall have."""
 
@@ -43,7 +44,7 @@ class Reference:
     media_type: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Asked:
     """What every order says, whatever is ordered. `attempt` counts from 1.
 
@@ -64,7 +65,7 @@ class Asked:
     patience: timedelta | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Made:
     """What every product says of itself. Cost in US dollars.
 
@@ -78,7 +79,7 @@ class Made:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class ImageRequest(Asked):
     """A picture to make. `seed` None lets the provider choose. `again`: the picture before this was useless.
 
@@ -101,7 +102,7 @@ BASE_MODEL, REFINER_MODEL = "base_model", "refiner_model"
 """Who takes turns at a picture that is refined."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class StepReport:
     """A provider's step: its number of how many, and a small JPEG of the picture so far where there is one.
 
@@ -129,7 +130,7 @@ class Desk(Protocol):
         """Keep the provider's name of the order; it is durable when this returns. Called before waiting for the picture."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class GeneratedImage(Made):
     """A picture as a provider sent it: its bytes, not decoded.
 
@@ -141,7 +142,7 @@ class GeneratedImage(Made):
     shared: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Terms:
     """What is true of a provider when a call is cancelled: what then happens, and whether calls cost money.
 
@@ -157,7 +158,7 @@ class Terms:
     reattaches: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Offered:
     """What every provider offers: its models, and how often they may be asked. `per_minute` None: as often as you like."""
 
@@ -165,7 +166,7 @@ class Offered:
     per_minute: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Offer(Offered):
     """What a provider draws: what may be asked of its models.
 
@@ -193,7 +194,7 @@ OfferT = TypeVar("OfferT", bound=Offered)
 State = Literal["idle", "ok", "rate_limited", "failing"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Health:
     """How the last call went (`idle`: there was none), and when calls last succeeded and failed."""
 
@@ -239,7 +240,7 @@ class ListedProvider(Protocol):
         """Return how its keys are; none where it needs none."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Stored:
     """Where a picture and its thumbnail are: an absolute URL, or a path below the service's own address."""
 

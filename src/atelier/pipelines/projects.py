@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from atelier.errors import InvalidInput
+from atelier.frozen import frozen
 from atelier.media import Format
 
 LONGEST_NAME = 64
@@ -35,7 +35,7 @@ class Spot(BaseModel):
     beat: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Copy:
     """A stored picture that belongs to a spot. `over`: it was drawn again, so it replaces what is older than `made_at`."""
 
@@ -46,7 +46,7 @@ class Copy:
     over: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class StyleReference:
     """A picture whose style hard cuts shall have: the name of its file, and its bytes, not looked at yet."""
 

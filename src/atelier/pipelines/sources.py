@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from atelier.frozen import frozen
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@frozen
 class Finding:
     """One result of a search, in the order of its engine. `content` is the page in Markdown where the engine has read it."""
 
@@ -17,7 +18,7 @@ class Finding:
     content: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Findings:
     """What a search brought, who searched, and what that cost in US dollars."""
 
@@ -28,7 +29,7 @@ class Findings:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Heading:
     """A heading of a page, its level from 1."""
 
@@ -36,7 +37,7 @@ class Heading:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Page:
     """A page that was read: its text without menus and scripts, plain, paragraphs apart by an empty line.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.pipelines.ordering import Source
 from atelier.pipelines.ports import Asked, Made, Offered, Provider
@@ -13,7 +14,7 @@ Ending = Literal["stop", "length"]
 """How a text ended: the writer was done, or had no room left."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class TextRequest(Asked):
     """A text to write.
 
@@ -30,7 +31,7 @@ class TextRequest(Asked):
     shape: Json | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Usage:
     """Tokens that were counted: those read and those written, the model's own thoughts included."""
 
@@ -38,7 +39,7 @@ class Usage:
     written: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class GeneratedText(Made):
     """A text as a provider wrote it, with what it took. `value` is the parsed JSON where a shape was asked for.
 
@@ -51,7 +52,7 @@ class GeneratedText(Made):
     ending: Ending = "stop"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class TextOffer(Offered):
     """What a provider writes with. Prices are US dollars for a million tokens."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from atelier import metrics
 from atelier.errors import InvalidText, ProviderNotConfigured, ProviderWaits
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.jobs.progress import Milestone
 from atelier.pipelines.desk import LedgerDesk, come_back
@@ -32,7 +33,7 @@ FAULTS_TOLD = 5
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Asking:
     """A text that is to be written, kept under `key`. `answer`: the shape that it has to have; None: plain text, Markdown."""
 
@@ -71,7 +72,7 @@ class Written(BaseModel):
         return shape.model_validate(self.value)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Told:
     """How a text that was written is told of: a sentence (none: not at all), the bar's position, and what the record says beside."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from atelier.errors import StoreUnavailable
+from atelier.frozen import frozen
 from atelier.jobs.ports import Clock, Documents
 from atelier.providers.rings import Allowance, Chosen, Ring, choose, ring_of
 
@@ -26,7 +27,7 @@ async def sleep(duration: timedelta) -> None:
     await asyncio.sleep(duration.total_seconds())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Slot:
     """When a call may start, in which bucket. Not reserved: come back then."""
 

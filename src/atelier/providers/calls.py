@@ -6,7 +6,6 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from atelier.errors import MaybeCharged, ProviderBadKey, ProviderError, ProviderUnavailable
+from atelier.frozen import frozen
 
 LARGEST = 32 * 1024 * 1024
 """Bytes of the largest answer that is read."""
@@ -41,7 +41,7 @@ def address(base_url: str, path: str) -> str:
     return base if urlsplit(base).path else base + path
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Answer:
     """A vendor's answer, read to its end."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import injection
 from atelier.pipelines.sources import Finding, Findings
 
@@ -18,7 +18,7 @@ LONGEST_CONTENT: Final = 60_000
 """Characters of a page that an engine has read; what comes behind is left out."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Row:
     """A result as an engine sends it. `content` is the page in Markdown, empty where the engine has not read it."""
 

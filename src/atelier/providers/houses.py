@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
 
 from atelier.errors import ProviderError
+from atelier.frozen import frozen
 from atelier.providers import gemini_faults, openai_faults
 from atelier.providers.calls import Answer
 from atelier.providers.replies import Object
@@ -20,7 +20,7 @@ class Judge(Protocol):
         """Return the error."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class House:
     """A vendor's name in settings and in sentences, its model where none is named, and what else is its own."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Literal
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.pipelines.texts import TextRequest
 from atelier.providers import shapes
@@ -29,7 +30,7 @@ _UNKNOWN = re.compile(
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Manners:
     """How a server is asked for JSON, by which name an answer is bounded, and how much room thoughts get beside it."""
 

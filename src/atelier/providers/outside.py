@@ -6,10 +6,11 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+
+from atelier.frozen import frozen
 
 SECURE, PLAIN = "https", "http"
 PORTS: Final[Mapping[str, int]] = {SECURE: 443, PLAIN: 80}
@@ -25,7 +26,7 @@ class Unknown(Exception):
     """Nobody knows the host."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Place:
     """Where to connect to, checked: an address with the host's number in it, and what makes the host known there."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
 from atelier import logs
 from atelier.errors import ProviderBadKey, ProviderError, ProviderNoCredit, ProviderRateLimited, ProviderWaits
+from atelier.frozen import frozen
 from atelier.jobs.ports import Clock
 from atelier.pipelines.keys import KeyReport
 from atelier.pipelines.ordering import OrderDesk, Source
@@ -29,7 +29,7 @@ RATE_REST, CREDIT_REST = timedelta(minutes=1), timedelta(hours=1)
 """How long a quota rests where the provider names no time, and a key whose account is empty."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Key(Generic[AskedT, MadeT, OfferT]):
     """A configured key, and the provider made with it; its text is not here.
 
@@ -45,7 +45,7 @@ class Key(Generic[AskedT, MadeT, OfferT]):
     provider: Provider[AskedT, MadeT, OfferT]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Member(Generic[AskedT, MadeT, OfferT]):
     """A key of a pool, and what works with it."""
 

@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from atelier.frozen import frozen
 from atelier.providers import phrases
 
 PARAGRAPH = (4, 6)
@@ -40,7 +40,7 @@ ASKING = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Theme:
     """What is written about: the topic as it can stand in a sentence, and the keywords that shall come up."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.jobs.ports import Clock, Document, Documents
 from atelier.pipelines.keys import KeyState
@@ -20,7 +20,7 @@ PROBE = timedelta(minutes=3)
 """How long one caller tries whether a provider is back, while the others still leave it alone."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Rest:
     """Why something rests and until when; `until` None: for good. `failures`: how many came in a row."""
 

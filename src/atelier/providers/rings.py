@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 
 GUARD = timedelta(seconds=1)
@@ -18,7 +18,7 @@ PATIENCE = timedelta(seconds=2)
 """Slots are reserved at most this far ahead; whoever would wait longer is told when its turn comes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Allowance:
     """At most `starts` calls begin in any window of length `per`, over all keys of the `bucket`."""
 
@@ -37,7 +37,7 @@ class Allowance:
         return (self.per + GUARD).total_seconds()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Ring:
     """The last starts of a bucket, and the turns promised to callers who wait; both ascending.
 
@@ -88,7 +88,7 @@ def ring_of(body: Json) -> Ring:
     return Ring(starts=tuple(body["starts"]), turns=tuple(body["turns"]))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Chosen:
     """What a caller gets: the bucket, the moment, whether it is reserved (else it is a turn to come back for)."""
 

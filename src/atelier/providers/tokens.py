@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import urlsplit
 
+from atelier.frozen import frozen
 from atelier.pipelines.ports import Terms
 from atelier.pipelines.texts import TextRequest, Usage
 
@@ -35,7 +36,7 @@ class Prices:
 FREE = Prices(0.0, 0.0)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Sheet:
     """A vendor's list prices by model; any other model counts as `other`."""
 

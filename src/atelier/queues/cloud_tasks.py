@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -34,6 +33,7 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 
 from atelier import logs
 from atelier.errors import QueueUnavailable
+from atelier.frozen import frozen
 from atelier.jobs.models import Job
 from atelier.jobs.ports import Clock, Deliver, Ready
 
@@ -65,7 +65,7 @@ OPTIONS = (("grpc.initial_reconnect_backoff_ms", 500), ("grpc.max_reconnect_back
 """Left alone, a channel that lost its server waits up to two minutes before it looks again."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Target:
     """Where deliveries are posted to, whose token they carry for which audience, and how long one may take."""
 

@@ -7,13 +7,13 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from atelier import logs
 from atelier.errors import OwnKeysOff, StartRefused, StoreUnavailable
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.jobs.ports import Document, Documents
 from atelier.pipelines.keyring import OwnKey
@@ -41,7 +41,7 @@ STRANGE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Rotated:
     """What a rotation did: keys that the first encryption key opens now, and keys that none of them opens."""
 
@@ -49,7 +49,7 @@ class Rotated:
     unreadable: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class _Believed:
     """What an owner has, still encrypted, until a moment of the monotonic clock."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from atelier.api.media.orders import STEPS, TURNS
 from atelier.api.media.schemas import MediaAnswer
 from atelier.api.streams import compact, compact_text
 from atelier.api.wire import absolute
+from atelier.frozen import frozen
 from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Step, Update
 from atelier.pipelines.pictures import GENERATING, UPLOADING
 from atelier.pipelines.ports import BASE_MODEL, REFINER_MODEL
@@ -44,7 +44,7 @@ NOT_YET = Fault(
 MODELS = {BASE_MODEL: "Base model", REFINER_MODEL: "Refiner model"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Sight:
     """What a message is made from beside the update: the task, the service's address, the moment, and what is estimated.
 
@@ -61,7 +61,7 @@ class Sight:
     part: str = BASE_MODEL
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Count:
     """How far the whole run is."""
 

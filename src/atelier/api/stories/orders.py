@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from atelier.api.fields import Page
 from atelier.api.requesting import SANDBOX, Order, choose, page_of, said, script_of, start_of
 from atelier.api.stories.schemas import StoryHistory, StoryRequest
 from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.frozen import frozen
 from atelier.jobs.ports import Find
 from atelier.pipelines.keyring import NOBODY_DRAWS, NOBODY_WRITES
 from atelier.pipelines.pictures import STORY_ORDER, alt_text
@@ -18,7 +17,7 @@ ROOT = "/api/ai/generated-content"
 SCENES = 8
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Painters:
     """Who draws for whoever asks: those with a key, in order; whether the sandbox may be asked for, and stands in for nobody."""
 

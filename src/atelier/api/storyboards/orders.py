@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from atelier.api.fields import SandboxScript
 from atelier.api.requesting import SANDBOX, script_of, start_of
 from atelier.api.storyboards.schemas import MOST_BEATS, BeatRequest, RedrawRequest, StoryboardRequest
 from atelier.errors import InvalidInput, ProviderNotConfigured
+from atelier.frozen import frozen
 from atelier.jobs.groups.models import NewGroup, NewMember
 from atelier.jobs.models import Json
 from atelier.pipelines import pictures
@@ -27,7 +27,7 @@ RATIO, QUALITY = "16:9", "standard"
 """What is left out means this."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Board:
     """A request, understood: where its project is below the root, and the group to make of it."""
 
@@ -77,7 +77,7 @@ def to_board(
     return Board(folder=folder, new=new)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class _Beat:
     params: ImageParams
     spot: Spot

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from atelier.api.storyboards.view_schemas import Bottleneck, Duration, PlannedStyle, PlanView, Range, SlotsView
+from atelier.frozen import frozen
 from atelier.jobs.estimates import Estimate
 from atelier.jobs.groups.models import NewMember
 from atelier.pipelines.keys import KeyReport
@@ -21,7 +21,7 @@ DEAREST = 2.0
 """So many times a picture may be paid for without being asked for: once more where the first was useless or got lost."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Style:
     """A style's part of a plan: what is drawn by whom, what is there, what falls away."""
 
@@ -33,7 +33,7 @@ class Style:
     skip: Sequence[str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class _Pace:
     """How fast keys are: calls a minute of those awake, when the first is awake, and which of them allows least."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from atelier.api.storyboards.orders import ROOT, pool_of
@@ -23,6 +22,7 @@ from atelier.api.storyboards.view_schemas import (
     TroubleView,
 )
 from atelier.api.wire import absolute
+from atelier.frozen import frozen
 from atelier.jobs.groups.making import Place
 from atelier.jobs.groups.models import Group, Phase, standing_of
 from atelier.jobs.models import Job, Json, Status
@@ -62,7 +62,7 @@ FILES_ADVICE = (
 Pools = Sequence[tuple[ListedPool, tuple[KeyReport, ...]]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Board:
     """A storyboard as it was read: all that an answer is made of."""
 

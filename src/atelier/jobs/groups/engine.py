@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from functools import partial
 
 from atelier import logs
 from atelier.errors import AlreadyTerminal, IdempotencyMismatch, NotFound
+from atelier.frozen import frozen
 from atelier.jobs.groups import models
 from atelier.jobs.groups.followers import GroupFollowers
 from atelier.jobs.groups.making import Making, Place, in_lots
@@ -27,7 +28,7 @@ CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the workers' receipts before it answers without."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class GroupSettings:
     """For each kind of group: until when its members must have ended, and how many are handed over at a time."""
 

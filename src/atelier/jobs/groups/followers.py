@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from atelier import logs
 from atelier.errors import StoreUnavailable
+from atelier.frozen import frozen
 from atelier.jobs.groups.models import Phase
 from atelier.jobs.groups.register import Register
 from atelier.jobs.models import Job, Snapshot, Update
@@ -25,7 +25,7 @@ AGAIN_SECONDS = 31.0
 """When to look again where nobody tells: a store whose cursor is a time reads the whole group then."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Sight:
     """A member as it was last seen, and the number of the change that brought it."""
 

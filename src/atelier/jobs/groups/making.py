@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from atelier import metrics
+from atelier.frozen import frozen
 from atelier.jobs import identity
 from atelier.jobs.events import Reopened
 from atelier.jobs.groups.models import Group, Item, NewGroup, NewMember, item_of, marked
@@ -23,7 +24,7 @@ LOT = 100
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Place:
     """An item with its latest member, and with the latest one that completed, which may be an earlier drawing.
 

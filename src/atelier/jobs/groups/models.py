@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from atelier.errors import Conflict
+from atelier.frozen import frozen
 from atelier.jobs import identity
 from atelier.jobs.events import Event, Postponed
 from atelier.jobs.models import Job, Json, Status
@@ -33,7 +34,7 @@ class Phase(StrEnum):
     CANCELLING = "cancelling"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class NewMember:
     """A member to be: the name of its item in the group, and what its job is made from."""
 
@@ -57,7 +58,7 @@ class NewMember:
     """Which params are others where it is made again although it was there."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class NewGroup:
     """A group to be: its kind, its members' kind, and the members in the order of their turns."""
 
@@ -81,7 +82,7 @@ class NewGroup:
     """When every member must have ended; None: as long after its acceptance as groups of its kind may take."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Item:
     """A place in a group. Its member is the latest drawing; an earlier one stays a job of its own."""
 
@@ -92,7 +93,7 @@ class Item:
     """Of what its latest drawing was asked for, in short."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Group:
     """One document: which items there are, and what is done with all of them. What members do is not written here."""
 
@@ -185,7 +186,7 @@ def marked(group: Group, new: NewGroup) -> Group:
     return replace(group, marks=dict(list(marks.items())[-MARKS:]))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Standing:
     """A group as its members make it: its status, and how many ended how."""
 

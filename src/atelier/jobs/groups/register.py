@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter
 
 from atelier.errors import Conflict, NotFound, StoreUnavailable
+from atelier.frozen import frozen
 from atelier.jobs.groups.models import SCHEMA, Group, NewMember
 from atelier.jobs.models import Json
 from atelier.jobs.ports import Document, Store
@@ -36,7 +37,7 @@ _group = TypeAdapter(Group)
 _members = TypeAdapter(list[NewMember])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Ended:
     """An entry of the list of ended groups."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
 from atelier.errors import Conflict, NotFound
+from atelier.frozen import frozen
 from atelier.jobs.groups.models import Group, Item, NewMember, Phase, item_of
 from atelier.jobs.models import Status
 
@@ -23,7 +24,7 @@ class Redraw(StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Revision:
     """A group as it is to be, and the members that have to be made for it."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
+from atelier.frozen import frozen
 from atelier.jobs.background import going_on
 from atelier.jobs.events import Queued
 from atelier.jobs.groups.models import Group, Phase, postponed
@@ -18,7 +19,7 @@ SOON = timedelta(minutes=1)
 """What is due within this time takes room in the window; what waits for longer lets others go first."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Windows:
     """How many members are handed over at a time: of a kind of group, and of lanes that have a window of their own."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import figures, support, words
 from atelier.pipelines.blog.coverage import stems
 from atelier.pipelines.blog.researching import Source
@@ -18,7 +18,7 @@ SHORTEST_QUOTE: Final = 4
 """Words of a quote; fewer stand anywhere."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Found:
     """A sentence, and the source that says so, None where none does. `reason`: why not; `nearest`: the passage next to it."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 
 OVERUSED: Final = 3.0
@@ -16,7 +16,7 @@ DEALT_WITH: Final = 0.6
 """The share of a subtopic's words that one paragraph has to have."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Density:
     """How often a term stands in a text, in the singular or plural, and the per cent of all words that are its own."""
 
@@ -30,7 +30,7 @@ class Density:
         return self.count >= OFTEN and self.per_cent > OVERUSED
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Coverage:
     """The terms as they were given, each with its density."""
 
@@ -52,7 +52,7 @@ class Coverage:
         return 1 - len(self.missing) / len(self.terms) if self.terms else 1.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Subtopic:
     """A subtopic, the share of its words in the paragraph that has most of them, and whether that deals with it."""
 

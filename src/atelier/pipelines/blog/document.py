@@ -6,12 +6,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from atelier.frozen import frozen
 
 Kind = Literal["heading", "paragraph", "item", "quote", "cell", "code"]
 LONGEST_SLUG: Final = 75
@@ -22,7 +23,7 @@ _CELLS: Final = {"th_open", "td_open"}
 _parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Block:
     """A piece of text by itself. `level` is a heading's, from 1, and `anchor` its name in addresses; else 0 and empty."""
 
@@ -32,7 +33,7 @@ class Block:
     anchor: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Link:
     """A link, or an image with its alternative text."""
 
@@ -40,7 +41,7 @@ class Link:
     url: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Section:
     """A heading and what stands below it up to the next heading of any level. Before the first one: level 0."""
 
@@ -55,7 +56,7 @@ class Section:
         return plain(self.blocks)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Document:
     """A Markdown text: its blocks, links and images, each in order."""
 

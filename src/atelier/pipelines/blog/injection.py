@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 from atelier.pipelines.blog.orders import reads_like_orders
 
@@ -24,7 +24,7 @@ _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) 
 _TAGGED = re.compile("[\U000e0020-\U000e007e]{4,}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Cleaned:
     """A text without what reads like orders, and that, in order, cut short; see `MOST` and `LONGEST`."""
 

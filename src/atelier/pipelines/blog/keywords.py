@@ -10,11 +10,11 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from statistics import median
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 from atelier.pipelines.blog.coverage import key, occurrences
 from atelier.pipelines.blog.stopwords import STOP_WORDS
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"[\d.,:]+")
 Gram = tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Keyword:
     """A term as it stands most often, its score, how often it stands in all texts, and in how many of them."""
 
@@ -46,7 +46,7 @@ class Keyword:
     documents: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Rival:
     """A page that is found for a term. `words` 0: it was not read."""
 
@@ -55,7 +55,7 @@ class Rival:
     words: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Difficulty:
     """0 (nobody aims at the term) to 100 (all do, at length), and what that was seen from."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import document, figures, render, words
 from atelier.pipelines.blog.researching import known
 from atelier.pipelines.blog.state import BlogRun
@@ -24,7 +24,7 @@ _FENCE = re.compile(r"\A```(?:markdown|md)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _SUBHEADING: Final = 3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Piece:
     """A section of the post: its number from 1, its heading (empty: the introduction has none), and its Markdown."""
 
@@ -38,7 +38,7 @@ class Piece:
         return document.read(self.markdown).text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Manuscript:
     """The post: its title, its sections in order, and whether a table of contents stands behind the introduction."""
 

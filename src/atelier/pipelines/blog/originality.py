@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 
 RUN: Final = 8
 """Words in a row that are hardly the same by chance (shingles: Broder 1997)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Originality:
     """`score` is 100 less the per cent of the text's eight-word runs that stand in a source.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 
 _LEVELS = (
@@ -17,7 +16,7 @@ _LEVELS = (
 """Flesch, The Art of Readable Writing (1949): from this score up."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Readability:
     """`score` is Flesch's reading ease, cut to 0 … 100 (higher is easier); `grade` a school year of the US, at least 0."""
 

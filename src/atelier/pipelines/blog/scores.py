@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from atelier.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Check:
     """One thing that was looked at: how much it weighs, how far it holds (0 to 1), and what was seen."""
 
@@ -16,7 +17,7 @@ class Check:
     evidence: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Score:
     """0 to 100, one decimal, and the checks it is the weighted mean of."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 from atelier.pipelines.blog.coverage import OVERUSED, Density, count, coverage
 from atelier.pipelines.blog.document import Document, slug
@@ -26,7 +26,7 @@ RARE: Final = 0.3
 ENOUGH_WORDS: Final = 300
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Post:
     """What is looked at: the post, what search engines are told of it, its keyword and the others it should have."""
 

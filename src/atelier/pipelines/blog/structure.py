@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import words
 from atelier.pipelines.blog.document import Block, Document
 from atelier.pipelines.blog.scores import Check, Score, scored
@@ -21,7 +21,7 @@ WITH_LISTS: Final = 600
 """Words from which on a text is easier with a list."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Node:
     """A heading with those below it."""
 
@@ -31,7 +31,7 @@ class Node:
     children: tuple[Node, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Structure:
     """What a text is built of; lengths in words."""
 

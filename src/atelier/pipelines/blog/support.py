@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from atelier.frozen import frozen
 from atelier.pipelines.blog import figures, words
 from atelier.pipelines.blog.coverage import stems
 from atelier.pipelines.blog.stopwords import STOP_WORDS
@@ -48,7 +48,7 @@ _ASSERTS = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Passage:
     """One or two sentences of a source, with what is compared. `source` names it, an address say."""
 
@@ -62,7 +62,7 @@ class Passage:
     direction: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Support:
     """How well a claim stands in its best passage, None where there is none. `reason` says why it does not."""
 

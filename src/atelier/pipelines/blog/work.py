@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from atelier.errors import InvalidText, ProviderInvalidRequest, ProviderRefused
+from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.jobs.progress import Milestone
 from atelier.pipelines.blog.models import StageResult
@@ -21,7 +22,7 @@ SHOWN = 160
 """Most characters of a detail in the log."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Study:
     """Whom the stages turn to. `search` None: nobody searches here."""
 

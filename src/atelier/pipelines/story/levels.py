@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from atelier.frozen import frozen
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@frozen
 class Reading:
     """How a text is written for a level: words of a scene, most words of a sentence, and the rule in a sentence."""
 

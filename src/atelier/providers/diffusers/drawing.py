@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image
 
+from atelier.frozen import frozen
 from atelier.pipelines.ports import BASE_MODEL, REFINER_MODEL
 from atelier.providers.diffusers.counts import SPLIT, base_steps, refiner_steps
 from atelier.providers.diffusers.failures import Withdrawn
@@ -23,7 +23,7 @@ GRAIN = 8
 """Width and height are multiples of this."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Order:
     """A picture to make, in at most `steps` steps over both models. Previews are at least `preview_seconds` apart."""
 
@@ -36,7 +36,7 @@ class Order:
     preview_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Turn:
     """A model's share of the steps: how many the others took before, and how many are its own."""
 

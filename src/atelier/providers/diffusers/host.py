@@ -15,6 +15,7 @@ from typing import Any
 
 from atelier import logs
 from atelier.errors import OutOfMemory, ProviderError, ProviderUnavailable
+from atelier.frozen import frozen
 from atelier.pipelines.ports import Desk, StepReport
 from atelier.providers.diffusers.turns import Turns
 from atelier.providers.frames import packed, received
@@ -43,7 +44,7 @@ FAILURES: Mapping[str, tuple[type[ProviderError], str]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Drawn:
     """A picture's bytes, and what is to be said of it."""
 

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
 import numpy as np
 
+from atelier.frozen import frozen
 from atelier.providers.palette import ASPECT_RATIOS, STEPS, STYLES
 
 PIXELS: Final = {"draft": 300_000, "standard": 1_050_000, "high": 1_800_000, "ultra": 3_000_000}
@@ -15,7 +15,7 @@ GRID: Final = 8
 LARGEST_SEED: Final = 4_294_967_294
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Commission:
     """One picture to paint: equal commissions give equal pixels."""
 

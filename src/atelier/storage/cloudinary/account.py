@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qs
 
 from atelier.errors import StartRefused
+from atelier.frozen import frozen
 
 _URL = re.compile(r"cloudinary://(?P<key>[^:@/?\s]+):(?P<secret>[^@/?\s]+)@(?P<cloud>[\w-]+)/?(?:\?(?P<query>\S*))?")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Account:
     """A cloud, the key and secret to it, and where it takes uploads."""
 

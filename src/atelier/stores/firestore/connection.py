@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import google.auth
 import grpc
@@ -16,6 +15,7 @@ from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
 
 from atelier.errors import StartRefused
+from atelier.frozen import frozen
 from atelier.stores.firestore.calls import CALL_SECONDS, LOST, sentence
 
 EX_TEMPFAIL = 75
@@ -32,7 +32,7 @@ OPTIONS = [
 Interceptors = Sequence[grpc.aio.ClientInterceptor]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Connection:
     """A client on a channel of our own: the library's has no bound on the pause between two tries to connect."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from google.cloud.firestore_v1 import AsyncClient, AsyncWriteBatch
 
+from atelier.frozen import frozen
 from atelier.jobs.ports import Document
 from atelier.stores import serialisation as codec
 from atelier.stores.firestore.calls import LOST, MOVED, ONCE, Calls, in_time, pauses
@@ -22,7 +22,7 @@ KNOWN = 500
 """Most documents whose versions are remembered: most are written soon after they were read."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Sight:
     """A document as it was seen, with the tokens of its latest writes and Firestore's time of the last one."""
 

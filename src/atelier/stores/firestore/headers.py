@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Any
 
 from google.cloud.firestore_v1 import SERVER_TIMESTAMP
 
+from atelier.frozen import frozen
 from atelier.jobs.models import Job, Json
 from atelier.jobs.ports import process_of
 from atelier.stores import serialisation as codec
@@ -37,7 +37,7 @@ SLACK = timedelta(days=1)
 Fields = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Header:
     """A job's header document as it was at one version."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from atelier.errors import StoreUnavailable
+from atelier.frozen import frozen
 from atelier.jobs import lifecycle
 from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot
@@ -28,7 +28,7 @@ PING = Document(kind="ping", name="ping", rev=1, body={})
 """Written to see that writing works; nobody reads it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Rooms:
     """What an open store works through."""
 

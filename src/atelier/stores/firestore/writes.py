@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from weakref import WeakValueDictionary
@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 from google.cloud.firestore_v1 import AsyncClient, AsyncDocumentReference, AsyncWriteBatch
 
 from atelier.errors import AtelierError
+from atelier.frozen import frozen
 from atelier.jobs.models import Job, Json, Record
 from atelier.stores import serialisation as codec
 from atelier.stores.firestore import headers
@@ -33,7 +34,7 @@ DELETES = 400
 """Most documents removed at once."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Change:
     """What to write over a header: the next one, its new records and parts."""
 
@@ -42,7 +43,7 @@ class Change:
     parts: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Written:
     """A header and what was written over it: the next one with this change, or nothing."""
 
