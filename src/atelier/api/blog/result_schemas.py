@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from atelier.api.wire import ProgressUpdate
+from atelier.api.wire_schemas import ProgressUpdate
 from atelier.pipelines.blog.models import Citation, Dimension, SemanticKeyword
 
 UpdateStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled", "skipped"]

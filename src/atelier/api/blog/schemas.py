@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, S
 
 from atelier.api.blog.result_schemas import BlogGenerationStage, BlogProgressUpdate, BlogResultView
 from atelier.api.fields import Filled, Identifier, JobStatus, Page, SandboxScript, Text, printable
-from atelier.api.wire import Cancellation, EtaView, QueueView
+from atelier.api.wire_schemas import Cancellation, EtaView, QueueView
 from atelier.pipelines.blog.models import Length, Tone
 
 TextProvider = Literal["openai", "anthropic", "gemini", "sandbox"]

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from atelier.api.fields import AspectRatio, Filled, Identifier, JobStatus, Page, Quality, SandboxScript, Text
-from atelier.api.wire import Cancellation, EtaView, ProgressUpdate, QueueView
+from atelier.api.wire_schemas import Cancellation, EtaView, ProgressUpdate, QueueView
 
 Style = Literal[
     "photographic",

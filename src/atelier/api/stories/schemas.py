@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from atelier.api.fields import Filled, SandboxScript
-from atelier.api.wire import EtaView
+from atelier.api.wire_schemas import EtaView
 
 StoryStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
 ImagesStatus = Literal["pending", "processing", "completed", "failed"]
