@@ -14,6 +14,7 @@ from atelier.pipelines.ledger import close_order, ledger_of, write_off
 from atelier.pipelines.ordering import ImageSource
 from atelier.pipelines.pictures import (
     DEFAULT_POOL,
+    DRAWN,
     ORDERS,
     POOL,
     STORY_ORDER,
@@ -59,7 +60,7 @@ class Drawing:
         if found is None:
             return None
         data, note = found
-        drawn = Drawn.model_validate(note)
+        drawn = DRAWN.validate_python(note)
         if order.key in ledger_of(run).open:  # the attempt that spooled it came no further
             await _settle_up(run, order, drawn)
         return await self._validator.check(data, drawn.ratio), drawn
@@ -84,9 +85,9 @@ class Drawing:
                 desk.judged(None)
                 break
         told = (*drawn.warnings, *_other_format(request, content, drawn), *_left_undone(request, drawn, desk))
-        drawn = drawn.model_copy(update={"warnings": told}) if told != drawn.warnings else drawn
+        drawn = replace(drawn, warnings=told) if told != drawn.warnings else drawn
         if not drawn.shared:
-            await self._spool.keep(run.job.id, order.number, content.data, drawn.model_dump(mode="json"))
+            await self._spool.keep(run.job.id, order.number, content.data, DRAWN.dump_python(drawn, mode="json"))
         await _settle_up(run, order, drawn)
         return content, drawn
 

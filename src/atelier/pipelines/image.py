@@ -18,9 +18,12 @@ from atelier.pipelines.pictures import (
     DRAFT,
     DRAFT_NUMBER,
     DRAFTED,
+    DRAWN,
     FINAL_NUMBER,
     GENERATING,
     KIND,
+    PICTURE,
+    RESULT,
     UPLOADING,
     Drawn,
     ImageParams,
@@ -29,13 +32,13 @@ from atelier.pipelines.pictures import (
     ImageState,
     Order,
     Picture,
+    Validation,
     alt_text,
     shown,
 )
 from atelier.pipelines.ports import Spool, Storage
 from atelier.pipelines.projects import Projects
 from atelier.pipelines.storing import put_off
-from atelier.pipelines.validation import validation_of
 
 
 class ImagePipeline(Pipeline[ImageParams, ImageState]):
@@ -88,7 +91,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             cost=sum(one.cost for one in drawings),
         )
         warnings = tuple(dict.fromkeys(warning for one in drawings for warning in one.warnings))
-        return Product(result=result.model_dump(mode="json"), warnings=warnings)
+        return Product(result=RESULT.dump_python(result, mode="json"), warnings=warnings)
 
     async def settled(self, run: ImageRun) -> None:
         """Let go of the previews, and of the spooled bytes once the picture is stored: until then a retry wants them.
@@ -115,13 +118,16 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         """Return how the draft was made; it is made, stored and shown once, whatever happens to later attempts."""
         ready = Milestone(message="The draft is ready", progress=DRAFTED, show=shown)
         kept = await run.once(DRAFT, partial(self._make_draft, run), ready)
-        return Drawn.model_validate(kept["drawn"])
+        return DRAWN.validate_python(kept["drawn"])
 
     async def _make_draft(self, run: ImageRun) -> Json:
         order = Order(number=DRAFT_NUMBER, quality=DRAFT, seed=run.params.seed, span=(GENERATING, DRAFTED))
         content, drawn = await self._drawing.content(run, order)
         picture = await self._store(run, order.number, content, drawn)
-        return {"picture": picture.model_dump(mode="json"), "drawn": drawn.model_dump(mode="json")}
+        return {
+            "picture": PICTURE.dump_python(picture, mode="json"),
+            "drawn": DRAWN.dump_python(drawn, mode="json"),
+        }
 
     async def _content(self, run: ImageRun, draft: Drawn | None) -> tuple[Content, Drawn]:
         """Return the picture's content: as drawn before, from the spool, or drawn now with the draft's seed."""
@@ -160,5 +166,5 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             size_bytes=facts.size_bytes,
             content_hash=facts.content_hash,
             created_at=run.now,
-            validation=validation_of(content.checks),
+            validation=Validation(checks=content.checks),
         )

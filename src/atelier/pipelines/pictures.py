@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from atelier.frozen import frozen
 from atelier.jobs.models import Json
 from atelier.jobs.pipeline import Run
 from atelier.jobs.verdicts import stops_at
-from atelier.media import Content, Format
+from atelier.media import Check, Content, Format
 from atelier.pipelines.ledger import Ledger
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Script
 from atelier.pipelines.projects import Spot
@@ -73,10 +73,9 @@ class ImageParams(BaseModel):
     """Draw it in the style of the project's reference."""
 
 
-class Drawn(BaseModel):
+@frozen
+class Drawn:
     """What generating left: everything but the bytes, which are in the spool."""
-
-    model_config = ConfigDict(frozen=True)
 
     model: str
     seed: int | None
@@ -90,29 +89,17 @@ class Drawn(BaseModel):
     """The aspect ratio it has to have; None: its provider has not the one that was asked for."""
 
 
-class Check(BaseModel):
-    """Something that was looked at before the picture was taken for one."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    passed: bool
-    detail: str
-
-
-class Validation(BaseModel):
+@frozen
+class Validation:
     """What was looked at, and the verdict: `passed` is the only one a stored picture has."""
-
-    model_config = ConfigDict(frozen=True)
 
     verdict: str = "passed"
     checks: tuple[Check, ...] = ()
 
 
-class Picture(BaseModel):
+@frozen
+class Picture:
     """One stored picture. Locations are absolute, or paths below the service's own address."""
-
-    model_config = ConfigDict(frozen=True)
 
     image_id: str
     location: str
@@ -142,7 +129,8 @@ class ImageState(BaseModel):
     ledger: Ledger = Field(default_factory=Ledger)
 
 
-class ImageResult(BaseModel):
+@frozen
+class ImageResult:
     """What a completed image job has: at least one picture, who made it, how long that took in seconds, its cost in US dollars."""
 
     success: bool = True
@@ -151,6 +139,10 @@ class ImageResult(BaseModel):
     model: str
     generation_time_seconds: float
     cost: float
+
+
+DRAWN, PICTURE, RESULT = TypeAdapter(Drawn), TypeAdapter(Picture), TypeAdapter(ImageResult)
+"""How they are written as JSON, and read again."""
 
 
 @frozen

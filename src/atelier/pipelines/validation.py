@@ -9,7 +9,6 @@ from functools import lru_cache
 from atelier import media
 from atelier.errors import InvalidImage
 from atelier.media import Check, Content
-from atelier.pipelines import pictures
 
 SMALL = 1024
 """Bytes up to which a picture is decoded where it is."""
@@ -52,13 +51,6 @@ def _shape(content: Content, ratio: str) -> Check:
     if off > TOLERANCE:
         raise InvalidImage(f"What the provider sent is {width} x {height} pixels, which is not {ratio}.")
     return Check(name="ratio", passed=True, detail=f"{off:.1%} off {ratio}")
-
-
-@lru_cache(maxsize=32)
-def validation_of(checks: tuple[Check, ...]) -> pictures.Validation:
-    """Return the evidence that is kept with a picture; many pictures have the same."""
-    kept = [pictures.Check(name=each.name, passed=each.passed, detail=each.detail) for each in checks]
-    return pictures.Validation(checks=tuple(kept))
 
 
 @lru_cache(maxsize=32)

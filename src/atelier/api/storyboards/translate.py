@@ -28,7 +28,7 @@ from atelier.jobs.groups.models import Group, Phase, standing_of
 from atelier.jobs.models import Job, Json, Status
 from atelier.pipelines.beats import copy_of
 from atelier.pipelines.keys import KeyReport
-from atelier.pipelines.pictures import Picture
+from atelier.pipelines.pictures import PICTURE
 from atelier.pipelines.pools import ListedPool
 from atelier.pipelines.projects import Copy, Spot
 
@@ -184,7 +184,7 @@ def copies(places: Sequence[Place], folder: str) -> list[Copy]:
 def copy(job: Job, result: Json, folder: str, *, drawing: int) -> Copy:
     """Return where a beat's picture has to lie; a later drawing than the first replaces what is older."""
     spot = Spot(project=folder, style=job.details["style"], shot=job.details["shot"], beat=job.details["beat"])
-    return copy_of(spot, Picture.model_validate(result["images"][0]), over=drawing > 1)
+    return copy_of(spot, PICTURE.validate_python(result["images"][0]), over=drawing > 1)
 
 
 def urls(board_id: str, base: str) -> dict[str, str]:
