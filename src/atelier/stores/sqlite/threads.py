@@ -48,6 +48,7 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         self._path, self._poll = path, poll
         self._loop = asyncio.get_running_loop()
         self._inbox: queue.SimpleQueue[Errand[On] | None] = queue.SimpleQueue()
+        self._collected: list[Errand[On]] = []
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._watch: asyncio.TimerHandle | None = None
 
@@ -62,11 +63,20 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         self._waiting.append((self._loop.time() + ANSWER_SECONDS, future))
         if self._watch is None:
             self._watch = self._loop.call_later(WATCH_SECONDS, self._look_at_callers)
-        self._inbox.put((work, future, then))
+        if not self._collected:
+            self._loop.call_soon(self._hand_over)
+        self._collected.append((work, future, then))
         return future
+
+    def _hand_over(self) -> None:
+        """Give the thread all that came in this turn of the loop: woken by the first of it, it would only wait for the interpreter."""
+        for errand in self._collected:
+            self._inbox.put(errand)
+        self._collected.clear()
 
     async def stop(self) -> None:
         """Finish what is queued, then end."""
+        self._hand_over()
         self._inbox.put(None)
         await asyncio.to_thread(self.join, ANSWER_SECONDS)
         if self._watch is not None:
