@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +71,35 @@ async def test_many_operations_share_a_commit(store: SqliteStore, clock: Clock) 
     await store._writer.do(lambda transaction: transaction.connection.set_trace_callback(count))
     await asyncio.gather(*(create(store, clock, f"job-{n}") for n in range(300)))
     assert 1 <= commits < 100
+
+
+async def test_what_one_turn_of_the_loop_asks_for_is_one_commit(
+    store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+    commit = Transaction.commit
+
+    def counted(transaction: Transaction) -> None:
+        commits.append(len(transaction._written))
+        commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit", counted)
+
+    async def ask(number: int) -> None:
+        time.sleep(0.005)  # noqa: ASYNC251 - a long turn: a thread that is told at once would begin with the first
+        await create(store, clock, f"job-{number}")
+
+    await asyncio.gather(*(ask(number) for number in range(20)))
+    assert commits == [20]
+
+
+async def test_what_was_asked_for_before_the_end_is_done(tmp_path: Path, clock: Clock) -> None:
+    async with on_file(tmp_path, clock) as store:
+        asking = asyncio.ensure_future(create(store, clock, "last"))
+        await asyncio.sleep(0)
+    assert await asking
+    async with on_file(tmp_path, clock) as store:
+        assert await store.get("last") is not None
 
 
 async def test_a_damaged_file_is_refused_and_left_alone(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
