@@ -14,7 +14,7 @@ from atelier.errors import AtelierError, JobConflict, StoreUnavailable
 from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Held, Redispatched, Retried, Snoozed
 from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
-from atelier.jobs.models import Fault, Job, Json, Receipt, Status
+from atelier.jobs.models import Fault, Job, Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, perform
 from atelier.jobs.ports import GIVEN_BACK, Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
 from atelier.jobs.stages import Snooze
@@ -29,6 +29,7 @@ from atelier.jobs.verdicts import (
     fault_of,
     interrupted,
     premature,
+    receipt_of,
     stops_at,
     worker_lost,
 )
@@ -258,7 +259,7 @@ class Runner:
             require_fence(job, run.job.fence)
             before = run.unwritten(job)
             if job.cancel_requested_at is not None or ending.event is None:
-                return Decision(events=(*before, Cancelled(receipt=_receipt(job, run, self._now()))))
+                return Decision(events=(*before, Cancelled(receipt=receipt_of(job, run.progress, self._now()))))
             return Decision(events=(*before, ending.event), parts=parts)
 
         counted = Counted(decide)
@@ -288,11 +289,6 @@ class Runner:
         if job.status.terminal:
             run.job = job
             await pipeline.settled(run)
-
-
-def _receipt(job: Job, run: AnyRun, now: datetime) -> Receipt:
-    asked = job.cancel_requested_at or now
-    return Receipt(requested_at=asked, outcome=run.progress.outcome, billed=run.progress.billed)
 
 
 async def _abort(work: asyncio.Task[Product], *, given_back: bool) -> None:

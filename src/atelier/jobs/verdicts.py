@@ -12,6 +12,7 @@ from atelier.frozen import frozen
 from atelier.jobs.events import Cancelled, CancelRequested, Event, Failed, Reopened, Retried, Snoozed
 from atelier.jobs.models import Fault, Job, Json, Reason, Receipt, Status
 from atelier.jobs.ports import Decision
+from atelier.jobs.progress import Progress
 
 DEADLINE_MARGIN = timedelta(seconds=3)
 """A run stops this long before its deadline, or a tenth of its time if that is less: its own word shall come first."""
@@ -149,3 +150,8 @@ def after_failure(job: Job, fault: Fault, asked: timedelta | None, now: datetime
     if fault.retryable and job.attempt < job.max_attempts and run_at < stops_at(job):
         return Retried(run_at=run_at, fault=fault)
     return Failed(fault=fault)
+
+
+def receipt_of(job: Job, progress: Progress, now: datetime) -> Receipt:
+    """Return what a cancel achieved: how far the order had come when it was heard."""
+    return Receipt(requested_at=job.cancel_requested_at or now, outcome=progress.outcome, billed=progress.billed)
