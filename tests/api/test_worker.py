@@ -17,7 +17,7 @@ from tests.images import NOOP, ROOT, ended, submit
 from tests.live import Live
 
 from atelier import metrics
-from atelier.api import deliveries
+from atelier.api import deliveries, worker
 from atelier.jobs import sweeper
 from atelier.jobs.models import Job
 from atelier.queues import cloud_tasks
@@ -63,10 +63,10 @@ async def test_a_web_process_hands_over_and_a_worker_process_runs(place: Cloud) 
     async with place.service("web") as web:
         job_id = await submit(web, NOOP)
         assert (await web.client.post(WORKER, json={"sweep": True}, headers=place.bearer())).status_code == 401
-        async with place.service("worker") as worker:
+        async with place.service("worker") as working:
             assert (await ended(web, job_id))["status"] == "completed"
-            assert (await worker.client.post(f"{ROOT}/generate", json=NOOP)).status_code == 404
-            assert (await worker.client.get("/metrics")).status_code == 200
+            assert (await working.client.post(f"{ROOT}/generate", json=NOOP)).status_code == 404
+            assert (await working.client.get("/metrics")).status_code == 200
 
 
 BAD: list[tuple[str, dict[str, Any]]] = [
@@ -141,6 +141,21 @@ async def test_parallel_deliveries_of_a_job_call_the_provider_once(place: Cloud)
         assert (await live.client.post(WORKER, json=order, headers=place.bearer())).status_code == 200
         assert place.provider.calls == 1
         assert (await ended(live, job_id))["attempt"] == 1
+
+
+async def test_a_run_outlives_a_request_that_is_cancelled(place: Cloud) -> None:
+    place.server.queue.pause()
+    place.provider.gate.clear()
+    async with place.service() as live:
+        order, around = worker.JobOrder(job_id=await submit(live, NOOP), dispatch=1), live.app.state.surroundings
+        request = asyncio.create_task(worker._run(order, around, around.deliveries))
+        await eventually(lambda: place.provider.calls == 1)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        place.provider.gate.set()
+        assert (await ended(live, order.job_id))["attempt"] == 1
+        assert place.provider.calls == 1
 
 
 async def test_no_more_runs_than_slots_and_the_rest_come_again(place: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,12 +324,12 @@ async def test_a_sweep_can_be_ordered_and_one_at_a_time(place: Cloud, monkeypatc
 async def test_a_worker_that_stops_hands_its_jobs_back_and_takes_no_more(place: Cloud) -> None:
     place.provider.gate.clear()
     async with place.service("web") as web:
-        async with place.service("worker") as worker:
+        async with place.service("worker") as working:
             job_id = await submit(web, NOOP)
             await eventually(lambda: place.provider.calls == 1)
-            await worker.app.state.surroundings.engine.drain(timedelta())
+            await working.app.state.surroundings.engine.drain(timedelta())
             order = {"job_id": job_id, "dispatch": 9}
-            assert (await worker.client.post(WORKER, json=order, headers=place.bearer())).status_code == 503
+            assert (await working.client.post(WORKER, json=order, headers=place.bearer())).status_code == 503
         job = await stored(web, job_id)
         assert (job.status, job.attempt, job.dispatch) == ("queued", 0, 2)
         assert any(f"{job_id}-2" in name for name in place.server.queue.held)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.house import Gate, House
 
 from atelier.jobs.groups import NewGroup, NewMember
 from atelier.jobs.models import Job, Status
+from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Delivery
+from atelier.jobs.watch import Watch
 
 
 async def test_a_delivery_far_too_early_is_made_anew(house: House) -> None:
@@ -129,3 +134,24 @@ async def test_one_sweep_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch
     go_on.set()
     assert await sweeping == 1
     await house.engine.sweep()
+
+
+async def test_an_ended_run_is_gone_without_the_collector(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[weakref.ref[Any]] = []
+    for kind in (Run, Watch):
+        made = kind.__init__
+
+        def noted(one: Any, *what: Any, made: Any = made, **how: Any) -> None:
+            made(one, *what, **how)
+            kept.append(weakref.ref(one))
+
+        monkeypatch.setattr(kind, "__init__", noted)
+    gc.disable()
+    try:
+        await house.deliver((await house.submit()).id)
+        async with asyncio.timeout(60):  # the store's thread holds what it did last until it looks up
+            while any(one() is not None for one in kept):
+                await asyncio.sleep(0.01)
+        assert len(kept) == 2
+    finally:
+        gc.enable()

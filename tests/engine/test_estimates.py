@@ -24,6 +24,22 @@ async def test_a_table_until_there_are_samples(store: Store, clock: Clock) -> No
     assert estimates.of(new_job(clock(), pace="image/other/draft")).basis == "table"
 
 
+async def test_what_is_known_is_worked_out_again_when_a_tenth_is_new(store: Store, clock: Clock) -> None:
+    estimates, job = Estimates(store), new_job(clock(), pace="image/sandbox/draft")
+    for _ in range(100):
+        estimates.measured(job, 1)
+    assert (estimates.of(job).p90, estimates.of(job).samples) == (1, 100)
+    seen = []
+    for _ in range(20):
+        estimates.measured(job, 50)
+        seen.append((estimates.of(job).samples, estimates.of(job).p90))
+    assert seen[:10] == [(100, 1)] * 9 + [(110, 1)], "nine are not a tenth"
+    assert seen[-1] == (110, 1)
+    estimates.measured(job, 50)
+    estimates.measured(job, 50)
+    assert estimates.of(job).p90 == 50, "more than a tenth of all samples take long now"
+
+
 async def test_processes_share_what_they_measure_and_lose_nothing(store: Store, clock: Clock) -> None:
     job = new_job(clock(), pace="image/sandbox/draft")
     processes = [Estimates(store) for _ in range(4)]
