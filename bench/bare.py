@@ -1,13 +1,16 @@
 """The least that does the same job: Starlette, uvicorn, SQLite with full durability and group commit. Nothing else.
 
-No validation, no leases, no retries, no idempotency. It writes as often as atelier writes: create, claim, the two
-stages before the order, the last stage with the end; each write is the job's present state and a line of its log for
-each stage, without which nothing could be listed or taken up again after a restart. It answers from memory. It is the limit that ratios refer to, not a product.
+No validation, no leases, no retries, no idempotency. It writes what atelier writes, as often, in as many rows, laid out as
+thriftily: create, claim, the two stages before the order, the last stage with the end; each write is the job's present state
+and a line of its log for each stage, and beside them what was asked for, how far it is, and what came of it, without which
+nothing could be listed or taken up again after a restart. It answers from memory. It is the limit that ratios refer to, not a
+product.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sqlite3
 import sys
@@ -19,7 +22,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import uvicorn
@@ -30,17 +33,28 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 STAGES = ("queued", "claimed", "processing", "generating", "uploading", "completed")
-WRITES = (("claimed",), ("processing", "generating"), ("uploading", "completed"))
+RUN = ((("claimed",), None), (("processing", "generating"), "checkpoint"), (("uploading", "completed"), "result"))
+"""What a run writes: the stages it has come to, and what it keeps beside them."""
+
 PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))
+CLAIMED = STAGES.index("claimed")
+"""Changes the state alone: who watches is not told."""
+
 SLOTS = 8
+NUMBERS = itertools.count(1)
 BATCH = 256
 
-STATE = (
-    "INSERT INTO jobs VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, state = excluded.state"
-)
+STATE = "INSERT INTO jobs VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET stage = excluded.stage, state = excluded.state"
 
-Row = tuple[str, int, str]
-Rows = list[Row]
+Row = tuple[int, int, str]
+
+
+class Change(NamedTuple):
+    """What one write says of a job: its state, the lines of its log, and a part that is kept beside them."""
+
+    state: tuple[int, str, int, str]
+    lines: list[Row]
+    part: tuple[int, str, str] | None
 
 
 class Writer(threading.Thread):
@@ -49,19 +63,24 @@ class Writer(threading.Thread):
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(daemon=True)
         self._path, self._loop = path, loop
-        self._inbox: SimpleQueue[tuple[Rows, asyncio.Future[None]]] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[Change, asyncio.Future[None]]] = SimpleQueue()
 
-    def write(self, rows: Rows) -> asyncio.Future[None]:
+    def write(self, change: Change) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
-        self._inbox.put((rows, done))
+        self._inbox.put((change, done))
         return done
 
     def run(self) -> None:
         connection = sqlite3.connect(self._path, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE records (job TEXT, seq INTEGER, body TEXT, PRIMARY KEY (job, seq))")
-        connection.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY, stage INTEGER, state TEXT)")
+        connection.execute(
+            "CREATE TABLE records (job INTEGER, seq INTEGER, body TEXT, PRIMARY KEY (job, seq)) WITHOUT ROWID"
+        )
+        connection.execute(
+            "CREATE TABLE parts (job INTEGER, key TEXT, body TEXT, PRIMARY KEY (job, key)) WITHOUT ROWID"
+        )
+        connection.execute("CREATE TABLE jobs (number INTEGER PRIMARY KEY, id TEXT UNIQUE, stage INTEGER, state TEXT)")
         connection.execute("CREATE INDEX jobs_stage ON jobs (stage)")
         while True:
             batch = [self._inbox.get()]
@@ -71,8 +90,11 @@ class Writer(threading.Thread):
             except Empty:
                 pass
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT INTO records VALUES (?, ?, ?)", [row for rows, _ in batch for row in rows])
-            connection.executemany(STATE, [rows[-1] for rows, _ in batch])
+            connection.executemany(
+                "INSERT INTO records VALUES (?, ?, ?)", [row for made, _ in batch for row in made.lines]
+            )
+            connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", [made.part for made, _ in batch if made.part])
+            connection.executemany(STATE, [made.state for made, _ in batch])
             connection.execute("COMMIT")
             self._loop.call_soon_threadsafe(settle, [done for _, done in batch])
 
@@ -88,6 +110,7 @@ class Job:
 
     def __init__(self, hold_until: float) -> None:
         self.id, self.hold_until = uuid4().hex, hold_until
+        self.number = next(NUMBERS)
         self.events: list[bytes] = []
         self.stage = ""
         self.changed = asyncio.Event()
@@ -103,13 +126,14 @@ class Job:
         }
         return json.dumps(event, separators=(",", ":"))
 
-    async def reach(self, stages: tuple[str, ...], writer: Writer) -> None:
-        bodies = {stage: self.event(stage) for stage in stages}
-        await writer.write([(self.id, STAGES.index(stage), body) for stage, body in bodies.items()])
-        for stage, body in bodies.items():
-            self.stage = stage
-            if stage != "claimed":
-                self.events.append(f"id: {len(self.events) + 1}\ndata: {body}\n\n".encode())
+    async def reach(self, stages: tuple[str, ...], part: tuple[str, str] | None, writer: Writer) -> None:
+        rows = [(self.number, STAGES.index(stage), self.event(stage)) for stage in stages]
+        lines = [row for row in rows if row[1] != CLAIMED]
+        number, stage, body = rows[-1]
+        await writer.write(Change((number, self.id, stage, body), lines, (number, *part) if part is not None else None))
+        self.stage = stages[-1]
+        for _, _, body in lines:
+            self.events.append(f"id: {len(self.events) + 1}\ndata: {body}\n\n".encode())
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -148,14 +172,16 @@ class Service:
     async def _work(self) -> None:
         while True:
             job = await self._queue.get()
-            for stages in WRITES:
-                await job.reach(stages, self._writer)
+            for stages, key in RUN:
+                part = (key, json.dumps({"stages": stages, "images": [{}]})) if key is not None else None
+                await job.reach(stages, part, self._writer)
 
     async def submit(self, request: Request) -> Job:
-        body: dict[str, Any] = json.loads(await request.body())
+        asked = await request.body()
+        body: dict[str, Any] = json.loads(asked)
         job = Job(body.get("sandbox", {}).get("hold_until", 0))
         self.jobs[job.id] = job
-        await job.reach(("queued",), self._writer)
+        await job.reach(("queued",), ("params", asked.decode()), self._writer)
         delay = job.hold_until - time.time()
         asyncio.get_running_loop().call_later(max(0.0, delay), self._queue.put_nowait, job)
         return job
