@@ -234,6 +234,34 @@ async def test_bodies_that_are_no_proper_json(live: Live, body: bytes) -> None:
     assert response.json()["code"] == "validation_error"
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "sentence"),
+    [
+        (f"{ROOT}/generate", {"Idempotency-Key": "a b"}, NOOP, "1 to 255 visible ASCII characters"),
+        (f"{ROOT}/generate", {}, {**NOOP, "blog_id": "a b"}, "1 to 128 letters, digits"),
+        (f"{ROOT}/generate", {}, [], "should be a JSON object"),
+        (f"{ROOT}/generate", {}, {**NOOP, "sandbox": 1}, "should be a JSON object"),
+        ("/api/v1/blog/generate-enhanced", {}, {"topic": "x", "template_type": "-"}, "1 to 64 letters, digits"),
+        (
+            "/api/generate-images",
+            {},
+            {"projectPath": "p", "promptsByStyle": {}},
+            "should have one style at least",
+        ),
+        ("/api/generate-images", {}, {"projectPath": "p", "promptsByStyle": []}, "an object that has lists"),
+        (f"{ROOT}/jobs?created_after=yesterday", {}, None, "should be a moment like 2026-01-31T12:00:00Z"),
+        (f"{ROOT}/jobs?created_after=2026-01-31T25", {}, None, "should be a moment like"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words_of_http_and_json(
+    live: Live, path: str, headers: dict[str, str], body: Any, sentence: str
+) -> None:
+    method = "GET" if body is None else "POST"
+    refused = await live.client.request(method, path, headers=headers, json=body)
+    assert refused.status_code == 422, refused.text
+    assert any(sentence in error["msg"] for error in refused.json()["errors"]), refused.json()["errors"]
+
+
 async def test_a_problem_never_echoes_the_input(live: Live) -> None:
     secret = "sk-canary-4711"
     response = await live.client.post(f"{ROOT}/generate", json={"prompt": {"key": secret}, "style": secret})
@@ -257,6 +285,7 @@ async def test_too_large_a_body(live: Live) -> None:
         response = await live.client.post(f"{ROOT}/generate", content=content)
         assert response.status_code == 413
         assert response.json()["code"] == "body_too_large"
+        assert "1,000,000 bytes" in response.json()["detail"], "what would be taken"
 
 
 async def test_a_known_provider_that_is_not_configured_is_stood_in_for(live: Live) -> None:

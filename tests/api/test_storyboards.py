@@ -200,6 +200,9 @@ async def test_one_beat_is_drawn_again_from_another_seed(live: Live, project: Pa
     assert (await live.client.get(before["1.1"]["image_url"])).status_code == 200, "the earlier picture stays"
     unknown = await live.client.post(f"{ROOT}/{board_id}/beats/clear/9.9/redraw")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert (await live.client.post(f"{ROOT}/{board_id}/pause")).status_code == 200
+    paused = await live.client.post(f"{ROOT}/{board_id}/beats/clear/1.1/redraw")
+    assert (paused.status_code, paused.json()["detail"]) == (409, "It is paused: resume it first.")
 
 
 @pytest.mark.parametrize(("redraw", "drawn"), [("none", []), ("changed", ["1.2"]), ("all", ["1.1", "1.2"])])

@@ -108,6 +108,14 @@ async def around(request: Request) -> Surroundings:
 Around = Annotated[Surroundings, Depends(around)]
 
 
+class BodyTooLarge(HTTPException):
+    """More than is taken; FastAPI lets only its own kind of exception through while it reads a body."""
+
+    def __init__(self, allowed: int) -> None:
+        sentence = f"The request's body is too large: {allowed:,} bytes are taken at most (ATELIER_LIMITS__BODY_BYTES)."
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
+
+
 class JsonRequest(Request):
     """A request whose body is JSON whatever its Content-Type says: a browser's plain `fetch` sends text/plain."""
 
@@ -122,7 +130,7 @@ class JsonRequest(Request):
         return {}
 
     async def body(self) -> bytes:
-        """Return the body when all of it is here. Raises HTTPException 413 where it is longer than allowed, and ClientDisconnect."""
+        """Return the body when all of it is here. Raises BodyTooLarge and ClientDisconnect."""
         if not hasattr(self, "_body"):
             self._body = await self._whole(surroundings(self).body_bytes)
         return self._body
@@ -138,7 +146,7 @@ class JsonRequest(Request):
             parts.append(message.get("body", b""))
             come, more = come + len(parts[-1]), message.get("more_body", False)
         if max(declared, come) > allowed:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise BodyTooLarge(allowed)
         return b"".join(parts)
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
@@ -182,6 +190,9 @@ class Reader(Call):
     """One to a route that only shows the one thing its address names: `?ticket=` lets in, too."""
 
 
+KEY_NEEDED = "This needs an API key. Without one, pictures under /api/v1/images and posts under /api/v1/blog can be made, read and cancelled."
+
+
 class Keyed(Call):
     """One to a route that anonymous requests may not use."""
 
@@ -189,7 +200,7 @@ class Keyed(Call):
         """Let nobody in without a key."""
         await super().let_in()
         if self.anonymous:
-            raise Unauthorized("This needs an API key; requests without one can only make, read and cancel.")
+            raise Unauthorized(KEY_NEEDED)
 
 
 class KeyedReader(Reader, Keyed):

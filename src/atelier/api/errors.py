@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from atelier import logs
-from atelier.api.deps import surroundings
+from atelier.api.deps import BodyTooLarge, surroundings
+from atelier.api.fields import PATTERNS
 from atelier.codes import Code
 from atelier.errors import AtelierError, InvalidInput
 
@@ -45,6 +46,16 @@ HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 """What some answers say besides, unless the error knows better."""
+OBJECT, MOMENT = "should be a JSON object", "should be a moment like 2026-01-31T12:00:00Z"
+SENTENCES = {
+    "model_attributes_type": OBJECT,
+    "model_type": OBJECT,
+    "datetime_parsing": MOMENT,
+    "datetime_type": MOMENT,
+    "datetime_from_date_parsing": MOMENT,
+}
+"""What is wrong, by the library's name for it."""
+
 MOST_ERRORS = 50
 """Of a thousand wrong values the first ones are told: an answer is not larger than what was asked."""
 
@@ -125,7 +136,15 @@ def _field_error(item: dict[str, Any]) -> FieldError:
     """Keep where and what; drop the input and its context, which may hold a secret."""
     if item["type"] == "json_invalid":
         return FieldError(loc=["body"], msg="The body is not valid JSON.", type="json_invalid")
-    return FieldError(loc=list(item["loc"]), msg=item["msg"].removeprefix("Value error, "), type=item["type"])
+    return FieldError(loc=list(item["loc"]), msg=_sentence(item), type=item["type"])
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    """Say what is wrong in words of HTTP and JSON where the library has those of a programmer."""
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        return PATTERNS.get(context["pattern"], str(item["msg"]))
+    return SENTENCES.get(kind, str(item["msg"]).removeprefix("Value error, "))
 
 
 def _invalid(errors: Sequence[FieldError]) -> ProblemResponse:
@@ -137,6 +156,8 @@ def _invalid(errors: Sequence[FieldError]) -> ProblemResponse:
 
 async def _http_error(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    if isinstance(error, BodyTooLarge):
+        return problem("body_too_large", error.detail)
     response = problem_of(HTTPStatus(error.status_code))
     response.headers.update(error.headers or {})
     return response

@@ -34,6 +34,15 @@ def _not_blank(text: str) -> str:
 Text = Annotated[str, AfterValidator(printable)]
 Filled = Annotated[Text, AfterValidator(_not_blank)]
 IDENTIFIER = r"^[A-Za-z0-9._:-]{1,128}$"
+KEY = r"^[\x21-\x7e]{1,255}$"
+KIND = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$"
+PATTERNS = {
+    IDENTIFIER: "should be 1 to 128 letters, digits and . _ : -",
+    KEY: "should be 1 to 255 visible ASCII characters without blanks",
+    KIND: "should be 1 to 64 letters, digits, blanks and . _ -, a letter or digit first",
+}
+"""What texts have to look like, and how callers are told."""
+
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 
 

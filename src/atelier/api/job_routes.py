@@ -16,6 +16,7 @@ from starlette.responses import Response
 from atelier.api.deps import STREAM, Call, Keyed, Reader, answer, wait_of
 from atelier.api.endings import Endings
 from atelier.api.errors import PROBLEM, problem
+from atelier.api.fields import KEY
 from atelier.api.job_views import etag
 from atelier.api.requesting import Order
 from atelier.api.streams import Message, event_stream
@@ -36,7 +37,7 @@ Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,255}$",
+        pattern=KEY,
         description="The same key and body again give the same job, in its present state.",
     ),
 ]

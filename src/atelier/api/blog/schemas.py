@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from atelier.api.blog.result_schemas import BlogGenerationStage, BlogProgressUpdate, BlogResultView
-from atelier.api.fields import Filled, Identifier, JobStatus, Page, SandboxScript, Text, printable
+from atelier.api.fields import KIND, Filled, Identifier, JobStatus, Page, SandboxScript, Text, printable
 from atelier.api.wire_schemas import Cancellation, EtaView, QueueView
 from atelier.pipelines.blog.models import Length, Tone
 
@@ -29,7 +29,7 @@ Keyword = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(printable)
 ]
 Address = Annotated[Text, Field(max_length=2000), AfterValidator(_web_address)]
-Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+Kind = Annotated[str, Field(pattern=KIND)]
 
 
 class BlogRequest(BaseModel):

@@ -49,6 +49,8 @@ def _styles(value: object) -> object:
     """Take the styles in their order: an error names a style by its place, never by what a caller called it."""
     if not isinstance(value, dict):
         raise PydanticCustomError("dict_type", "Input should be an object that has lists of beats by style")
+    if not value:
+        raise PydanticCustomError("too_short", "Input should have one style at least")
     return [{"style": style, "beats": beats} for style, beats in value.items()]
 
 

@@ -14,7 +14,7 @@ from atelier.frozen import frozen
 from atelier.jobs.groups import models
 from atelier.jobs.groups.followers import GroupFollowers
 from atelier.jobs.groups.making import Making, Place, in_lots
-from atelier.jobs.groups.models import Group, NewGroup, NewMember, Phase, postponed, standing_of
+from atelier.jobs.groups.models import UNKNOWN, Group, NewGroup, NewMember, Phase, postponed, standing_of
 from atelier.jobs.groups.register import Register
 from atelier.jobs.groups.revising import BADLY, Admit, Revising
 from atelier.jobs.groups.revisions import Redraw, Revision
@@ -140,7 +140,7 @@ class Groups:
         item = next((item for item in group.items if item.name == name), None)
         parts = await self._store.parts(self._making.member_id(group, item)) if item is not None else {}
         if "params" not in parts:
-            raise NotFound("There is no such item in this group.")
+            raise NotFound(UNKNOWN)
         return parts["params"]
 
     async def every_member(self, group: Group) -> list[str]:

@@ -34,6 +34,16 @@ class Phase(StrEnum):
     CANCELLING = "cancelling"
 
 
+NOT_NOW = {
+    Phase.CREATING: "It is still being set up: try again in a moment.",
+    Phase.PAUSED: "It is paused: resume it first.",
+    Phase.CANCELLING: "It is being cancelled: try again when that is done.",
+}
+"""Why something cannot be done to a group that is not open, as callers of every dialect are told."""
+
+UNKNOWN = "Nothing in it has this name."
+
+
 @frozen
 class NewMember:
     """A member to be: the name of its item in the group, and what its job is made from."""
@@ -159,7 +169,7 @@ def paused(group: Group, now: datetime) -> Group:
     if group.phase is Phase.PAUSED:
         return group
     if group.phase is not Phase.OPEN:
-        raise Conflict(f"Only an open group can be paused; this one is {group.phase}.")
+        raise Conflict(NOT_NOW[group.phase])
     return replace(group, phase=Phase.PAUSED, paused_at=now)
 
 
@@ -168,7 +178,7 @@ def resumed(group: Group, now: datetime) -> Group:
     if group.phase is Phase.OPEN:
         return group
     if group.paused_at is None:
-        raise Conflict(f"Only a paused group can be resumed; this one is {group.phase}.")
+        raise Conflict(NOT_NOW[group.phase])
     moved = group.deadline + max(now - group.paused_at, timedelta())
     return replace(group, phase=Phase.OPEN, paused_at=None, deadline=moved)
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from atelier.errors import Conflict, NotFound
 from atelier.frozen import frozen
-from atelier.jobs.groups.models import Group, Item, NewMember, Phase, item_of
+from atelier.jobs.groups.models import NOT_NOW, UNKNOWN, Group, Item, NewMember, Phase, item_of
 from atelier.jobs.models import Status
 
 MOST_ITEMS = 5000
@@ -87,11 +87,11 @@ def redrawn(group: Group, new: NewMember, ended: Status | None) -> Revision:
     """Draw one item again, whatever the others do. Raises NotFound, and Conflict while it is made or the group is not open."""
     place = next((place for place, item in enumerate(group.items) if item.name == new.name), None)
     if place is None:
-        raise NotFound("There is no such item in this group.")
+        raise NotFound(UNKNOWN)
     if group.phase is not Phase.OPEN:
-        raise Conflict(f"Only items of an open group can be made again; this one is {group.phase}.")
+        raise Conflict(NOT_NOW[group.phase])
     if ended is not None and not ended.terminal:
-        raise Conflict(f"Only what has ended can be made again; this one is {ended}.")
+        raise Conflict(f"This is {ended} at present: it can be made again when that has ended.")
     before = group.items[place]
     item = item_of(new, before.drawing + 1)
     item = item if new.meaning else replace(item, meaning=before.meaning)

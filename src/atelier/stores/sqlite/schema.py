@@ -11,9 +11,6 @@ from atelier.errors import StartRefused
 BUSY_SECONDS = 5.0
 EX_TEMPFAIL = 75
 
-PREPARED = 256
-"""Statements that stay prepared: a commit has six, each for up to as many rows as one statement may have."""
-
 FIRST = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, lane TEXT NOT NULL, grouped INTEGER NOT NULL,
@@ -117,9 +114,7 @@ def prepare(path: Path) -> int:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection as every thread of the store uses it: explicit transactions, full durability."""
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=PREPARED
-    )
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

@@ -1,13 +1,12 @@
-"""One commit of the writer: what its operations change is collected, and written in a few statements at its end.
+"""One commit of the writer: what its operations change is collected, and written at its end, table by table.
 
-Every statement gives the interpreter away and has to get it back from the busy event loop: their number is what a
-commit costs.
+Six statements do it, the same ones in every commit: prepared once, they stay where the processor finds them.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from atelier.jobs.models import Job, Json, Record, Snapshot
@@ -23,9 +22,6 @@ SMALL = 4_000
 
 RECORD = 300
 """About as many characters has a record."""
-
-ROWS = 32
-"""Most rows of one statement; one for each number of rows stays prepared."""
 
 
 class Place(NamedTuple):
@@ -154,21 +150,24 @@ class Transaction:
         self._change, self._last_number = None, None
 
 
+Row = tuple[object, ...]
+
+
 class Pending:
     """Rows that wait for the end of the commit; of several headers of one job the last is written."""
 
     def __init__(self) -> None:
-        self._new: dict[int, tuple[object, ...]] = {}
-        self._moved: dict[int, tuple[object, ...]] = {}
-        self._kept: dict[int, tuple[object, ...]] = {}
-        self._tags: list[tuple[object, ...]] = []
-        self._records: list[tuple[object, ...]] = []
+        self._new: dict[int, Row] = {}
+        self._moved: dict[int, Row] = {}
+        self._kept: dict[int, Row] = {}
+        self._tags: list[Row] = []
+        self._records: list[Row] = []
         self._parts: dict[tuple[int, str], str] = {}
 
     def add(self, place: Place, lines: Lines, bodies: Bodies) -> None:
         """Put in a new job."""
         number, change, job, indexed, _ = place
-        owned = (job.id, job.kind, job.owner, lane_of(job), not job.listed, job.group, job.place, job.lane)
+        owned = (job.id, job.kind, job.owner, lane_of(job), int(not job.listed), job.group, job.place, job.lane)
         self._new[number] = (number, *owned, job.created_at.timestamp(), *indexed, change, codec.dump_job(job))
         self._tags += [(number, *tag) for tag in job.tags.items()]
         self._append(number, lines, bodies)
@@ -188,12 +187,17 @@ class Pending:
 
     def flush(self, connection: sqlite3.Connection) -> None:
         """Write everything that waits."""
-        _insert(connection, f"INSERT INTO jobs ({COLUMNS})", self._new.values())
-        _update(connection, MOVED, self._moved.values())
-        _update(connection, KEPT, self._kept.values())
-        _insert(connection, "INSERT INTO tags", self._tags)
-        _insert(connection, "INSERT INTO records", self._records)
-        _insert(connection, "INSERT OR REPLACE INTO parts", [(*key, body) for key, body in self._parts.items()])
+        written: tuple[tuple[str, Sequence[Row]], ...] = (
+            (NEW, [*self._new.values()]),
+            (MOVED, [*self._moved.values()]),
+            (KEPT, [*self._kept.values()]),
+            (TAGS, self._tags),
+            (RECORDS, self._records),
+            (PARTS, [(*key, body) for key, body in self._parts.items()]),
+        )
+        for statement, rows in written:
+            if rows:
+                connection.executemany(statement, rows)
         for waiting in (self._new, self._moved, self._kept, self._tags, self._records, self._parts):
             waiting.clear()
 
@@ -205,57 +209,25 @@ class Pending:
 Lines = Sequence[tuple[int, str]]
 Bodies = Sequence[tuple[str, str]]
 
-INDEXED = ("status", "dispatch", "run_at", "attention_at", "completed_at")
-COLUMNS = ", ".join(
-    (
-        "number",
-        "id",
-        "kind",
-        "owner",
-        "lane",
-        "hidden",
-        "member_of",
-        "place",
-        "member_lane",
-        "created_at",
-        *INDEXED,
-        "changed",
-        "header",
-    ),
+NEW = (
+    "INSERT INTO jobs (number, id, kind, owner, lane, hidden, member_of, place, member_lane, created_at,"
+    " status, dispatch, run_at, attention_at, completed_at, changed, header)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-MOVED = (*INDEXED, "changed", "header")
-KEPT = ("changed", "header")
-
-
-def _insert(connection: sqlite3.Connection, into: str, rows: Iterable[tuple[object, ...]]) -> None:
-    for some in _lots(rows):
-        connection.execute(f"{into} VALUES {_marks(some)}", [value for row in some for value in row])
-
-
-def _update(connection: sqlite3.Connection, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
-    """Set the columns of numbered jobs; each row is a number and the values."""
-    changes = ", ".join(f"{column} = new.column{place}" for place, column in enumerate(columns, 2))
-    for some in _lots(rows):
-        connection.execute(
-            f"UPDATE jobs SET {changes} FROM (VALUES {_marks(some)}) AS new WHERE number = new.column1",  # noqa: S608 - columns are ours, values are bound
-            [value for row in some for value in row],
-        )
-
-
-def _lots(rows: Iterable[tuple[object, ...]]) -> Iterable[list[tuple[object, ...]]]:
-    waiting = list(rows)
-    for start in range(0, len(waiting), ROWS):
-        yield waiting[start : start + ROWS]
-
-
-def _marks(rows: Sequence[tuple[object, ...]]) -> str:
-    return ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
+MOVED = (
+    "UPDATE jobs SET status = ?2, dispatch = ?3, run_at = ?4, attention_at = ?5, completed_at = ?6, changed = ?7, header = ?8"
+    " WHERE number = ?1"
+)
+KEPT = "UPDATE jobs SET changed = ?2, header = ?3 WHERE number = ?1"
+TAGS = "INSERT INTO tags VALUES (?, ?, ?)"
+RECORDS = "INSERT INTO records VALUES (?, ?, ?)"
+PARTS = "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)"
 
 
 def _place(number: int, change: int, job: Job, parts: Mapping[str, Json] | None = None) -> Place:
     run_at, attention_at, completed_at = job.run_at, job.attention_at, job.completed_at
     indexed = (
-        job.status,
+        str(job.status),  # a plain text is bound as it is, a subclass is looked up first
         job.dispatch,
         run_at.timestamp() if run_at is not None else None,
         attention_at.timestamp() if attention_at is not None else None,
