@@ -97,7 +97,8 @@ def _present(job: Job, base: str) -> Json:
 def etag(job: Job, outlook: Outlook | None) -> str:
     """Return a weak tag over what is stored and the place in the queue; estimates, which change by the clock, are left out."""
     place = outlook.ahead if outlook is not None and outlook.ahead is not None else ""
-    return f'W/"{job.rev}-{reason(job, outlook) or job.status}{place}"'
+    born = round(job.created_at.timestamp() * 1e6)  # the same key makes another job where the first was deleted
+    return f'W/"{born:x}-{job.rev}-{reason(job, outlook) or job.status}{place}"'
 
 
 def sentence(job: Job) -> str:

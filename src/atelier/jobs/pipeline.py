@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 from pydantic import BaseModel
 
 from atelier import metrics
-from atelier.errors import AtelierError, MaybeCharged
+from atelier.errors import AtelierError, JobConflict, MaybeCharged
 from atelier.frozen import frozen
 from atelier.jobs.events import Event, Noted, StageStarted
 from atelier.jobs.lifecycle import require_fence
@@ -244,8 +244,10 @@ class Run(Generic[Params, State]):
             return Decision(events=(*self.unwritten(job), *events), parts=kept)
 
         snapshot = await self._services.store.write(self.job.id, decide)
+        if snapshot is None:
+            raise JobConflict("The job was deleted.")
         self._kept = state
-        if snapshot is not None and snapshot.job.rev > self.job.rev:
+        if snapshot.job.rev > self.job.rev:
             self.job, self._tail = snapshot.job, self._tail.written(snapshot.job.seq)
 
     def _await_nomore(self) -> None:

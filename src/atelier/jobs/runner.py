@@ -221,13 +221,13 @@ class Runner:
         """Renew the lease; while the store is away the old one runs on, and the run stops when it ends."""
         renewed = self._now() + self._policy.lease
         try:
-            await self._store.touch(Touch(job_id=run.job.id, fence=run.job.fence, lease_until=renewed))
+            job = await self._store.touch(Touch(job_id=run.job.id, fence=run.job.fence, lease_until=renewed))
         except StoreUnavailable as error:
             logs.warning("lease_not_renewed", reason=error.message)
             return lease_until
         except JobConflict:
             return self._now()
-        return renewed
+        return renewed if job is not None else self._now()  # it was deleted
 
     def _interruption(self, run: AnyRun, job: Job | None) -> Ending | None:
         if job is None or job.fence != run.job.fence or job.cancel_requested_at is None:
@@ -275,8 +275,11 @@ class Runner:
                 logs.warning("ending_not_written", reason=error.message)
                 await asyncio.sleep(2.0**again)
                 continue
-            counted.count(snapshot.job if snapshot is not None else run.job)
-            await self._report(pipeline, run, snapshot.job if snapshot is not None else run.job)
+            if snapshot is None:
+                logs.info("job_gone", fence=run.job.fence)
+                return False
+            counted.count(snapshot.job)
+            await self._report(pipeline, run, snapshot.job)
             return True
         return False
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
-from atelier.errors import StorageError
+from atelier.errors import AtelierError, StorageError
 from atelier.jobs.models import Json, Status
 from atelier.jobs.pipeline import Pipeline, Product
 from atelier.jobs.progress import Milestone
@@ -107,6 +108,12 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             await self._spool.drop(run.job.id, FINAL_NUMBER)
             if run.params.draft_first:
                 await self._spool.drop(run.job.id, DRAFT_NUMBER)
+
+    async def ousted(self, run: ImageRun) -> None:
+        """Remove what was made for a job that was deleted while this process slept: nobody else will."""
+        with contextlib.suppress(AtelierError):  # what the store does not tell now is not found out
+            if await run.present() is None:
+                await self.deleted(run.job.id)
 
     async def deleted(self, job_id: str) -> None:
         """Remove pictures, previews and spooled bytes; what is shared with others stays."""

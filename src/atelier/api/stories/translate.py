@@ -226,7 +226,7 @@ def etag(story: Story) -> str:
     """Return a weak tag over what is stored; estimates, which change by the clock, are left out."""
     album = [story.album.phase, len(story.album.items)] if story.album is not None else []
     revisions = [(number, each.job.id, each.job.rev) for number, each in sorted(story.pictures.items())]
-    seen = hashlib.sha256(repr((story.job.rev, album, revisions)).encode())
+    seen = hashlib.sha256(repr((story.job.created_at, story.job.rev, album, revisions)).encode())
     return f'W/"{seen.hexdigest()[:20]}"'
 
 
