@@ -116,10 +116,12 @@ class GroupFollower:
 
     async def _read(self) -> bool:
         """Merge what changed behind the cursor; whether that was the whole group, in which nothing is missed."""
-        whole = not self._cursor
+        whole, live = not self._cursor, frozenset(self._live)
         news = await self._store.members(self._group_id, since=self._cursor)
         for snapshot in news.snapshots:
             self._merge(snapshot)
+        if whole:  # who is missing was removed elsewhere
+            self._live -= live - {snapshot.job.id for snapshot in news.snapshots}
         self._cursor = news.cursor
         return whole
 
@@ -137,8 +139,13 @@ class GroupFollower:
         elif self._unread:
             self._look_soon()
         elif not self.over:
-            pause = AGAIN_SECONDS if self._live else PHASE_SECONDS
-            self._later = asyncio.get_running_loop().call_later(pause, self._look_soon)
+            later = (AGAIN_SECONDS, self._look_at_all) if self._live else (PHASE_SECONDS, self._look_soon)
+            self._later = asyncio.get_running_loop().call_later(*later)
+
+    def _look_at_all(self) -> None:
+        """Read the whole group: nobody tells of members that another process removed."""
+        self._cursor = ""
+        self._look_soon()
 
     def _merge(self, fresh: Snapshot) -> bool:
         """Keep the newer; only what watchers would see moves a member to the end of the changes. Whether it did."""

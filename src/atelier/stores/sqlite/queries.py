@@ -177,6 +177,11 @@ def changed_since(connection: sqlite3.Connection, change: int) -> tuple[list[str
     return [*(job_id for job_id, _, _ in rows), *groups], rows[-1][2] if rows else change
 
 
+def deleted(connection: sqlite3.Connection) -> int:
+    """Return how many jobs were ever deleted from this file."""
+    return int(connection.execute("SELECT deleted FROM counter").fetchone()[0])
+
+
 def _readable(rows: Sequence[tuple[str]]) -> list[Job]:
     """Return the headers that can be read; one that cannot stands in nobody's way."""
     jobs = []

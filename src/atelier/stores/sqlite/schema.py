@@ -83,7 +83,10 @@ CREATE INDEX jobs_member_lanes ON jobs (member_of, member_lane, status, place) W
 """
 """Members of groups with lanes are found by those, too."""
 
-STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS, LANES)
+DELETED = "ALTER TABLE counter ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0"
+"""How many jobs were ever deleted: what is gone has no change that another process could find."""
+
+STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS, LANES, DELETED)
 """What brings a file from each version to the next."""
 
 VERSION = len(STEPS)

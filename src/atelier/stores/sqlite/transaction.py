@@ -127,6 +127,7 @@ class Transaction:
             return
         for table, column in (("records", "job"), ("parts", "job"), ("tags", "job"), ("jobs", "number")):
             self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (place.number,))  # noqa: S608 - our own tables
+        self.connection.execute("UPDATE counter SET deleted = deleted + 1")
         self._written[job_id] = None
 
     def _next_number(self) -> int:
