@@ -438,6 +438,20 @@ async def test_an_unchanged_job_is_not_sent_again(live: Live) -> None:
     assert (changed.status_code, changed.json()["status"]) == (200, "cancelled")
 
 
+async def test_a_job_made_again_is_not_the_one_that_was_deleted(live: Live) -> None:
+    headers = {"Idempotency-Key": "the-same"}
+    tags: list[str] = []
+    for _ in range(2):
+        accepted = await live.client.post(f"{ROOT}/generate", json=NOOP, headers=headers)
+        own = f"{ROOT}/jobs/{accepted.json()['job_id']}"
+        await ended(live, accepted.json()["job_id"])
+        known = {"If-None-Match": ", ".join(tags)} if tags else {}
+        found = await live.client.get(own, headers=known)
+        assert found.status_code == 200, "another job of the same id and version"
+        tags.append(found.headers["etag"])
+        assert (await live.client.delete(own)).status_code == 204
+
+
 async def test_an_ended_job_can_be_deleted_with_its_pictures(live: Live) -> None:
     job_id = await submit(live, {"prompt": "x", "quality": "draft"})
     assert (await live.client.delete(f"{ROOT}/jobs/{job_id}")).status_code == 409

@@ -339,7 +339,7 @@ async def test_a_group_that_is_not_open_cannot_be_paused_nor_resumed(
             await create(house)
     (document,) = await house.store.documents(GROUP)
     for change in (house.engine.groups.pause, house.engine.groups.resume):
-        with pytest.raises(Conflict, match="creating"):
+        with pytest.raises(Conflict, match="still being set up"):
             await change(document.name)
         with pytest.raises(NotFound):
             await change("0" * 32)

@@ -197,7 +197,7 @@ async def test_retry_failed_runs_only_what_failed_and_through_the_window(house: 
 async def test_one_item_is_drawn_again_while_the_others_go_on(house: House) -> None:
     groups = house.engine.groups
     group = await post(house, names(*range(6)))
-    with pytest.raises(Conflict, match="this one is queued"):
+    with pytest.raises(Conflict, match="This is queued at present"):
         await groups.redraw(group, member("a/0", "v2"))
     with pytest.raises(NotFound):
         await groups.redraw(group, member("a/9"))
@@ -210,7 +210,7 @@ async def test_one_item_is_drawn_again_while_the_others_go_on(house: House) -> N
     assert (place.item.drawing, place.latest.job.status) == (2, Status.PENDING)
     assert place.completed.job.id == first.job.id, "the earlier picture is shown until there is another"
     await groups.pause(group.id)
-    with pytest.raises(Conflict, match="this one is paused"):
+    with pytest.raises(Conflict, match="It is paused: resume it first"):
         await groups.redraw(await groups.get("ann", group.id), member("a/0"))
     await groups.resume(group.id)
     await run_all(house, group)

@@ -16,7 +16,8 @@ from tests.vendors import PAID, Vendor
 
 from atelier.errors import Conflict, ProviderRefused, ProviderUnavailable
 from atelier.jobs.groups import Group
-from atelier.jobs.models import Status
+from atelier.jobs.models import Snapshot, Status
+from atelier.jobs.ports import Decide, Delivery
 from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
 from atelier.pipelines.story.models import PICTURES
 from atelier.providers.chain import FirstThatWorks
@@ -248,3 +249,23 @@ async def test_a_group_is_removed_with_all_it_made_when_it_has_ended(house: Hous
     assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []
     assert await house.engine.groups.of_key("ann", PICTURES, job.id) is None
     assert await house.store.documents("group_items") == []
+
+
+async def test_what_was_drawn_for_a_job_that_is_gone_goes_too(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has deleted it while this one slept, which finds that out when it writes the end."""
+    open_house(house, Scribe(), painter(house, vendor()), tmp_path)
+    await house.deliver((await order(house)).id)
+    picture = next(job for job in house.queue.dispatched if job.kind == "image")
+    written = house.store.write
+
+    def drawings() -> list[Path]:
+        return [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()]
+
+    async def gone(job_id: str, decide: Decide) -> Snapshot | None:
+        return None if await asyncio.to_thread(drawings) else await written(job_id, decide)
+
+    monkeypatch.setattr(house.store, "write", gone)
+    assert await house.engine.deliver(picture.id, picture.dispatch) is Delivery.BUSY, "it is not this run's to settle"
+    assert drawings() == []

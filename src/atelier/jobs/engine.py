@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
 
 from atelier import logs, metrics
-from atelier.errors import Conflict, IdempotencyMismatch, NotFound, QueueFull
+from atelier.errors import IdempotencyMismatch, NotFound, QueueFull
 from atelier.jobs import identity
 from atelier.jobs.backlog import Backlog
 from atelier.jobs.estimates import Estimate, Estimates, Outlook, remaining
@@ -18,6 +18,7 @@ from atelier.jobs.groups import Group, Groups, GroupSettings
 from atelier.jobs.groups.sweeper import GroupSweeper
 from atelier.jobs.models import Job, Snapshot, Status, Update
 from atelier.jobs.ports import Clock, Delivery, Find, Presence, Queue, Store
+from atelier.jobs.removal import Removal
 from atelier.jobs.runner import AnyPipeline, Runner
 from atelier.jobs.submissions import NewJob, Submitted
 from atelier.jobs.sweeper import Retention, Sweeper
@@ -79,7 +80,10 @@ class JobEngine:
             retention=retention,
             now=now,
         )
-        self._group_sweeper = GroupSweeper(store=store, groups=self.groups, retention=retention, now=now)
+        self._removal = Removal(store=store, pipelines=pipelines, groups=self.groups, now=now)
+        self._group_sweeper = GroupSweeper(
+            store=store, groups=self.groups, remove=self._removal.remove_group, retention=retention, now=now
+        )
 
     async def submit(self, new: NewJob) -> Submitted:
         """Accept a job: durable when this returns, with its first record. Raises StoreUnavailable, then it may not be.
@@ -225,20 +229,17 @@ class JobEngine:
         await self._queue.dispatch(snapshot.job)
         return snapshot.job
 
-    async def delete(self, owner: str, job_id: str, *, kind: str | None = None) -> None:
-        """Remove an ended job and everything it made. Raises Conflict while it runs."""
-        job = await self._owned(owner, job_id, kind)
-        if not job.status.terminal:
-            raise Conflict(f"Only jobs that have ended can be deleted; this one is {job.status}. Cancel it first.")
-        await self._pipelines[job.kind].deleted(job_id)
-        await self._store.delete(job_id)
-        logs.info("job_deleted", job_id=job_id)
+    async def delete(self, owner: str, job_id: str, *, kind: str | None = None, group: Group | None = None) -> None:
+        """Remove an ended job, with a group that belongs to it, and everything they made. Raises Conflict while any of it goes on."""
+        await self._owned(owner, job_id, kind)
+        if group is None:
+            await self._removal.remove([job_id])
+        else:
+            await self._removal.remove_group(group, job_id)
 
     async def delete_group(self, group: Group) -> None:
-        """Remove a group, its jobs and everything they made. Raises Conflict at the first that goes on."""
-        for job_id in await self.groups.every_member(group):
-            await self.delete(group.owner, job_id)
-        await self.groups.register.remove(group.id)
+        """Remove a group, its jobs and everything they made. Raises Conflict while any of it goes on."""
+        await self._removal.remove_group(group)
 
     async def deliver(self, job_id: str, dispatch: int) -> Delivery:
         """Handle one delivery of the queue. See Runner."""

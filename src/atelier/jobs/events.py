@@ -123,6 +123,16 @@ class Reopened:
     must_finish_by: datetime
 
 
+@frozen
+class RemovalBegun:
+    """The owner wants an ended job to be gone: from here it cannot run again."""
+
+
+@frozen
+class RemovalGivenUp:
+    """Something that was to be gone with it goes on: it stays."""
+
+
 Event = (
     Queued
     | Claimed
@@ -139,4 +149,6 @@ Event = (
     | Failed
     | Cancelled
     | Reopened
+    | RemovalBegun
+    | RemovalGivenUp
 )

@@ -8,7 +8,7 @@ pending ─ Queued ─▶ queued ─ Claimed ─▶ processing ─ Completed ─
                       └───────── Reopened ───────────┘   (of a group's member: to pending)
 
 Postponed moves the deadline of a job that has not ended; CancelRequested leaves a running one only Cancelled. Noted
-keeps what was spent, and changes nothing else.
+keeps what was spent, and changes nothing else. RemovalBegun keeps an ended job from being opened again.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from atelier.jobs.events import (
     Postponed,
     Queued,
     Redispatched,
+    RemovalBegun,
+    RemovalGivenUp,
     Reopened,
     Retried,
     Snoozed,
@@ -102,8 +104,11 @@ def record_of(job: Job, event: Event) -> Record | None:
     )
 
 
-_UNNUMBERED = frozenset({Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested})
-_ALLOWED_IN_CANCELLING = (StageStarted, Advanced, Noted, Cancelled, Reopened)
+_UNNUMBERED = frozenset(
+    {Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested, RemovalBegun, RemovalGivenUp}
+)
+_ALLOWED_IN_CANCELLING = (StageStarted, Advanced, Noted, Cancelled, Reopened, RemovalBegun, RemovalGivenUp)
+_ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {
@@ -122,6 +127,8 @@ _ALLOWED: dict[type[Event], frozenset[Status]] = {
     Failed: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
     Cancelled: frozenset({Status.PENDING, Status.QUEUED, Status.PROCESSING}),
     Reopened: frozenset({Status.FAILED, Status.CANCELLED}),
+    RemovalBegun: _ENDED,
+    RemovalGivenUp: _ENDED,
 }
 
 
@@ -131,6 +138,8 @@ def _allow(job: Job, event: Event) -> None:
         raise JobConflict(f"{name} cannot happen to a job that is {job.status}.")
     if job.cancel_requested_at is not None and not isinstance(event, _ALLOWED_IN_CANCELLING):
         raise JobConflict(f"{name} cannot happen any more: the job is being cancelled.")
+    if job.removing and isinstance(event, Reopened):
+        raise JobConflict("The job is being removed.")
 
 
 def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one arm per event
@@ -169,6 +178,8 @@ def _changes(job: Job, event: Event, now: datetime) -> dict[str, Any]:  # noqa: 
             return _ended(Status.CANCELLED, ERROR_STAGE, now) | {"cancellation": receipt, "fault": fault}
         case Reopened(run_at=run_at, must_finish_by=must_finish_by):
             return _again(job, run_at) | _fresh_run(job) | {"must_finish_by": must_finish_by}
+        case RemovalBegun() | RemovalGivenUp():
+            return {"removing": isinstance(event, RemovalBegun)}
         case _:
             assert_never(event)
 

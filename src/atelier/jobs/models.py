@@ -141,6 +141,8 @@ class Job:
     cancel_requested_at: datetime | None = None
     cancellation: Receipt | None = None
     fault: Fault | None = None
+    removing: bool = False
+    """Whether it is about to be removed for good, with what it made: it cannot run again."""
     group: str | None = None
     place: int = 0
     """Among the group's items, from 0: its turn."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from atelier import logs
 from atelier.errors import AtelierError, JobConflict, StoreUnavailable
-from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Held, Redispatched, Retried, Snoozed
+from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Redispatched, Retried, Snoozed
 from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Fault, Job, Json, Status
@@ -169,13 +169,12 @@ class Runner:
             await self._queue.dispatch(job)
 
     async def _run_member(self, job: Job, parts: Parts, watch: Watch) -> bool:
-        """Run a member unless its group is paused, then see that the next ones are handed over."""
+        """Run a member unless its group is paused or gone, then see that the next ones are handed over."""
         admitted = await self._groups.admit(job)
-        if admitted is not None:
+        if isinstance(admitted, Job):
             ended = await self._run(admitted, parts, watch)
         else:
-            held: AnyRun = Run(job=job, services=self._services)
-            ended = await self._settle(self._pipelines[job.kind], held, Ending(Held()))
+            ended = await self._settle(self._pipelines[job.kind], Run(job=job, services=self._services), admitted)
         await self._groups.left(job)
         return ended
 
@@ -213,8 +212,7 @@ class Runner:
                 return Ending(deadline_exceeded())
             if self._now() >= handed_back_at or self._released.done():
                 return Ending(Snoozed(run_at=self._now(), reason=None))
-            lease_until = await self._renew(run, lease_until)
-            if self._now() >= lease_until:
+            if self._now() >= (lease_until := await self._renew(run, lease_until)):
                 return None
 
     async def _renew(self, run: AnyRun, lease_until: datetime) -> datetime:
@@ -269,14 +267,13 @@ class Runner:
             try:
                 snapshot = await self._store.write(run.job.id, counted)
             except JobConflict:
-                logs.info("lease_lost", fence=run.job.fence)
-                return False
+                snapshot = None
             except StoreUnavailable as error:
                 logs.warning("ending_not_written", reason=error.message)
                 await asyncio.sleep(2.0**again)
                 continue
             if snapshot is None:
-                logs.info("job_gone", fence=run.job.fence)
+                logs.info("lease_lost", fence=run.job.fence)
                 return False
             counted.count(snapshot.job)
             await self._report(pipeline, run, snapshot.job)

@@ -102,10 +102,7 @@ async def delete(story_id: str, call: Keyed) -> None:
     found, engine = await watching.look(story_id, call), call.around.engine
     if not found.ended:
         raise Conflict("The story is still being made; cancel it first.")
-    album = await watching.album_of(story_id, call)
-    if album is not None:
-        await engine.delete_group(album)
-    await engine.delete(call.owner, story_id, kind=KIND)
+    await engine.delete(call.owner, story_id, kind=KIND, group=await watching.album_of(story_id, call))
 
 
 @both(

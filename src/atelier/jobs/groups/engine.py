@@ -11,6 +11,7 @@ from functools import partial
 from atelier import logs
 from atelier.errors import AlreadyTerminal, IdempotencyMismatch, NotFound
 from atelier.frozen import frozen
+from atelier.jobs.events import Held
 from atelier.jobs.groups import models
 from atelier.jobs.groups.followers import GroupFollowers
 from atelier.jobs.groups.making import Making, Place, in_lots
@@ -22,7 +23,7 @@ from atelier.jobs.groups.window import Window, Windows
 from atelier.jobs.models import Job, Json, Snapshot, Update
 from atelier.jobs.ports import Clock, Decision, Queue, Store
 from atelier.jobs.tally import Counted
-from atelier.jobs.verdicts import cancelling
+from atelier.jobs.verdicts import Ending, cancelling
 
 CANCEL_WAIT = timedelta(seconds=5)
 """How long `cancel` waits for the workers' receipts before it answers without."""
@@ -168,13 +169,13 @@ class Groups:
         """A job gave its place up: hand over the next one. See Window."""
         await self._window.left(job)
 
-    async def admit(self, member: Job) -> Job | None:
-        """Return a member that was just claimed, with its group's deadline; None while the group is paused."""
+    async def admit(self, member: Job) -> Job | Ending:
+        """Return a claimed member, with its group's deadline; or how its run ends: held while that is paused, cancelled where it is gone."""
         group = await self.register.find(member.group or "")
         if group is None:
-            return member
+            return Ending(None)
         if group.phase is Phase.PAUSED:
-            return None
+            return Ending(Held())
         if not postponed(group, member, self._now()):
             return member
 

@@ -164,7 +164,7 @@ class Making:
 
 
 def _ended(job: Job, statuses: frozenset[Status], before: datetime) -> bool:
-    return job.status in statuses and job.completed_at is not None and job.completed_at <= before
+    return not job.removing and job.status in statuses and job.completed_at is not None and job.completed_at <= before
 
 
 async def in_lots(work: Iterator[Awaitable[T]]) -> AsyncIterator[T]:

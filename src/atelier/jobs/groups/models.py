@@ -32,12 +32,14 @@ class Phase(StrEnum):
     OPEN = "open"
     PAUSED = "paused"
     CANCELLING = "cancelling"
+    REMOVING = "removing"
 
 
 NOT_NOW = {
     Phase.CREATING: "It is still being set up: try again in a moment.",
     Phase.PAUSED: "It is paused: resume it first.",
     Phase.CANCELLING: "It is being cancelled: try again when that is done.",
+    Phase.REMOVING: "It is being deleted.",
 }
 """Why something cannot be done to a group that is not open, as callers of every dialect are told."""
 
@@ -174,18 +176,34 @@ def paused(group: Group, now: datetime) -> Group:
 
 
 def resumed(group: Group, now: datetime) -> Group:
-    """Go on; the deadline moves by the time that was paused. Raises Conflict while created or cancelled."""
+    """Go on; the deadline moves by the time that was paused. Raises Conflict while created, cancelled or removed."""
     if group.phase is Phase.OPEN:
         return group
-    if group.paused_at is None:
+    if group.phase is not Phase.PAUSED or group.paused_at is None:
         raise Conflict(NOT_NOW[group.phase])
     moved = group.deadline + max(now - group.paused_at, timedelta())
     return replace(group, phase=Phase.OPEN, paused_at=None, deadline=moved)
 
 
 def cancelling(group: Group, now: datetime) -> Group:
-    """Cancel every member, created or not."""
+    """Cancel every member, created or not. Raises Conflict while the group is removed."""
+    if group.phase is Phase.REMOVING:
+        raise Conflict(NOT_NOW[group.phase])
     return replace(group, phase=Phase.CANCELLING, paused_at=None, cancelled_at=now)
+
+
+def removing(group: Group) -> Group:
+    """Make and hand over nothing more: the group is about to be gone. Raises Conflict while it is created or cancelled."""
+    if group.phase in {Phase.CREATING, Phase.CANCELLING}:
+        raise Conflict(NOT_NOW[group.phase])
+    return replace(group, phase=Phase.REMOVING)
+
+
+def kept(group: Group) -> Group:
+    """Stay: a member goes on."""
+    if group.phase is not Phase.REMOVING:
+        return group
+    return replace(group, phase=Phase.OPEN if group.paused_at is None else Phase.PAUSED)
 
 
 def marked(group: Group, new: NewGroup) -> Group:

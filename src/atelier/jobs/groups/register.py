@@ -137,10 +137,14 @@ class Register:
 
     async def abandon(self, group_id: str, now: datetime) -> None:
         """Remove what a crash before the commit left, once nobody can still be about to commit."""
-        entry = await self._store.document(WORK, group_id)
-        if entry is not None and datetime.fromisoformat(entry.body["at"]) + ABANDONED <= now:
+        if await self.left_alone(group_id, now):
             await self._drop_content(f"{group_id}/")
             await self.rest(group_id)
+
+    async def left_alone(self, group_id: str, now: datetime) -> bool:
+        """Whether work was announced so long ago that whoever did must have ended."""
+        entry = await self._store.document(WORK, group_id)
+        return entry is not None and datetime.fromisoformat(entry.body["at"]) + ABANDONED <= now
 
     async def enter_ended(self, group_id: str, at: datetime) -> None:
         """Note that a group had ended by then."""

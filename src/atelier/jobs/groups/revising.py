@@ -10,7 +10,7 @@ from atelier import logs
 from atelier.errors import Conflict, IdempotencyMismatch
 from atelier.jobs import identity
 from atelier.jobs.groups.making import Making
-from atelier.jobs.groups.models import Group, NewGroup, NewMember, Phase, marked, standing_of
+from atelier.jobs.groups.models import NOT_NOW, Group, NewGroup, NewMember, Phase, marked, standing_of
 from atelier.jobs.groups.register import Register
 from atelier.jobs.groups.revisions import Redraw, Revision, redrawn, revised
 from atelier.jobs.models import Status
@@ -61,6 +61,8 @@ class Revising:
                     continue
             if known.phase is Phase.CREATING:
                 known = await self._work.finish_creating(known)
+            if known.phase is Phase.REMOVING:
+                raise Conflict(NOT_NOW[known.phase])
             if _done_before(known, new):
                 return known, True
             revision = await self.revision(known, new, redraw)
@@ -102,12 +104,17 @@ class Revising:
     async def retry_failed(self, group: Group) -> int:
         """Let every member that failed wait for its turn again; how many. Raises Conflict where none has failed."""
         await self._register.announce(group.id, self._now())
-        group = await self._register.change(group.id, lambda now: replace(now, deadline=self._making.longer(now)))
+        group = await self._register.change(group.id, self._prolonged)
         reopened = await self._making.reopen(group, frozenset({Status.FAILED}), self._now())
         if not reopened:
             raise Conflict(f"Nothing in this {group.kind} has failed.")
         await self._work.refill(group.id)
         return reopened
+
+    def _prolonged(self, group: Group) -> Group:
+        if group.phase is Phase.REMOVING:
+            raise Conflict(NOT_NOW[group.phase])
+        return replace(group, deadline=self._making.longer(group))
 
     async def _endings(self, group: Group) -> dict[str, Status]:
         """Return how the latest drawings of all items did that the group ever had."""

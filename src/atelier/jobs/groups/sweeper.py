@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from atelier import logs
@@ -20,10 +21,18 @@ FORGET_LOT = 10
 
 
 class GroupSweeper:
-    """Finishes groups that a crash left half created or half cancelled, refills open ones, forgets old ones."""
+    """Finishes groups that a crash left half created, half cancelled or half removed, refills open ones, forgets old ones."""
 
-    def __init__(self, *, store: Store, groups: Groups, retention: Retention, now: Clock) -> None:
-        self._store, self._groups, self._retention, self._now = store, groups, retention, now
+    def __init__(
+        self,
+        *,
+        store: Store,
+        groups: Groups,
+        remove: Callable[[Group], Awaitable[None]],
+        retention: Retention,
+        now: Clock,
+    ) -> None:
+        self._store, self._groups, self._remove, self._retention, self._now = store, groups, remove, retention, now
         self._register = groups.register
         self._place = ""
 
@@ -45,6 +54,8 @@ class GroupSweeper:
                 await self._groups.finish_creating(group)
             case Phase.CANCELLING if group is not None:
                 await self._groups.finish_cancelling(group)
+            case Phase.REMOVING if group is not None and await self._register.left_alone(group_id, self._now()):
+                await self._remove(group)
             case Phase.OPEN if group is not None and not await self._groups.refill(group_id):
                 await self._rest(group)
 

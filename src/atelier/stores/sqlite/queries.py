@@ -169,17 +169,14 @@ def finished(connection: sqlite3.Connection, kinds: Sequence[str], before: datet
 
 
 def changed_since(connection: sqlite3.Connection, change: int) -> tuple[list[str], int]:
-    """Return the jobs written after `change` and their groups, and the change reached."""
+    """Return the jobs written or removed after `change` and their groups, and the change reached."""
     rows = connection.execute(
-        "SELECT id, member_of, changed FROM jobs WHERE changed > ? ORDER BY changed", (change,)
+        "SELECT id, member_of, changed FROM jobs WHERE changed > ?1"
+        " UNION ALL SELECT id, member_of, changed FROM gone WHERE changed > ?1 ORDER BY changed",
+        (change,),
     ).fetchall()
     groups = dict.fromkeys(group for _, group, _ in rows if group is not None)
     return [*(job_id for job_id, _, _ in rows), *groups], rows[-1][2] if rows else change
-
-
-def deleted(connection: sqlite3.Connection) -> int:
-    """Return how many jobs were ever deleted from this file."""
-    return int(connection.execute("SELECT deleted FROM counter").fetchone()[0])
 
 
 def _readable(rows: Sequence[tuple[str]]) -> list[Job]:

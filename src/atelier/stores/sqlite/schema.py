@@ -83,10 +83,10 @@ CREATE INDEX jobs_member_lanes ON jobs (member_of, member_lane, status, place) W
 """
 """Members of groups with lanes are found by those, too."""
 
-DELETED = "ALTER TABLE counter ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0"
-"""How many jobs were ever deleted: what is gone has no change that another process could find."""
+GONE = "CREATE TABLE gone (changed INTEGER PRIMARY KEY, id TEXT NOT NULL, member_of TEXT)"
+"""Removed jobs, by the change that removed them: other processes find what is gone as they find what has changed."""
 
-STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS, LANES, DELETED)
+STEPS = (FIRST, DOCUMENTS, NUMBERED, GROUPS, LANES, GONE)
 """What brings a file from each version to the next."""
 
 VERSION = len(STEPS)

@@ -28,7 +28,7 @@ class SqliteStore:
         self._path, self._now = path, now
         self._listening: defaultdict[str, list[Heard]] = defaultdict(list)
         self._remembered = Remembered()
-        self._seen_change, self._seen_deleted = 0, 0
+        self._seen_change = 0
         self._threads: tuple[Writer, Reader] | None = None
 
     async def open(self) -> None:
@@ -236,9 +236,6 @@ class SqliteStore:
     def _foreign(self, connection: sqlite3.Connection) -> Done:
         """In the writer's thread: find what another process changed; return the waking, to run in the loop."""
         job_ids, self._seen_change = queries.changed_since(connection, self._seen_change)
-        deleted, self._seen_deleted = self._seen_deleted, queries.deleted(connection)
-        if deleted != self._seen_deleted:  # one that is listened to may be among them
-            job_ids = list(dict.fromkeys((*job_ids, *tuple(self._listening))))
 
         def wake() -> None:
             for job_id in job_ids:

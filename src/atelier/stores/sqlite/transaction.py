@@ -20,6 +20,9 @@ KNOWN = 10_000
 SMALL = 4_000
 """Most characters of the parts that are kept with a header: most jobs are run soon after they came."""
 
+TOLD = 100_000
+"""How many changes back removals are told of: a process that slept through more of them is not told of the first."""
+
 RECORD = 300
 """About as many characters has a record."""
 
@@ -127,7 +130,9 @@ class Transaction:
             return
         for table, column in (("records", "job"), ("parts", "job"), ("tags", "job"), ("jobs", "number")):
             self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (place.number,))  # noqa: S608 - our own tables
-        self.connection.execute("UPDATE counter SET deleted = deleted + 1")
+        change = self._next_change()
+        self.connection.execute("INSERT INTO gone VALUES (?, ?, ?)", (change, job_id, place.job.group))
+        self.connection.execute("DELETE FROM gone WHERE changed <= ?", (change - TOLD,))
         self._written[job_id] = None
 
     def _next_number(self) -> int:
