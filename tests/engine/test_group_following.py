@@ -232,6 +232,20 @@ async def test_a_group_is_looked_at_again_though_nobody_tells(house: House, monk
     assert (await ends(watching)).over
 
 
+async def test_a_member_that_was_removed_unheard_is_not_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process ended and deleted it, and this one slept through both."""
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.2)
+    group = await create(house, 1)
+    watching = await following(house, group, 1)
+    (member,) = [one.job for one in await house.engine.groups.members(group)]
+    with deaf(house.store):
+        await house.engine.cancel("ann", member.id)
+        await house.engine.delete("ann", member.id)
+    assert (await ends(watching)).over
+
+
 async def test_a_follower_whose_reader_breaks_ends(house: House, backend: Backend) -> None:
     group = await create(house)
     for member in house.engine.groups.member_ids(group):
