@@ -60,6 +60,65 @@ def test_addresses_choose_the_tab_and_what_it_shows(tab: Tab, server: Server) ->
     chosen(page, "Pictures")
 
 
+def test_the_way_back_shows_what_the_address_shows_when_it_is_loaded(tab: Tab, server: Server) -> None:
+    page = tab.open("/")
+    page.get_by_role("tab", name="Blog").click()
+    chosen(page, "Blog")
+    page.go_back()
+    chosen(page, "Pictures")
+    assert page.url == f"{server.url}/"
+    page.goto(f"{server.url}/?sandbox=noop")
+    page.fill("#prompt", "A hill to come back from")
+    page.click("#generate")
+    expect(page.locator("#frame img.finished")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#nothing")).to_be_visible()
+    expect(page.locator("#job")).to_be_hidden()
+    expect(page).to_have_title("atelier")
+    expect(page.locator("#recent [aria-current]")).to_have_count(0)
+    assert page.url == f"{server.url}/?sandbox=noop"
+    page.go_forward()
+    expect(page.locator("#job-title")).to_have_text("A hill to come back from")
+    expect(page.locator("#frame img.finished")).to_be_visible()
+
+
+def test_the_way_back_to_the_other_tabs_leaves_nothing_there(tab: Tab) -> None:
+    page = tab.open("/?sandbox=noop")
+    page.get_by_role("tab", name="Blog").click()
+    page.fill("#topic", "A hill to come back from")
+    page.click("#write")
+    expect(page.locator("#post-copy-html")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#post-nothing")).to_be_visible()
+    expect(page.locator("#post-job")).to_be_hidden()
+    page.get_by_role("tab", name="Storyboards").click()
+    page.get_by_role("button", name="Show an example").click()
+    page.click("#draw")
+    expect(page.locator("#board-title")).to_have_text("films/lighthouse")
+    page.go_back()
+    expect(page.locator("#board-nothing")).to_be_visible()
+    expect(page.locator("#board-job")).to_be_hidden()
+    expect(page.locator("#boards [aria-current]")).to_have_count(0)
+
+
+def test_the_way_back_leads_past_what_runs(tab: Tab, server: Server) -> None:
+    """What runs is shown at `/`, in its place: going back from there leads on."""
+    tab.ready = "#topic"
+    page = tab.open("/#blog")
+    page.goto(f"{server.url}/?sandbox=stall")
+    page.fill("#prompt", "A hill that is being drawn")
+    page.click("#generate")
+    job = job_id(page)
+    expect(page.locator("#stages .current")).to_have_text("Generating")
+    page.go_back()
+    assert job_id(page) == job
+    expect(page.locator("#job-title")).to_have_text("A hill that is being drawn")
+    expect(page.locator("#job")).to_be_visible()
+    page.go_back()
+    chosen(page, "Blog")
+    server.ask(f"{API}/jobs/{job}/cancel", {})
+
+
 def test_a_hidden_tab_lets_its_stream_go_and_takes_it_up_again(tab: Tab, server: Server) -> None:
     page = tab.open("/?sandbox=slow&seconds=120")
     with requests(page, "/stream") as opened:

@@ -51,6 +51,12 @@ export class PostView {
     if (opened || finished) document.getElementById("post-how").open = BESIDE.matches || post.result === null;
   }
 
+  /** Nothing is shown any more. */
+  clear() {
+    this.#post = null;
+    this.#label.close();
+  }
+
   /** Whether its title stands so high that the text below it is seen, too. */
   inSight() {
     const { top } = this.easel.getBoundingClientRect();

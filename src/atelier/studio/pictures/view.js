@@ -59,6 +59,12 @@ export class PictureView {
     this.#showActions();
   }
 
+  /** Nothing is shown any more. */
+  clear() {
+    this.#job = null;
+    this.#label.close();
+  }
+
   /** Whether the whole frame is seen. */
   inSight() {
     const { top, bottom } = this.#frame.element.getBoundingClientRect();

@@ -57,9 +57,9 @@ export class Recent {
     this.#loading = null;
   }
 
-  /** Return the newest job that has not ended. */
+  /** Return the number of the newest job that has not ended, or null. */
   running() {
-    return this.#views.find((view) => !ENDED.includes(view.status)) ?? null;
+    return this.#views.find((view) => !ENDED.includes(view.status))?.job_id ?? null;
   }
 
   /** Return a job's title, where it is in the list. */

@@ -49,7 +49,7 @@ class Room {
     this.place.innerHTML = html;
     this.#panel = panel.open({
       current: () => this.#tabs.current === this,
-      goTo: (id) => this.#goTo(`#${this.item}=${id}`),
+      goTo: (id, instead = false) => this.#goTo(`#${this.item}=${id}`, instead),
       goHome: () => this.#goHome(),
       setTitle: (title) => this.#setTitle(title),
     });
@@ -71,17 +71,20 @@ class Room {
     });
   }
 
-  /** The tab leads back to what was shown in it last. */
-  #goTo(hash) {
+  /** The tab leads back to what was shown in it last. `instead`: the way back shall not lead to the address that is left. */
+  #goTo(hash, instead) {
     this.tab.href = hash;
-    if (this.#tabs.current === this && location.hash !== hash) location.hash = hash;
+    if (this.#tabs.current !== this || location.hash === hash) return;
+    if (instead) location.replace(hash);
+    else location.hash = hash;
   }
 
-  /** What was shown is gone: neither the tab nor the way back shall lead to it. */
+  /** Nothing is shown any more: the tab does not lead to what was, nor does the way back where the address still names it. */
   #goHome() {
+    const named = ADDRESS.exec(location.hash)?.[1] === this.item;
     this.tab.href = `#${this.name}`;
     this.#setTitle(NAME);
-    if (this.#tabs.current === this) location.replace(this.tab.href);
+    if (this.#tabs.current === this && named) location.replace(this.tab.href);
   }
 
   #setTitle(title) {
@@ -116,9 +119,9 @@ export class Tabs {
     if (this.current === null) this.#show(this.#rooms[0], null);
   }
 
-  /** Show what the address says; one that says nothing of ours changes nothing. */
+  /** Show what the address says: the first tab where it says nothing; what is none of ours changes nothing. */
   follow() {
-    const [, name, id = null] = ADDRESS.exec(location.hash) ?? [];
+    const [, name, id = null] = ADDRESS.exec(location.hash || `#${this.#rooms[0].name}`) ?? [];
     const room = this.#rooms.find((known) => name === (id === null ? known.name : known.item));
     if (room) this.#show(room, id);
   }

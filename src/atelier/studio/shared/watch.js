@@ -45,6 +45,12 @@ export class Watcher {
     else response?.body.cancel().catch(() => {});
   }
 
+  /** Follow nothing any more. */
+  stop() {
+    this.#stop.abort();
+    this.job = null;
+  }
+
   /** Give the stream back until `wake`: nobody looks. */
   rest() {
     this.#awake = false;

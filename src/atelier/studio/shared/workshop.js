@@ -36,16 +36,28 @@ export class Workshop {
   /** The tab is looked at: go on, with this job where the address names one, else with one that runs. */
   async enter(id) {
     this.#watcher.wake();
-    const refreshed = this.#parts.recent.wake();
-    await this.go(id);
-    await refreshed;
-    const running = this.#parts.recent.running();
-    if (this.#chosen === null && running !== null && this.#place.current()) await this.choose(running.job_id);
+    this.#parts.recent.wake();
+    if (id === null) await this.#goHome();
+    else await this.go(id);
   }
 
-  /** The address names this job; without one, all stays as it is. */
+  /** The address names this job; without one, show what a page that is loaded there shows. */
   async go(id) {
-    if (id !== null && id !== this.#chosen) await this.choose(id);
+    if (id === null && this.#chosen !== null) await this.#goHome();
+    else if (id !== null && id !== this.#chosen) await this.choose(id);
+  }
+
+  /** Show the newest job that runs, or nothing. */
+  async #goHome() {
+    const { recent } = this.#parts;
+    if (recent.running() !== this.#chosen) this.#clear();
+    const before = this.#chosen;
+    await recent.refresh();
+    if (this.#chosen !== before || !this.#place.current()) return;
+    const running = recent.running();
+    if (running === null) this.#clear();
+    else if (running !== before) await this.choose(running, true);
+    else this.#place.goTo(running, true);
   }
 
   /** Nobody looks at the tab: give its connections back. */
@@ -64,7 +76,7 @@ export class Workshop {
       this.#attempt.done();
       const id = response.headers.get("x-job-id");
       remember(id, asked);
-      this.#put(this.#kind.model.newJob(id, title(this.#kind.titleOf(request))), response);
+      this.#put(this.#kind.model.newJob(id, title(this.#kind.titleOf(request))), { response });
       this.#bringIntoView();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -75,15 +87,16 @@ export class Workshop {
     }
   }
 
-  async choose(id) {
+  /** Show this job; `instead`: in place of the address that is left, which did not name one. */
+  async choose(id, instead = false) {
     const { door, model, nameless } = this.#kind;
     this.#chosen = id;
     try {
       const found = await door.read(id);
-      if (this.#chosen === id) this.#put(model.withView(model.newJob(id, found.title), found, serverNow()));
+      if (this.#chosen === id) this.#put(model.withView(model.newJob(id, found.title), found, serverNow()), { instead });
     } catch {
       // The watcher tells what is wrong, and goes on trying where that helps.
-      if (this.#chosen === id) this.#put(model.newJob(id, this.#parts.recent.titleOf(id) ?? nameless));
+      if (this.#chosen === id) this.#put(model.newJob(id, this.#parts.recent.titleOf(id) ?? nameless), { instead });
     }
     this.#bringIntoView();
   }
@@ -99,25 +112,29 @@ export class Workshop {
 
   /** Delete it for good; nothing is shown then. */
   async remove(job) {
-    await this.#act(this.#kind.door.remove, job, () => this.#clear());
+    await this.#act(this.#kind.door.remove, job, () => {
+      this.#clear();
+      this.#parts.view.easel.focus({ preventScroll: true });
+      this.#parts.recent.refresh();
+    });
   }
 
   /** Show a job in the tab and in the address. */
-  #put(job, response) {
+  #put(job, { response, instead } = {}) {
     this.#chosen = job.id;
     this.#parts.recent.setCurrent(job.id);
-    this.#place.goTo(job.id);
+    this.#place.goTo(job.id, instead);
     this.#watcher.start(job, response);
   }
 
   #clear() {
+    if (this.#chosen === null) return;
     this.#chosen = null;
     this.#shownState = "";
     this.#watcher.stop();
     this.#parts.view.clear();
     this.#parts.recent.setCurrent(null);
     this.#place.goHome();
-    this.#parts.recent.refresh();
   }
 
   #show(job, link) {

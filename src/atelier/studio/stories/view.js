@@ -60,7 +60,6 @@ export class StoryView {
     this.close();
     this.#story = null;
     this.#label.close();
-    this.easel.focus({ preventScroll: true });
   }
 
   /** Close what is open above the page. */

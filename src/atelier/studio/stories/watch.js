@@ -27,12 +27,14 @@ export class StoryWatcher {
     response?.body.cancel().catch(() => {});
     this.job = story;
     this.tell({ state: "live" });
-    if (ended(story)) this.stop();
+    if (ended(story)) this.#follower.stop();
     else this.#follower.begin();
   }
 
+  /** Follow nothing any more. */
   stop() {
     this.#follower.stop();
+    this.job = null;
   }
 
   rest() {
@@ -82,7 +84,7 @@ export class StoryWatcher {
     this.#fetching = this.#door.read(id).catch(() => null);
     const view = await this.#fetching;
     this.#fetching = null;
-    if (view === null || this.job.id !== id) return;
+    if (view === null || this.job?.id !== id) return;
     this.#become(this.#model.withText(this.job, view, serverNow()));
     this.#follower.look();
   }

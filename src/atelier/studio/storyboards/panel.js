@@ -35,9 +35,10 @@ class Storyboards {
     this.#list();
   }
 
-  /** The address names this storyboard; without one, all stays as it is. */
+  /** The address names this storyboard, or none. */
   go(id) {
-    if (id !== null && id !== this.#watch.board?.id) this.#choose(id);
+    if (id === null) this.#clear();
+    else if (id !== this.#watch.board?.id) this.#choose(id);
   }
 
   /** Nobody looks at the tab: give its connections back. */
@@ -82,6 +83,16 @@ class Storyboards {
     if (!this.#place.current() || this.#view.inSight()) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#view.easel.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  }
+
+  #clear() {
+    if (this.#watch.board === null) return;
+    this.#ended = "";
+    this.#watch.stop();
+    this.#view.clear();
+    this.#beat.close();
+    this.#place.goHome();
+    this.#list();
   }
 
   #show(board, link, beats) {

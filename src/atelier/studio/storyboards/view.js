@@ -35,6 +35,13 @@ export class BoardView {
     if (first) requestAnimationFrame(() => this.#draw());
   }
 
+  /** Nothing is shown any more. */
+  clear() {
+    this.#board = null;
+    part("nothing").hidden = false;
+    part("job").hidden = true;
+  }
+
   showProblem(text) {
     part("problem").textContent = text;
   }
@@ -56,6 +63,7 @@ export class BoardView {
   #draw() {
     const { all, beats } = this.#waiting;
     this.#waiting = null;
+    if (this.#board === null) return;
     this.#tiles.show(this.#board, all ? null : [...beats]);
     part("title").textContent = this.#board.path ?? "A storyboard";
     this.#showBars();

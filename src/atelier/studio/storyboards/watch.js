@@ -22,6 +22,12 @@ export class BoardWatch {
     this.#follower.begin();
   }
 
+  /** Follow nothing any more. */
+  stop() {
+    this.#follower.stop();
+    this.board = null;
+  }
+
   rest() {
     this.#follower.rest();
   }
