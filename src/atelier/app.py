@@ -66,6 +66,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         lifespan=_lifespan(config, services),
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has ours; asking costs each request
         redirect_slashes=False,
+        docs_url=None,  # ours says something without the internet, too
     )
     app.state.surroundings = surroundings
     errors.install(app)
@@ -161,6 +162,10 @@ def _add_front_doors(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STUDIO / "index.html", headers=ASK_AGAIN)
+
+    @app.get("/docs", include_in_schema=False)
+    async def reference() -> FileResponse:
+        return FileResponse(STUDIO / "reference" / "page.html", headers=ASK_AGAIN)
 
 
 class StudioFiles(StaticFiles):
