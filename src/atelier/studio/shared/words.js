@@ -99,6 +99,17 @@ export function advice(problem) {
   return problem.status >= 500 ? "Press the button again; your words are kept." : "";
 }
 
+/** A title's characters; the service cuts its titles at the same place. */
+const LONGEST_TITLE = 125;
+
+/** Return a text as a title: in one line, cut between words where it is long. */
+export function titled(text) {
+  const all = [...text.trim().replace(/\s+/g, " ")];
+  if (all.length <= LONGEST_TITLE) return all.join("");
+  const cut = all.slice(0, LONGEST_TITLE - 1).join("");
+  return `${cut.includes(" ") ? cut.slice(0, cut.lastIndexOf(" ")) : cut}…`;
+}
+
 /** Return a validator's sentence without its jargon. */
 export function plainly(sentence) {
   const text = sentence.replace(/^Value error, /, "").replace(/^(Input|String) should/, "It should");

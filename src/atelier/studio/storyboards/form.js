@@ -22,12 +22,13 @@ export class BoardForm {
   #problems = new Problems(this.#form, NAMES);
   #sending;
   #prompts = document.getElementById("prompts");
+  #file = document.getElementById("prompts-file");
 
   constructor(submit, plan) {
     this.#sending = new Form(this.#form, () => this.#check(submit));
     document.getElementById("board-plan").addEventListener("click", () => this.#check(plan));
-    document.getElementById("prompts-file").addEventListener("change", (event) => this.#readFile(event.target));
-    document.getElementById("board-example").addEventListener("click", () => this.#fillIn(JSON.stringify(EXAMPLE, null, 1)));
+    this.#file.addEventListener("change", () => this.#readFile());
+    document.getElementById("board-example").addEventListener("click", () => this.#showExample());
     this.#prompts.addEventListener("input", () => this.#sum());
   }
 
@@ -48,11 +49,20 @@ export class BoardForm {
     place.replaceChildren(...(plan === null ? [] : sentences(plan).map((text) => element("p", { text }))));
   }
 
-  async #readFile(input) {
-    const [file] = input.files;
-    if (file) this.#fillIn(await file.text());
-    // The same file chosen again, after it was mended, shall count.
-    input.value = "";
+  async #readFile() {
+    const [file] = this.#file.files;
+    if (!file) return;
+    const text = await file.text();
+    // The field keeps a copy of this name: the same file chosen again, after it was mended, shall count.
+    const copy = new DataTransfer();
+    copy.items.add(new File([text], file.name));
+    this.#file.files = copy.files;
+    this.#fillIn(text);
+  }
+
+  #showExample() {
+    this.#file.value = "";
+    this.#fillIn(JSON.stringify(EXAMPLE, null, 1));
   }
 
   #fillIn(text) {
