@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route, expect
 from tests.e2e.browser import PATIENCE, Server
 
 API = "/api/v1/images"
@@ -107,6 +107,11 @@ def until(page: Page, there: Callable[[], bool], what: str) -> None:
     while not there():
         assert time.monotonic() < end, f"Not so: {what}"
         page.wait_for_timeout(50)
+
+
+def by_twos(route: Route) -> None:
+    """Have a list read in pages of two."""
+    route.continue_(url=re.sub(r"limit=\d+", "limit=2", route.request.url))
 
 
 @contextmanager

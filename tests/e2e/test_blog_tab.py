@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.e2e.browser import Server
-from tests.e2e.tab import Tab, copy, job_id, watch
+from tests.e2e.tab import Tab, by_twos, copy, job_id, watch
 
 pytestmark = pytest.mark.e2e
 
@@ -229,6 +229,18 @@ def test_wrong_values_are_told_at_their_fields(desk: Tab) -> None:
     assert page.evaluate("document.activeElement.id") == "keywords"
 
 
+def test_older_posts_are_a_page_away(desk: Tab, server: Server) -> None:
+    for number in range(3):
+        asked = {"topic": f"Old post {number}", "length": "short", "sandbox": {"scenario": "noop"}}
+        server.ask(f"{BLOG}/generate-enhanced", asked)
+    desk.page.route(re.compile(r"/jobs\?limit=24"), by_twos)
+    page = desk.open("/#blog")
+    expect(page.locator("#posts .work")).to_have_count(2)
+    page.get_by_role("button", name="Older posts").click()
+    expect(page.locator("#posts .name").nth(2)).to_have_text("Old post 0")
+    expect(page.locator("#posts .work").nth(2)).to_be_focused()
+
+
 def test_two_tabs_watch_one_post(desk: Tab, context: BrowserContext, server: Server) -> None:
     page = desk.open("/?sandbox=slow&seconds=2#blog")
     order(page, "A post seen twice")
@@ -274,7 +286,7 @@ def test_hostile_texts_of_a_post_stay_texts(desk: Tab, server: Server) -> None:
         "meta_title": evil,
         "quality_dimensions": [{"name": evil, "score": 1e9, "evidence": evil}],
     }
-    answer["warnings"] = [evil]
+    answer["warnings"] = [evil] * 9
     answer["title"] = evil
 
     def lie(route: Route) -> None:
@@ -288,6 +300,8 @@ def test_hostile_texts_of_a_post_stay_texts(desk: Tab, server: Server) -> None:
     expect(page.locator("#post-article h3").first).to_have_text(evil)
     expect(page.locator("#post-citations")).to_contain_text(evil)
     assert page.locator("#desk img, #desk script, #desk [onerror]").count() == 0
+    assert page.locator("#post-warnings li").all_inner_texts() == [evil] * 9
+    assert page.locator("#post-warnings").evaluate("list => list.scrollHeight === list.clientHeight"), "read whole"
     links = page.locator("#desk a[href]").evaluate_all("links => links.map(link => link.protocol)")
     assert set(links) <= {"http:", "https:"}
     assert outside == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.request
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.e2e.browser import PATIENCE, Server
-from tests.e2e.tab import Tab, job_id, until
+from tests.e2e.tab import Tab, by_twos, job_id, until
 
 pytestmark = pytest.mark.e2e
 
@@ -159,6 +160,35 @@ def test_one_beat_is_drawn_again(wall: Tab, server: Server, tmp_path: Path) -> N
     assert tile(page, "illustration", "1").locator("img").get_attribute("src") == others
     beat = read(server, page)["styles"][0]["beats"][1]
     assert (beat["thumbnail_url"], beat["drawing"]) == (after, 2)
+
+
+def test_a_chosen_file_is_named_and_may_be_chosen_again(wall: Tab, tmp_path: Path) -> None:
+    page = wall.open("/#storyboards")
+    field = page.locator("#prompts-file")
+    bring(page, prompts(1, 2), tmp_path)
+    expect(page.locator("#prompts-sum")).to_have_text("2 beats in 1 style: illustration 2.")
+    assert field.evaluate("field => [...field.files].map((file) => file.name)") == ["prompts.json"]
+    page.fill("#project", "")
+    bring(page, prompts(1, 3), tmp_path)
+    expect(page.locator("#prompts-sum")).to_have_text("3 beats in 1 style: illustration 3.")
+    page.get_by_role("button", name="Show an example").click()
+    assert field.evaluate("field => field.files.length") == 0, "the example is no file's"
+
+
+def test_further_storyboards_are_a_page_away(wall: Tab, server: Server) -> None:
+    for _ in range(3):
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{server.url}/api/generate-images", json.dumps(prompts(1, 1, sandbox={"scenario": "noop"})).encode()
+        )
+        urllib.request.urlopen(request, timeout=PATIENCE / 1000).close()  # noqa: S310 - our own server
+    wall.page.route(re.compile(r"/storyboards\?limit=50"), by_twos)
+    page = wall.open("/#storyboards")
+    expect(page.locator("#boards .work")).to_have_count(2)
+    page.get_by_role("button", name="More storyboards").click()
+    expect(page.locator("#boards .work").nth(2)).to_be_focused()
+    names = page.locator("#boards .name").all_inner_texts()
+    assert names == sorted(names)
+    assert len(set(names)) == len(names) > 2
 
 
 def test_wrong_prompts_are_told_at_their_field(wall: Tab) -> None:

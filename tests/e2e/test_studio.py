@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 from tests.e2e.browser import PATIENCE, Server
-from tests.e2e.tab import API, Tab, copy, job_id, requests, until, watch
+from tests.e2e.tab import API, Tab, by_twos, copy, job_id, requests, until, watch
 
 pytestmark = pytest.mark.e2e
 
@@ -88,6 +88,47 @@ def half_drawn(state: dict[str, Any]) -> bool:
     timed = re.fullmatch(r"\d+ s elapsed · about \d+ s left", "".join(state["times"]))
     titled = re.fullmatch(r"\d+ % generating · atelier", state["title"])
     return bool(stepped and timed and titled and state["preview"]) and 15 < state["percent"][0] <= 90
+
+
+@pytest.mark.parametrize("words", ["A long hill " * 20, "A hill 🎨 " * 20, "W" * 130])
+def test_a_long_title_is_cut_once(tab: Tab, words: str) -> None:
+    """What is shown before the service has answered is its own title already."""
+    page = tab.open("/?sandbox=noop")
+    seen = watch(page, titles="#job-title")
+    order(page, words)
+    expect_picture(page)
+    (shown,) = {title for state in seen() for title in state["titles"]}
+    assert shown == page.locator("#recent .name").first.inner_text()
+    assert len(shown) <= 125
+    assert shown.endswith("…")
+    assert " ".join(words.split()).startswith(shown[:-1])
+
+
+def test_older_pictures_are_a_page_away(tab: Tab, server: Server) -> None:
+    for number in range(3):
+        server.ask(f"{API}/generate", {"prompt": f"Old hill {number}", "sandbox": {"scenario": "noop"}})
+    tab.page.route(re.compile(r"/jobs\?limit=24"), by_twos)
+    page = tab.open()
+    expect(page.locator("#recent .work")).to_have_count(2)
+    page.get_by_role("button", name="Older pictures").click()
+    expect(page.locator("#recent .work")).to_have_count(3 if page.locator("#recent-more").is_hidden() else 4)
+    assert page.locator("#recent .name").all_inner_texts()[:3] == ["Old hill 2", "Old hill 1", "Old hill 0"]
+    expect(page.locator("#recent .work").nth(2)).to_be_focused()
+
+
+EVEN = """
+() => Object.values(Object.groupBy(document.querySelectorAll("#ratios label"), (label) => label.offsetTop)).map((row) => row.length)
+"""
+
+
+def test_the_shapes_stand_in_even_rows(tab: Tab) -> None:
+    page = tab.open()
+    for width, rows in [(320, [3, 3, 3]), (390, [3, 3, 3]), (600, [9]), (900, [9]), (1280, [9])]:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(EVEN) == rows, width
+        assert page.locator("#ratios label").evaluate_all(
+            "all => all.every((each) => each.scrollWidth <= each.offsetWidth)"
+        )
 
 
 def test_the_same_words_again_are_another_picture(tab: Tab) -> None:
@@ -316,10 +357,29 @@ def test_other_problems_say_what_to_do(tab: Tab) -> None:
     assert page.input_value("#prompt") == "A picture for later"
 
 
-def test_a_job_that_is_gone_is_told(tab: Tab) -> None:
+@pytest.mark.parametrize("address", ["job", "blog", "storyboard", "story"])
+def test_of_what_is_gone_a_sentence_says_so_and_nothing_else(tab: Tab, address: str) -> None:
     tab.expected = ["404 (Not Found)"]
-    page = tab.open("/#job=0123456789abcdef")
-    expect(page.locator("#link")).to_have_text("There is no such job. It may have been removed.")
+    tab.ready = ".easel .job"
+    page = tab.open(f"/#{address}=0123456789abcdef")
+    called = {"job": "picture", "blog": "post"}.get(address, address)
+    told = f"There is no such {called}. It may have been removed."
+    expect(page.locator(".easel .job:visible")).to_have_text(told, use_inner_text=True)
+    rest = page.locator(".easel:visible").locator(".nothing, .mount, .stages, .steps, button")
+    expect(rest.filter(visible=True)).to_have_count(0)
+    expect(page).to_have_title("atelier")
+    expect(page.locator(".recent:visible")).to_be_visible()
+
+
+def test_an_address_of_something_gone_spoils_nothing(tab: Tab, server: Server) -> None:
+    tab.expected = ["404 (Not Found)"]
+    made = server.ask(f"{API}/generate", {"prompt": "A hill that is there", "sandbox": {"scenario": "noop"}})["job_id"]
+    page = tab.open("/#job=nope")
+    expect(page.locator("#link")).to_be_visible()
+    page.goto(f"{server.url}/#job={made}")
+    expect_picture(page)
+    expect(page.locator("#job-title")).to_have_text("A hill that is there")
+    expect(page.locator("#link")).to_be_hidden()
 
 
 def test_a_blocked_stream_falls_back_to_reading(tab: Tab, server: Server) -> None:
@@ -562,7 +622,7 @@ def test_a_service_with_keys_asks_once_and_sends_the_key_with_everything(
         dialog = page.locator("#key-dialog")
         expect(dialog).to_be_visible()
         page.get_by_role("button", name="Not now").click()
-        expect(page.locator("#recent-note")).to_contain_text("needs a valid API key")
+        expect(page.locator("#recent-note")).to_have_text(re.compile(r"needs a valid API key\b[^.]*\.$"))
         page.wait_for_timeout(300)
         expect(dialog).to_be_hidden()
         order(page, "A hill behind a gate", quality="draft")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tests.e2e.browser import Server
 from tests.e2e.tab import API, Tab, job_id, requests, until
 
@@ -176,6 +176,88 @@ def test_every_tab_has_its_front_door(tab: Tab, server: Server) -> None:
             page.reload()
         assert answered.value.ok
         assert answered.value.url.removeprefix(server.url).split("?")[0] in paths
+
+
+WIDER = """
+() => {
+  const { right } = document.querySelector("main").getBoundingClientRect();
+  const parts = document.querySelectorAll("main form :is(input, textarea, select, button, p)");
+  return [...parts].filter((part) => part.checkVisibility() && part.getBoundingClientRect().right > right).map((part) => part.id);
+}
+"""
+HINTS = """
+() => [...document.querySelectorAll("main form .field > .hint")]
+  .filter((hint) => hint.checkVisibility() && hint.textContent !== "")
+  .map((hint) => {
+    const field = [...hint.parentElement.children].slice(0, [...hint.parentElement.children].indexOf(hint)).findLast((each) => each.checkVisibility());
+    return [hint.id, hint.getBoundingClientRect().top - field.getBoundingClientRect().bottom];
+  })
+"""
+HINTED = [
+    "seed-hint",
+    "keywords-hint",
+    "sources-hint",
+    "prompts-hint",
+    "prompts-sum",
+    "project-hint",
+    "story-level-hint",
+]
+
+
+def test_every_tab_has_the_same_head_and_measure(tab: Tab) -> None:
+    """The head is as high on each tab, whatever the width; no form is wider than its column; hints stand off alike."""
+    page = tab.open()
+    hints: dict[str, float] = {}
+    for width in [1280, 1120, 1090, 1024, 900, 768, 390, 320]:
+        page.set_viewport_size({"width": width, "height": 800})
+        tops = set()
+        for each in page.get_by_role("tab").all():
+            each.click()
+            expect(page.locator("main form:visible .submit")).to_be_visible()
+            tops.add(page.evaluate("document.querySelector('main').getBoundingClientRect().top + window.scrollY"))
+            assert page.evaluate(WIDER) == [], width
+            page.evaluate("document.querySelectorAll('main details').forEach((fold) => (fold.open = true))")
+            if page.locator("#board-example").is_visible():
+                page.click("#board-example")
+            hints |= dict(page.evaluate(HINTS))
+        assert len(tops) == 1, width
+    assert {name: round(gap) for name, gap in hints.items()} == dict.fromkeys(HINTED, 6)
+
+
+SWAGGER = "https://cdn.jsdelivr.net/**"
+BUNDLE = """
+window.SwaggerUIBundle = ({ url, dom_id }) => (document.querySelector(dom_id).textContent = `Shown: ${url}`);
+"""
+
+
+def test_the_reference_says_something_without_the_internet(tab: Tab, server: Server) -> None:
+    tab.expected = ["net::ERR_"]
+    page = tab.page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(SWAGGER, hold)
+    page.goto(f"{server.url}/docs", wait_until="commit")
+    expect(page.get_by_role("link", name="/openapi.json")).to_be_visible()
+    until(page, lambda: bool(held), "Swagger UI was asked for")
+    held[0].abort()
+    page.wait_for_load_state()
+    expect(page.get_by_role("link", name="/openapi.json")).to_be_visible()
+    page.unroute(SWAGGER)
+    page.route(SWAGGER, lambda route: route.fulfill(body=BUNDLE if route.request.url.endswith(".js") else ""))
+    page.reload()
+    expect(page.locator("#swagger-ui")).to_have_text("Shown: /openapi.json")
+
+
+def test_without_scripts_the_page_says_where_to_go(browser: Browser, server: Server) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(server.url)
+    link = page.locator(".noscript a")
+    expect(link).to_be_visible()
+    assert link.get_attribute("href") == "/openapi.json"
+    page.close()
 
 
 POLICY = "default-src 'self'; img-src * data:; object-src 'none'; base-uri 'none'; form-action 'self'"

@@ -17,6 +17,7 @@ export function open(place) {
   const recent = new Recent({
     list: document.getElementById("posts"),
     note: document.getElementById("posts-note"),
+    more: document.getElementById("posts-more"),
     read: blog.list,
     empty: "Nothing has been written yet.",
     choose: (id) => shop.choose(id),

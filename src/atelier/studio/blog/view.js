@@ -10,6 +10,7 @@ import { StageList } from "./stages.js";
 const WORDS = {
   finished: "The post is finished.",
   cancelled: "This post was cancelled.",
+  gone: "There is no such post. It may have been removed.",
   stage: (post) => STAGES.get(post.stage) ?? "",
   message: sentence,
   reasons: { waiting_for_slot: "Every writer is busy; it begins as soon as one is free." },

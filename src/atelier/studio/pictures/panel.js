@@ -21,6 +21,7 @@ export function open(place) {
   const recent = new Recent({
     list: document.getElementById("recent"),
     note: document.getElementById("recent-note"),
+    more: document.getElementById("recent-more"),
     read: images.list,
     empty: "Nothing has been made yet.",
     choose: (id) => shop.choose(id),

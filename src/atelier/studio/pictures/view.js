@@ -16,6 +16,7 @@ const PARTS = { base_model: "Base model", refiner_model: "Refiner" };
 const WORDS = {
   finished: "The picture is finished.",
   cancelled: "This picture was cancelled.",
+  gone: "There is no such picture. It may have been removed.",
   stage: (job) => NAMES.get(job.stage) ?? "",
   message,
   reasons: {
@@ -65,9 +66,10 @@ export class PictureView {
     this.#label.close();
   }
 
-  /** Whether the whole frame is seen. */
+  /** Whether the whole frame is seen, or where there is none, what is said instead. */
   inSight() {
-    const { top, bottom } = this.#frame.element.getBoundingClientRect();
+    const seen = this.#frame.element.checkVisibility() ? this.#frame.element : this.#label.part("link");
+    const { top, bottom } = seen.getBoundingClientRect();
     return top >= 0 && bottom <= window.innerHeight;
   }
 

@@ -1,6 +1,7 @@
 /** The service's public API, as this page uses it. Addresses are relative: the page talks to where it came from. */
 
 import { ask, header, present } from "./key.js";
+import { pageAt } from "./paged.js";
 
 /** What the server said no with, or that it could not be reached (status 0). */
 export class Problem extends Error {
@@ -79,7 +80,7 @@ export function door(root, creation) {
     order: (asked, key) => call(root + creation, json("POST", asked, { "Idempotency-Key": key })),
     stream: (id, after, signal) => call(`${own(id)}/stream?after=${after}`, { signal }),
     read: (id, signal, after = null) => read(after === null ? own(id) : `${own(id)}?after=${after}`, { signal }),
-    list: (limit) => read(`${root}/jobs?limit=${limit}`),
+    list: (limit, cursor) => read(pageAt(`${root}/jobs`, limit, cursor)),
     cancel: (id) => read(`${own(id)}/cancel`, { method: "POST" }),
     retry: (id) => read(`${own(id)}/retry`, { method: "POST" }),
   };

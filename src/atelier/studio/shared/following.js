@@ -67,8 +67,8 @@ export class Follower {
         if (!read) source.tell({ state: "cut", until: Date.now() + pause });
         await sleep(document.hidden ? LONGEST_PAUSE : pause, signal);
       }
-    } catch (error) {
-      if (!signal.aborted) source.tell({ state: "gone", sentence: error.message });
+    } catch {
+      if (!signal.aborted) source.tell({ state: "gone" });
     } finally {
       clearInterval(looking);
     }

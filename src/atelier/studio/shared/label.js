@@ -10,7 +10,7 @@ const TICK = 250;
 /**
  * The label of one job.
  *
- * `prefix` begins the ids of its parts. `words` has `finished`, `cancelled`, `stage(job)`, `message(job)`, and where the
+ * `prefix` begins the ids of its parts. `words` has `finished`, `cancelled`, `gone`, `stage(job)`, `message(job)`, and where the
  * kind has words of its own, `reasons`, `outcomes`, `completed(job)` for the verdict, and `until(job)`, what the time left leads to.
  */
 export class Label {
@@ -86,7 +86,7 @@ export class Label {
   #showProgress() {
     const job = this.#job;
     this.part("running").classList.toggle("over", ended(job));
-    this.part("running").classList.toggle("gone", this.#link.state === "gone");
+    this.part("job").classList.toggle("gone", this.#link.state === "gone");
     this.part("progress").value = job.progress;
     this.part("progress").textContent = this.part("percent").textContent = `${Math.floor(job.progress)} %`;
     this.part("message").textContent = ended(job) ? "" : this.#words.message(job);
@@ -118,7 +118,7 @@ export class Label {
 
   #connection() {
     const link = this.#link;
-    if (link.state === "gone") return `${link.sentence} It may have been removed.`;
+    if (link.state === "gone") return this.#words.gone;
     if (link.state !== "cut") return "";
     const seconds = Math.ceil((link.until - Date.now()) / 1000);
     return `The connection is cut; the job goes on. ${seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again now."}`;
@@ -137,6 +137,7 @@ export class Label {
     if (state === this.#announced) return;
     this.#announced = state;
     const verdict = { completed: this.#words.finished, failed: `It failed: ${job.error}`, cancelled: "It was cancelled." }[job.status];
+    if (this.#link.state === "gone") return this.announce(this.#words.gone);
     const said = [verdict ?? this.#words.stage(job), waiting(job, serverNow(), this.#words.reasons), this.#connection()];
     this.announce(said.filter(Boolean).join(" "));
   }

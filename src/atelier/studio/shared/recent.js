@@ -2,6 +2,7 @@
 
 import { serverNow } from "./api.js";
 import { element } from "./elements.js";
+import { Paged } from "./paged.js";
 import { ago, statusWord } from "./words.js";
 
 const SHOWN = 24;
@@ -20,13 +21,13 @@ export class Recent {
   #items = new Map();
   #current = null;
   #awake = false;
-  #pages = 1;
+  #paged;
   #loading = null;
   #again = false;
 
   constructor(options) {
     this.#options = options;
-    options.more?.addEventListener("click", () => this.#showMore());
+    this.#paged = new Paged(options.read, SHOWN, options.more, () => this.#showMore());
     setInterval(() => this.#visible() && this.refresh(), EVERY);
     document.addEventListener("visibilitychange", () => this.#visible() && this.refresh());
   }
@@ -85,29 +86,18 @@ export class Recent {
 
   async #read() {
     try {
-      this.#views = await this.#readPages();
+      this.#views = await this.#paged.read(({ jobs }) => jobs);
     } catch (problem) {
-      if (this.#views.length === 0) this.#say(`${problem.message} The list comes back by itself.`);
+      // Without a key it does not.
+      const hope = problem.status === 401 ? "" : " The list comes back by itself.";
+      if (this.#views.length === 0) this.#say(`${problem.message}${hope}`);
       return;
     }
     this.#render();
   }
 
-  async #readPages() {
-    const views = [];
-    let cursor = null;
-    for (let page = 0; page < this.#pages && (page === 0 || cursor !== null); page += 1) {
-      const { jobs, next_cursor: next } = await this.#options.read(SHOWN, cursor);
-      views.push(...jobs);
-      cursor = next;
-    }
-    if (this.#options.more) this.#options.more.hidden = cursor === null;
-    return views;
-  }
-
   async #showMore() {
     const before = this.#views.length;
-    this.#pages += 1;
     await this.refresh();
     this.#options.list.children[before]?.querySelector("button").focus();
   }

@@ -99,8 +99,8 @@ export class Watcher {
       }
       // The last event of a stream may be shortened to fit; the job itself has every fact.
       if (!signal.aborted) await this.#readOnce(signal);
-    } catch (error) {
-      if (!signal.aborted) this.#tell({ state: "gone", sentence: error.message });
+    } catch {
+      if (!signal.aborted) this.#tell({ state: "gone" });
     } finally {
       clearInterval(looking);
     }

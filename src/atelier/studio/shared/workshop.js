@@ -5,6 +5,7 @@ import { Attempt, scripted } from "./asking.js";
 import { ended } from "./job.js";
 import { remember } from "./memory.js";
 import { Watcher } from "./watch.js";
+import { titled } from "./words.js";
 
 /**
  * Wires a tab's parts: the form orders, the watcher follows, the view shows, the list remembers.
@@ -76,7 +77,7 @@ export class Workshop {
       this.#attempt.done();
       const id = response.headers.get("x-job-id");
       remember(id, asked);
-      this.#put(this.#kind.model.newJob(id, title(this.#kind.titleOf(request))), { response });
+      this.#put(this.#kind.model.newJob(id, titled(this.#kind.titleOf(request))), { response });
       this.#bringIntoView();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -94,9 +95,11 @@ export class Workshop {
     try {
       const found = await door.read(id);
       if (this.#chosen === id) this.#put(model.withView(model.newJob(id, found.title), found, serverNow()), { instead });
-    } catch {
-      // The watcher tells what is wrong, and goes on trying where that helps.
-      if (this.#chosen === id) this.#put(model.newJob(id, this.#parts.recent.titleOf(id) ?? nameless), { instead });
+    } catch (problem) {
+      if (this.#chosen !== id) return;
+      // The watcher tells what else is wrong, and goes on trying where that helps.
+      if (problem.status === 404) this.#miss(id);
+      else this.#put(model.newJob(id, this.#parts.recent.titleOf(id) ?? nameless), { instead });
     }
     this.#bringIntoView();
   }
@@ -127,6 +130,14 @@ export class Workshop {
     this.#watcher.start(job, response);
   }
 
+  /** Say that there is none of this number. */
+  #miss(id) {
+    this.#watcher.stop();
+    this.#parts.recent.setCurrent(null);
+    this.#place.goTo(id);
+    this.#show(this.#kind.model.newJob(id, this.#kind.nameless), { state: "gone" });
+  }
+
   #clear() {
     if (this.#chosen === null) return;
     this.#chosen = null;
@@ -140,7 +151,7 @@ export class Workshop {
   #show(job, link) {
     this.#parts.view.show(job, link);
     this.#parts.recent.follow(job);
-    this.#place.setTitle(titleOf(job));
+    this.#place.setTitle(link.state === "gone" ? "atelier" : titleOf(job));
     const state = `${job.id} ${ended(job)}`;
     if (state !== this.#shownState) this.#parts.recent.refresh();
     this.#shownState = state;
@@ -164,8 +175,6 @@ export class Workshop {
     this.#parts.view.easel.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
 }
-
-const title = (text) => text.trim().replace(/\s+/g, " ").slice(0, 125);
 
 function titleOf(job) {
   if (!ended(job)) return `${Math.floor(job.progress)} % ${job.stage.replaceAll("_", " ")} · atelier`;

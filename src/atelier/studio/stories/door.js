@@ -1,6 +1,7 @@
 /** Where stories are ordered, kept, illustrated and mended. */
 
 import { call, json, Problem, read } from "../shared/api.js";
+import { pageAt } from "../shared/paged.js";
 import { progressOf } from "./story.js";
 
 const ROOT = "/api/ai/generated-content";
@@ -24,8 +25,7 @@ export const stories = {
 
 /** Return a page of stories as the lists of all tabs have them. */
 async function list(limit, cursor) {
-  const from = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-  const { results, next_cursor } = await read(`${ROOT}/?limit=${limit}${from}`);
+  const { results, next_cursor } = await read(pageAt(`${ROOT}/`, limit, cursor));
   return { jobs: results.map((view) => ({ ...view, title: view.title ?? view.topic, progress_percentage: progressOf(view) })), next_cursor };
 }
 

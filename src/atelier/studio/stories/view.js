@@ -13,6 +13,7 @@ const STAGES = { queued: "Waiting.", writing: "The story is being written.", pai
 const WORDS = {
   finished: "The story is finished.",
   cancelled: "This story was cancelled.",
+  gone: "There is no such story. It may have been removed.",
   completed: (story) => (countsOf(story).failed > 0 ? story.message : ""),
   stage: (story) => STAGES[story.stage] ?? "",
   message,

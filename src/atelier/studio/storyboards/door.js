@@ -1,6 +1,7 @@
 /** Where storyboards are ordered, kept and steered. */
 
 import { call, json, read } from "../shared/api.js";
+import { pageAt } from "../shared/paged.js";
 
 const CREATION = "/api/generate-images";
 const ROOT = "/api/v1/storyboards";
@@ -17,7 +18,7 @@ export async function order(asked, key) {
 
 /** Return what an order would do. */
 export const plan = (asked) => read(`${CREATION}?plan=true`, json("POST", asked));
-export const list = async (limit) => (await read(`${ROOT}?limit=${limit}`)).storyboards;
+export const list = (limit, cursor) => read(pageAt(ROOT, limit, cursor));
 /** Return the whole grid. */
 export const grid = (id, signal) => read(own(id), { signal });
 /** Return how far it is, without the grid. */

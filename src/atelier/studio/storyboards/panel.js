@@ -3,6 +3,7 @@
 import { Problem, serverNow } from "../shared/api.js";
 import { Attempt, scripted } from "../shared/asking.js";
 import { element } from "../shared/elements.js";
+import { Paged } from "../shared/paged.js";
 import { ago } from "../shared/words.js";
 import { BeatDialog } from "./beat.js";
 import * as door from "./door.js";
@@ -23,6 +24,8 @@ class Storyboards {
   #view = new BoardView({ steer: (action) => this.#steer(action), choose: (style, beat) => this.#open(style, beat) });
   #beat = new BeatDialog((beat, wishes) => this.#redraw(beat, wishes));
   #ended = "";
+  #rows = document.getElementById("boards");
+  #paged = new Paged(door.list, SHOWN, document.getElementById("boards-more"), () => this.#showMore());
 
   constructor(place) {
     this.#place = place;
@@ -122,12 +125,18 @@ class Storyboards {
     this.#watch.take(await door.redraw(this.#watch.board.id, style, number, wishes));
   }
 
+  async #showMore() {
+    const before = this.#rows.childElementCount;
+    await this.#list();
+    this.#rows.children[before]?.querySelector("button").focus();
+  }
+
   async #list() {
     const note = document.getElementById("boards-note");
     try {
-      const boards = await door.list(SHOWN);
+      const boards = await this.#paged.read(({ storyboards }) => storyboards);
       note.textContent = boards.length === 0 ? "Nothing has been drawn yet." : "";
-      document.getElementById("boards").replaceChildren(...boards.map((board) => this.#row(board)));
+      this.#rows.replaceChildren(...boards.map((board) => this.#row(board)));
     } catch (problem) {
       note.textContent = problem.message;
     }

@@ -140,10 +140,11 @@ export class BoardView {
     const link = this.#link;
     const seconds = link.state === "cut" ? Math.ceil((link.until - Date.now()) / 1000) : 0;
     const again = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again now.";
-    const told = { live: "", cut: `The connection is cut; the drawing goes on. ${again}`, gone: `${link.sentence} It may have been removed.` };
+    const told = { live: "", cut: `The connection is cut; the drawing goes on. ${again}`, gone: "There is no such storyboard. It may have been removed." };
     const text = told[link.state];
     if (part("link").textContent !== text) part("link").textContent = text;
     part("link").hidden = text === "";
+    part("job").classList.toggle("gone", link.state === "gone");
   }
 
   /** Tell screen readers of tenths and ends, not of every picture. */
