@@ -90,7 +90,7 @@ def half_drawn(state: dict[str, Any]) -> bool:
     return bool(stepped and timed and titled and state["preview"]) and 15 < state["percent"][0] <= 90
 
 
-@pytest.mark.parametrize("words", ["A long hill " * 20, "A hill 🎨 " * 20, "W" * 130])
+@pytest.mark.parametrize("words", ["A long hill 🎨 " * 20, "W" * 130])
 def test_a_long_title_is_cut_once(tab: Tab, words: str) -> None:
     """What is shown before the service has answered is its own title already."""
     page = tab.open("/?sandbox=noop")
