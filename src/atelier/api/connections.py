@@ -7,6 +7,7 @@ import resource
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -14,6 +15,7 @@ from uvicorn.server import ServerState
 from atelier import logs
 from atelier.api.errors import ProblemResponse, problem
 from atelier.api.socket_connections import SocketConnection
+from atelier.api.upgrades import fresh_parser, head_without_upgrade, wants_socket
 
 HEAD_BYTES = 65_536
 """Most bytes in a row that belong to no body: a head, a chunk's extensions, trailers. Browsers send a few thousand."""
@@ -115,7 +117,13 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has come and look at what is still missing."""
         self._outside += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self._refuse(self._refusal or NO_HTTP)
+        except HttpParserUpgrade as asked:
+            self._go_on_behind_upgrade(data[asked.args[0] :])
         if self._upgraded or self.transport.is_closing():
             return
         if self._outside > HEAD_BYTES:
@@ -125,6 +133,22 @@ class Connection(HttpToolsProtocol):
             self._keep_alive_again()
         elif self._watch is None:
             self._watch_from_now()
+
+    def _go_on_behind_upgrade(self, rest: bytes) -> None:
+        """Make the request just read a WebSocket, or read it again as one that asks for no other protocol."""
+        idle = self.cycle is None or self.cycle.response_complete  # else an answer would run into the frames
+        if idle and not rest and wants_socket(self.parser, self.headers):
+            self.handle_websocket_upgrade()
+        elif self.parser.get_method() == b"CONNECT":
+            self._refuse(NO_HTTP)
+        else:
+            head = head_without_upgrade(self.parser, self.url, self.headers)
+            self.parser = fresh_parser(self)
+            self.data_received(head + rest)
+
+    def _should_upgrade(self) -> bool:
+        """Begin no answer to a request that asks for another protocol: see what follows its head."""
+        return True
 
     def _keep_alive_again(self) -> None:
         """Set the keep-alive timer where an answer was whole before its request: what came since has stopped it."""
@@ -188,10 +212,6 @@ class Connection(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         super().timeout_keep_alive_handler()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the sentence is ours
-        """Refuse what the parser could not read, or what was stopped."""
-        self._refuse(self._refusal or NO_HTTP)
 
     def shutdown(self) -> None:
         """Let a request that is still arriving go elsewhere; end the others as they should."""
