@@ -28,6 +28,7 @@ IMPATIENT = Path(__file__).parent / "impatient_server.py"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = f"POST {ROOT}/generate HTTP/1.1\r\nHost: a\r\n".encode()
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 LATE = 25
 """Seconds after which a limit has certainly not held; the machine may be busy."""
 
@@ -150,8 +151,9 @@ async def trickled(streams: Streams, piece: bytes, pause: float = 0.1) -> bytes:
         b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"X-Many: abcdefghij\r\n" * 4_000 + b"\r\n",
         b"GET /health?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
         POST + b"Cookie: " + b"a" * 70_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+        POST + H2C + b"Cookie: " + b"a" * 70_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
     ],
-    ids=["one", "many", "url", "body"],
+    ids=["one", "many", "url", "body", "upgrade"],
 )
 async def test_a_head_that_is_too_large_is_refused(server: Server, head: bytes) -> None:
     assert refusal(await asked(server, head)) == (431, "body_too_large")
@@ -172,8 +174,9 @@ async def test_a_large_head_is_not_too_large(server: Server) -> None:
         b"GET /health?",
         CHUNKED + b"2\r\n{}\r\n0\r\nX-Trailer: ",
         CHUNKED + b"2;extension=",
+        POST + H2C + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: ",
     ],
-    ids=["header", "url", "trailer", "extension"],
+    ids=["header", "url", "trailer", "extension", "upgrade"],
 )
 async def test_what_never_ends_is_not_read_to_its_end(server: Server, start: bytes) -> None:
     async with connected(server) as (_, writer):
@@ -204,7 +207,10 @@ async def test_a_later_request_has_to_come_in_time_too(server: Server) -> None:
         assert refusal(await rest(reader)) == (408, "timeout")
 
 
-@pytest.mark.parametrize("declared", [b"Content-Length: 5000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
+@pytest.mark.parametrize(
+    "declared",
+    [b"Content-Length: 5000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n", H2C + b"Content-Length: 5000\r\n\r\n"],
+)
 async def test_a_body_that_trickles_is_refused(server: Server, declared: bytes) -> None:
     async with connected(server) as streams:
         streams[1].write(POST + declared)
@@ -254,6 +260,83 @@ UPGRADE = (
     b"GET /ws/image-generation/nope HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+
+
+WRONG = b'{"prompt": 5}'
+"""A body that was read where the answer is that its prompt is none."""
+
+H2C_HEALTH = HEALTH[:-2] + H2C + b"\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(WRONG)
+IGNORED: dict[str, tuple[bytes, int]] = {
+    "h2c": (H2C_HEALTH, 200),
+    "h2c with a body": (POST + H2C + LENGTH + WRONG, 422),
+    "h2c with chunks": (POST + H2C + b"Transfer-Encoding: chunked\r\n\r\nd\r\n" + WRONG + b"\r\n0\r\n\r\n", 422),
+    "a WebSocket's upgrade of a POST": (POST + UPGRADE.partition(b"a\r\n")[2][:-2] + LENGTH + WRONG, 422),
+    "a WebSocket's upgrade with a body": (UPGRADE[:-2] + LENGTH + WRONG, 404),
+    "a WebSocket's upgrade of nothing": (HEALTH[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n\r\n", 200),
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+async def test_a_request_for_another_protocol_is_a_request(server: Server, name: str) -> None:
+    """Its body belongs to it, what stands behind it is the next request, and the connection goes on."""
+    request, status = IGNORED[name]
+    async with connected(server) as (reader, writer):
+        writer.write(request + HEALTH)
+        found, _, body = await answered(reader)
+        assert found == status
+        assert status != 422 or json.loads(body)["errors"][0]["loc"] == ["body", "prompt"]
+        assert (await answered(reader))[0] == 200
+        writer.write(request)
+        assert (await answered(reader))[0] == status
+
+
+async def test_what_is_announced_as_a_body_is_never_a_request(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(POST + H2C + b"Content-Length: %d\r\n\r\n" % len(HEALTH))
+        await asyncio.sleep(0.2)
+        writer.write(HEALTH)
+        assert (await answered(reader))[0] == 422
+        assert await rest(reader) == b""
+
+
+async def test_who_asks_for_another_protocol_is_asked_for_its_body(server: Server) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(POST + H2C + b"Expect: 100-continue\r\n" + LENGTH)
+        assert (await answered(reader))[0] == 100
+        writer.write(WRONG)
+        assert (await answered(reader))[0] == 422
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        POST + H2C.replace(b"Upgrade, ", b"close, Upgrade, ") + LENGTH + WRONG + HEALTH,
+        POST.replace(b"1.1", b"1.0") + UPGRADE.partition(b"a\r\n")[2][:-2] + LENGTH + WRONG + HEALTH,
+    ],
+    ids=["close", "HTTP/1.0"],
+)
+async def test_the_last_request_stays_the_last(server: Server, request_: bytes) -> None:
+    assert refusal(await asked(server, request_)) == (422, "validation_error")
+
+
+@pytest.mark.parametrize("pause", [0, 0.2])
+async def test_no_socket_opens_before_every_answer_is_out(server: Server, pause: float) -> None:
+    body = json.dumps({"prompt": "x", "sandbox": {"scenario": "stall"}}).encode()
+    async with connected(server) as (reader, writer):
+        writer.write(POST + b"Prefer: wait=1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await asyncio.sleep(pause)
+        writer.write(UPGRADE)
+        status, _, accepted = await answered(reader)
+        assert (status, json.loads(accepted)["status"]) == (200, "processing")
+        assert (await answered(reader))[0] == 404, "in its turn, as a request that does not ask for it"
+        writer.write(UPGRADE)
+        assert (await answered(reader))[0] == 101
+        await server.client.post(f"{ROOT}/jobs/{json.loads(accepted)['job_id']}/cancel")
+
+
+async def test_no_socket_opens_for_who_does_not_wait_for_it(server: Server) -> None:
+    assert b" 101 " not in await asked(server, UPGRADE + b"\x81\x82abcdab")
 
 
 @pytest.mark.parametrize(
@@ -311,7 +394,8 @@ async def test_requests_in_a_row_are_answered_in_order(server: Server) -> None:
         writer.write(HEALTH * 10)
         for _ in range(10):
             assert (await answered(reader))[0] == 200
-    assert (await asked(server, HEALTH * 1000)).count(b"HTTP/1.1 200") < 100, "nobody sends that many at once"
+    for many in (HEALTH, H2C_HEALTH):
+        assert (await asked(server, many * 1000)).count(b"HTTP/1.1 200") < 100, "nobody sends that many at once"
     assert (await server.client.get("/health")).status_code == 200
 
 
@@ -341,6 +425,7 @@ BROKEN: dict[str, bytes] = {
     "a TLS greeting": bytes.fromhex("16030100c8010000c40303") + b"a" * 100,
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "CONNECT": b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT to a path": b"CONNECT /health HTTP/1.1\r\nHost: a\r\n" + H2C + b"\r\n" + HEALTH,
     "no slash": b"GET ?x HTTP/1.1\r\nHost: a\r\n\r\n",
     "bytes in the path": b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
     "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",

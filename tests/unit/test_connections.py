@@ -102,3 +102,33 @@ async def test_an_answer_that_breaks_behind_its_head_ends_as_it_is() -> None:
         writer.write(GET)
         told = await asyncio.wait_for(reader.read(), 60)
     assert told.endswith(b"content-length: 7\r\n\r\n"), "who asked can tell that something is missing"
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [(b"Content-Length: 28", GET), (b"Transfer-Encoding: chunked", b"1c\r\n" + GET + b"\r\n0\r\n\r\n")],
+    ids=["length", "chunks"],
+)
+async def test_a_request_for_another_protocol_is_whole_wherever_it_is_cut(framing: bytes, body: bytes) -> None:
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        found, more = b"", True
+        while more:
+            message = await receive()
+            found, more = found + message.get("body", b""), message["more_body"]
+        names = [name for name, _ in scope["headers"]]
+        told = b"%s %s %s %s!" % (scope["method"].encode(), scope["raw_path"], b",".join(names), found)
+        headers = [(b"content-length", str(len(told)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
+
+    head = b"POST /y HTTP/1.1\r\nHost:a\r\nX-Empty:\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" + framing + b"\r\n\r\n"
+    names = b"host,x-empty,connection," + framing.partition(b":")[0].lower()
+    async with serving(echo) as (reader, writer):
+        for cut in range(len(head + body)):
+            writer.write((head + body)[:cut])
+            await asyncio.sleep(0.002)
+            writer.write((head + body)[cut:] + GET)
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+            assert await asyncio.wait_for(reader.readuntil(b"!"), 60) == b"POST /y " + names + b" " + GET + b"!"
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+            assert await asyncio.wait_for(reader.readuntil(b"!"), 60) == b"GET /x host !"
