@@ -93,9 +93,10 @@ class History:
     def _continues(self, before: Job, after: Job) -> None:
         known = self.present.get(before.id)
         self._must(known is None or known == before, "what was decided on is what was written last", known, before)
+        again = after.run == before.run + 1 and before.status is not Status.COMPLETED and not before.removing
         self._must(
-            not before.status.terminal or (after.run == before.run + 1 and before.status is not Status.COMPLETED),
-            "I2: nothing changes after the end but by a person's retry",
+            not before.status.terminal or again or _marked(before, after),
+            "I2: nothing changes after the end but by a person's retry, or the mark that it is to go",
             before,
             after,
         )
@@ -137,3 +138,8 @@ def judge_log(snapshot: Snapshot, *, kept: bool) -> None:
         assert snapshot.result["drawn_by"] > 0, "every stage was done"
         entered = {record.stage for record in records}
         assert entered >= {"queued", *STAGES, "completed"}, "I4: every stage is in the log"
+
+
+def _marked(before: Job, after: Job) -> bool:
+    """Whether nothing changed but that the job is to be removed, or is not any more."""
+    return after == before.changed({"removing": after.removing, "rev": after.rev, "updated_at": after.updated_at})
