@@ -10,20 +10,18 @@ from functools import cached_property
 from typing import Any
 
 from atelier import logs
-from atelier.errors import AtelierError, JobConflict, StoreUnavailable
+from atelier.errors import JobConflict, StoreUnavailable
 from atelier.jobs.events import Cancelled, Claimed, Completed, Failed, Redispatched, Retried, Snoozed
 from atelier.jobs.groups import Groups
 from atelier.jobs.lifecycle import require_fence
-from atelier.jobs.models import Fault, Job, Json, Status
+from atelier.jobs.models import Job, Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, perform
-from atelier.jobs.ports import GIVEN_BACK, Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
-from atelier.jobs.stages import Snooze
+from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
+from atelier.jobs.supervision import broke, ending_of, let_go
 from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import (
     Ending,
     Policy,
-    after_failure,
-    after_snooze,
     claimable,
     deadline_exceeded,
     fault_of,
@@ -36,7 +34,8 @@ from atelier.jobs.verdicts import (
 from atelier.jobs.watch import Watch
 
 SETTLE_TRIES = 5
-ABORT_SECONDS = 5
+ASK_AGAIN_SECONDS = 1.0
+"""Pause before a run whose time may be up goes on without an answer from its group."""
 RELEASE_WAIT = timedelta(seconds=3)
 """How long released runs may take to let go and write that they did."""
 
@@ -188,7 +187,7 @@ class Runner:
             ending = await self._race(run, work, watch.until(interrupted(job.fence)))
         finally:
             run.close()
-            await _abort(work, given_back=ending is None or isinstance(ending.event, Snoozed))
+            await let_go(work, given_back=ending is None or isinstance(ending.event, Snoozed))
         settled = ending is not None and await self._settle(pipeline, run, ending)
         if not settled:
             await pipeline.ousted(run)
@@ -205,15 +204,30 @@ class Runner:
             pause = max(0.0, min(self._policy.lease / 3, left).total_seconds())
             await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                return self._ending_of(run, work)
+                if broke(work):
+                    await self._extend(run)
+                return ending_of(run.job, work, self._now(), self._policy)
             if interruption.done():
                 return self._interruption(run, interruption.result())
-            if self._now() >= stops_at(run.job) and not self._released.done():
+            if self._now() >= stops_at(run.job) and not self._released.done() and not await self._extend(run):
                 return Ending(deadline_exceeded())
             if self._now() >= handed_back_at or self._released.done():
                 return Ending(Snoozed(run_at=self._now(), reason=None))
             if self._now() >= (lease_until := await self._renew(run, lease_until)):
                 return None
+
+    async def _extend(self, run: AnyRun) -> bool:
+        """Ask a member's group for its deadline, which a pause moves; whether there is time left, or nobody to say so yet."""
+        if run.job.group is None:
+            return False
+        try:
+            member = await self._groups.extended(run.job)
+        except StoreUnavailable as error:
+            logs.warning("group_not_asked", reason=error.message)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+            return True
+        run.job = run.job.changed({"must_finish_by": member.must_finish_by})
+        return self._now() < stops_at(run.job)
 
     async def _renew(self, run: AnyRun, lease_until: datetime) -> datetime:
         """Renew the lease; while the store is away the old one runs on, and the run stops when it ends."""
@@ -232,23 +246,6 @@ class Runner:
             logs.info("lease_lost", fence=run.job.fence)
             return None
         return Ending(None)
-
-    def _ending_of(self, run: AnyRun, work: asyncio.Task[Product]) -> Ending | None:
-        """Translate what the work did into an event. The one place where any exception is caught."""
-        try:
-            product = work.result()
-        except Snooze as snooze:
-            return Ending(after_snooze(run.job, snooze.until, snooze.reason))
-        except JobConflict:
-            logs.info("lease_lost", fence=run.job.fence)
-            return None
-        except AtelierError as error:
-            return Ending(after_failure(run.job, fault_of(error), error.retry_after, self._now(), self._policy))
-        except Exception as error:  # noqa: BLE001 - the edge of a run: whatever broke must not take the service along
-            logs.error("job_broke", exc=error)
-            fault = Fault(code="internal", message="Something broke inside the service.", retryable=True)
-            return Ending(after_failure(run.job, fault, None, self._now(), self._policy))
-        return Ending(Completed(cost=product.cost, warnings=product.warnings), {"result": product.result})
 
     async def _settle(self, pipeline: AnyPipeline, run: AnyRun, ending: Ending) -> bool:
         """Write the ending; after a cancel request every ending is `cancelled`. Whether it is written."""
@@ -289,12 +286,3 @@ class Runner:
         if job.status.terminal:
             run.job = job
             await pipeline.settled(run)
-
-
-async def _abort(work: asyncio.Task[Product], *, given_back: bool) -> None:
-    """Cancel the work and wait until it has let go; its own words no longer count."""
-    if not work.done():
-        work.cancel(GIVEN_BACK if given_back else None)
-        await asyncio.wait({work}, timeout=ABORT_SECONDS)
-    if work.done() and not work.cancelled():
-        work.exception()

@@ -176,6 +176,14 @@ class Groups:
             return Ending(None)
         if group.phase is Phase.PAUSED:
             return Ending(Held())
+        return await self._in_time_of(group, member)
+
+    async def extended(self, member: Job) -> Job:
+        """Return a member that runs, with its group's deadline: paused time does not count for it, whenever the pause came."""
+        return await self._in_time_of(await self.register.find(member.group or ""), member)
+
+    async def _in_time_of(self, group: Group | None, member: Job) -> Job:
+        """Let a member take as long as its group, while it is held by the same claim; the member then."""
         if not postponed(group, member, self._now()):
             return member
 
