@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from unittest import mock
 
-from atelier.jobs import followers, lifecycle, pipeline, runner, verdicts
+from atelier.jobs import followers, lifecycle, pipeline, runner, supervision, verdicts
 from atelier.jobs.engine import JobEngine, NewJob
 from atelier.jobs.events import Event, Redispatched
 from atelier.jobs.groups.models import Group
@@ -96,7 +96,7 @@ def attempts_are_not_capped(put: Put) -> None:
 
     put(Runner, "_claim", claiming)
     put(Sweeper, "_lost", lambda self, job: lost(self, endless(job)))
-    put(runner, "after_failure", lambda job, *how: after_failure(endless(job), *how))
+    put(supervision, "after_failure", lambda job, *how: after_failure(endless(job), *how))
 
 
 @found_by("I4")

@@ -64,6 +64,7 @@ class People(Ground):
         self.keys = {key: known for key, known in self.keys.items() if known[0] != job.id}
         asked = process.call(process.engine.delete("ann", job.id))
         self.w.meet()
+        self.w.delete(job.id)  # it was marked before it went
         assert asked.exception() is None
         assert self.w.snapshot(job.id) is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from atelier.errors import StartRefused
 from atelier.jobs.ports import Store
@@ -21,6 +21,7 @@ from atelier.storage.disk import ROUTE, DiskStorage
 from atelier.storage.projects.disk import DiskProjects
 from atelier.storage.spool import DiskSpool
 from atelier.stores.sqlite import SqliteStore
+from atelier.wiring.clock import utc_now
 from atelier.wiring.illustrators import only_for_stories, story_order
 from atelier.wiring.keys import check_pools, keys_of, pool_keys_of
 from atelier.wiring.own import check_brought
@@ -64,11 +65,6 @@ class Adapters:
     def sources(self) -> tuple[SearchProvider | Reader, ...]:
         """Those who look into the web."""
         return (self.reader,) if self.search is None else (self.search, self.reader)
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
 
 
 def build_adapters(settings: Settings) -> Adapters:

@@ -28,7 +28,8 @@ from atelier.providers.listed import PoolOfStyle
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.settings import Settings
 from atelier.stores.owner_keys import OwnerKeys
-from atelier.wiring.adapters import Adapters, days, utc_now
+from atelier.wiring.adapters import Adapters, days
+from atelier.wiring.clock import utc_now
 from atelier.wiring.keys import DEFAULT
 from atelier.wiring.own import OwnVendors
 from atelier.wiring.team import Brought, Painter, Writer, build_team

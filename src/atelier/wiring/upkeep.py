@@ -12,7 +12,8 @@ from atelier.errors import AtelierError, OwnKeysOff, StartRefused, StorageError,
 from atelier.pipelines.ports import Storage
 from atelier.settings import Settings
 from atelier.stores.owner_keys import OwnerKeys, Rotated
-from atelier.wiring.adapters import build_adapters, build_store, days, utc_now
+from atelier.wiring.adapters import build_adapters, build_store, days
+from atelier.wiring.clock import utc_now
 from atelier.wiring.secret import encryption_keys_of
 from atelier.wiring.services import Services
 
