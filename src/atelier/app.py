@@ -67,6 +67,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has ours; asking costs each request
         redirect_slashes=False,
         docs_url=None,  # ours says something without the internet, too
+        redoc_url=None,
     )
     app.state.surroundings = surroundings
     errors.install(app)

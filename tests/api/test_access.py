@@ -26,7 +26,7 @@ from atelier.providers.sandbox_writer import SandboxWriter
 from atelier.settings import Settings
 
 PUBLIC = {
-    "/", "/studio", "/health", "/health/stream", "/ready", "/metrics", "/docs", "/redoc", "/openapi.json",
+    "/", "/studio", "/health", "/health/stream", "/ready", "/metrics", "/docs", "/openapi.json",
     "/pictures/{folder}/{name}",
 }  # fmt: skip
 """What anybody may read."""

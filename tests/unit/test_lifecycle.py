@@ -27,6 +27,8 @@ from atelier.jobs.events import (
     Postponed,
     Queued,
     Redispatched,
+    RemovalBegun,
+    RemovalGivenUp,
     Reopened,
     Retried,
     Snoozed,
@@ -78,6 +80,8 @@ class Fate:
             Failed: Failed(fault=FAULT),
             Cancelled: Cancelled(receipt=RECEIPT),
             Reopened: Reopened(run_at=pick([None, moment]), must_finish_by=self.moment()),
+            RemovalBegun: RemovalBegun(),
+            RemovalGivenUp: RemovalGivenUp(),
         }
         return made[kind]
 
@@ -110,16 +114,24 @@ LIKELY: dict[Status, list[type[Event]]] = {
         Postponed, CancelRequested, Completed, Failed, Cancelled,
     ],
     Status.COMPLETED: KINDS,
-    Status.FAILED: [Reopened],
-    Status.CANCELLED: [Reopened],
+    Status.FAILED: [Reopened, Reopened, RemovalBegun, RemovalGivenUp],
+    Status.CANCELLED: [Reopened, Reopened, RemovalBegun, RemovalGivenUp],
 }  # fmt: skip
 
 
 def only_reopened_leaves_a_terminal_state(path: Path) -> None:
-    for before, event, _, _ in path:
-        if before.status.terminal:
+    for before, event, after, _ in path:
+        if before.status.terminal and after.status is not before.status:
             assert isinstance(event, Reopened)
             assert before.status is not Status.COMPLETED
+
+
+def nothing_changes_after_the_end_but_the_mark_of_what_is_to_go(path: Path) -> None:
+    for before, event, after, record in path:
+        if before.status.terminal and not isinstance(event, Reopened):
+            only = {"removing": isinstance(event, RemovalBegun), "rev": after.rev, "updated_at": after.updated_at}
+            assert (after, record) == (before.changed(only), None)
+        assert after.status.terminal or not (before.removing or after.removing), "what is to go never runs again"
 
 
 def numbers_count_and_every_change_counts(path: Path) -> None:
@@ -198,6 +210,7 @@ def what_is_shown_stays_shown(path: Path) -> None:
 
 LAWS = (
     only_reopened_leaves_a_terminal_state,
+    nothing_changes_after_the_end_but_the_mark_of_what_is_to_go,
     numbers_count_and_every_change_counts,
     progress_never_falls_within_a_run,
     each_run_has_at_most_one_terminal_record_and_it_is_its_last,

@@ -136,8 +136,8 @@ class Connection(HttpToolsProtocol):
 
     def _go_on_behind_upgrade(self, rest: bytes) -> None:
         """Make the request just read a WebSocket, or read it again as one that asks for no other protocol."""
-        idle = self.cycle is None or self.cycle.response_complete  # else an answer would run into the frames
-        if idle and not rest and wants_socket(self.parser, self.headers):
+        done = self.cycle is None or self.cycle.response_complete  # else an answer would run into the frames
+        if done and self._stuck is None and not rest and wants_socket(self.parser, self.headers):
             self.handle_websocket_upgrade()
         elif self.parser.get_method() == b"CONNECT":
             self._refuse(NO_HTTP)
