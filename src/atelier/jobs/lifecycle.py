@@ -108,7 +108,7 @@ _UNNUMBERED = frozenset(
     {Claimed, Noted, Retried, Snoozed, Held, Postponed, Redispatched, CancelRequested, RemovalBegun, RemovalGivenUp}
 )
 _ALLOWED_IN_CANCELLING = (StageStarted, Advanced, Noted, Cancelled, Reopened, RemovalBegun, RemovalGivenUp)
-_ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+_ENDED = frozenset(status for status in Status if status.terminal)
 
 
 _ALLOWED: dict[type[Event], frozenset[Status]] = {
