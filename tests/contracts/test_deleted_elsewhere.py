@@ -23,8 +23,7 @@ async def test_who_follows_a_job_hears_that_another_process_deleted_it(tmp_path:
     heard: list[object] = []
     stop = here.listen(job.id, heard.append)
     assert here._threads is not None
-    here._threads[0]._poll = 5.0  # it sleeps, as a stopped process does
-    await asyncio.sleep(0.2)
+    here._threads[0]._look_at = asyncio.get_running_loop().time() + 5  # it sleeps, as a stopped process does
     await here.ping()
     heard.clear()
     await house.engine.cancel(job.owner, job.id)

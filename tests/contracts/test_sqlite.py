@@ -21,7 +21,7 @@ from atelier.jobs.lifecycle import play
 from atelier.jobs.models import Snapshot, Status
 from atelier.jobs.ports import Find, Waiting, lane_of
 from atelier.stores.serialisation import dump_job, dump_record
-from atelier.stores.sqlite import SqliteStore, schema
+from atelier.stores.sqlite import SqliteStore, schema, writer
 from atelier.stores.sqlite.transaction import Transaction
 
 
@@ -77,13 +77,13 @@ async def test_what_one_turn_of_the_loop_asks_for_is_one_commit(
     store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits: list[int] = []
-    commit = Transaction.commit
+    seal = Transaction.seal
 
     def counted(transaction: Transaction) -> None:
         commits.append(len(transaction._written))
-        commit(transaction)
+        seal(transaction)
 
-    monkeypatch.setattr(Transaction, "commit", counted)
+    monkeypatch.setattr(Transaction, "seal", counted)
 
     async def ask(number: int) -> None:
         time.sleep(0.005)  # noqa: ASYNC251 - a long turn: a thread that is told at once would begin with the first
@@ -157,8 +157,10 @@ async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, clock:
         await SqliteStore(tmp_path / "file" / "atelier.db", clock).open()
 
 
-async def test_a_locked_file_answers_in_time_and_recovers(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
-    await store._writer.do(lambda transaction: transaction.connection.execute("PRAGMA busy_timeout = 200"))
+async def test_a_locked_file_answers_in_time_and_recovers(
+    store: SqliteStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BUSY_SECONDS", 0.2)
     blocker = await asyncio.to_thread(sqlite3.connect, tmp_path / "atelier.db", check_same_thread=False)
     await asyncio.to_thread(blocker.execute, "BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable):

@@ -20,7 +20,9 @@ from atelier.jobs.ports import Queue, Store
 from atelier.jobs.runner import AnyPipeline
 from atelier.jobs.sweeper import Retention
 from atelier.jobs.verdicts import Limits, Policy
-from atelier.stores.sqlite import SqliteStore, schema, threads
+from atelier.stores.sqlite import SqliteStore
+from atelier.stores.sqlite.threads import Reader, StoreThread
+from atelier.stores.sqlite.writer import Writer
 
 LEASE = timedelta(seconds=30)
 ATTEMPTS = 3
@@ -86,17 +88,16 @@ class _ByHand(ThreadPoolExecutor):
             chore()
 
 
-def _begin(thread: threads.StoreThread[Any]) -> None:
-    """Do what a store's thread begins with."""
-    connection = schema.connect(thread._path)
-    connection.execute("PRAGMA synchronous = OFF")  # no power is cut here
-    thread._poll = 0.0
-    thread.prepare(connection)
+begin_commit = Writer._hand_over
 
 
 def turned_by_hand() -> contextlib.AbstractContextManager[Any]:
-    """Start no threads in here: processes turn those of their stores."""
-    return mock.patch.object(threads.StoreThread, "start", create=True)
+    """Start no threads in here, and let no loop begin a commit: processes turn those of their stores."""
+    patches = contextlib.ExitStack()
+    for of in (StoreThread, Writer):
+        patches.enter_context(mock.patch.object(of, "start", create=True))
+    patches.enter_context(mock.patch.object(Writer, "_hand_over"))
+    return patches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +120,6 @@ class Process:
         self.dead = self.asleep = self.stopping = False
         self.answers: int | None = None
         """How many more operations the store answers; None: all of them."""
-        self._news_at = 0.0
-        """When the writer looks next whether another process has written: what this one wrote it hears at once."""
         self.broken: list[str] = []
         self._calls: list[tuple[asyncio.Task[Any], Outcome]] = []
         self.loop.set_exception_handler(lambda _, what: self.broken.append(f"{name}: {what}"))
@@ -134,7 +133,7 @@ class Process:
         store = SqliteStore(self._around.path, self._around.clock)
         self._do(store.open())
         for thread in store._open_threads():
-            _begin(thread)
+            thread._connection.execute("PRAGMA synchronous = OFF")  # no power is cut here
         return store
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -189,25 +188,28 @@ class Process:
     def _asked(self) -> bool:
         """Whether news from another process made this one ask its store."""
         self.loop.run_forever()
-        return self.answers != 0 and not all(thread._inbox.empty() for thread in self.store._open_threads())
+        writer, reader = self.store._open_threads()
+        return self.answers != 0 and (_wanted(writer) or not reader._inbox.empty())
 
     def turn(self) -> bool:
-        """Let the store's threads do what lies before them; whether there was anything."""
+        """Let the store do what lies before it; whether there was anything."""
         writer, reader = self.store._open_threads()
-        worked = self._serve(reader)
-        worked = self._serve(writer) or worked
-        if self.loop.time() >= self._news_at:
-            self._news_at = self.loop.time() + threads.POLL_SECONDS
-            writer.look()
+        worked = self._serve(reader, not reader._inbox.empty())
+        worked = self._serve(writer, _wanted(writer)) or worked
+        self.loop.call_soon(writer.look)
         return worked
 
-    def _serve(self, thread: threads.StoreThread[Any]) -> bool:
-        if thread._inbox.empty() or self.answers == 0:
+    def _serve(self, thread: Reader | Writer, wanted: bool) -> bool:
+        if not wanted or self.answers == 0:
             return False
         if self.answers is not None:
             self.answers -= 1
-        batch, _ = thread._take()
-        thread.call(threads._settle, batch, thread.serve([work for work, _, _ in batch]))
+        if isinstance(thread, Writer):
+            begin_commit(thread)
+        while not thread._inbox.empty():
+            chore = thread._inbox.get()
+            assert chore is not None
+            chore()
         return True
 
     def _tell(self) -> bool:
@@ -251,6 +253,10 @@ class Process:
 
     def _leave(self) -> None:
         """Do what is left when everything was cancelled."""
+
+
+def _wanted(writer: Writer) -> bool:
+    return bool(writer._collected or writer._alone) and not writer._under_way
 
 
 def awake(processes: list[Process]) -> Iterator[Process]:

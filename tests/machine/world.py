@@ -23,7 +23,7 @@ from atelier.jobs.ports import Deliver, Delivery, Queue, Store
 from atelier.queues.embedded import EmbeddedQueue
 from atelier.stores import serialisation
 from atelier.stores.sqlite import queries, schema
-from atelier.stores.sqlite.threads import POLL_SECONDS
+from atelier.stores.sqlite.writer import POLL_SECONDS
 
 SWEEP = 5
 """Seconds between two sweeps when nothing is broken any more."""

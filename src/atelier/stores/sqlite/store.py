@@ -17,8 +17,9 @@ from atelier.jobs.models import Job, Json, Snapshot
 from atelier.jobs.ports import Clock, Decide, Document, Due, Find, Heard, Members, Touch, Turns, Waiting
 from atelier.stores.sqlite import documents, members, queries, schema
 from atelier.stores.sqlite.remembered import Remembered, Whole, Written
-from atelier.stores.sqlite.threads import Done, Reader, Writer
+from atelier.stores.sqlite.threads import Reader
 from atelier.stores.sqlite.transaction import Transaction
+from atelier.stores.sqlite.writer import Writer
 
 
 class SqliteStore:
@@ -28,14 +29,14 @@ class SqliteStore:
         self._path, self._now = path, now
         self._listening: defaultdict[str, list[Heard]] = defaultdict(list)
         self._remembered = Remembered()
-        self._seen_change = 0
         self._threads: tuple[Writer, Reader] | None = None
 
     async def open(self) -> None:
         """Check the file and start the threads."""
-        self._seen_change = await asyncio.to_thread(schema.prepare, self._path)
+        seen = await asyncio.to_thread(schema.prepare, self._path)
         await asyncio.to_thread(self._remembered.open, self._path)
-        self._threads = Writer(self._path, self._foreign), Reader(self._path, "atelier-store-reader")
+        connections = [await asyncio.to_thread(schema.connect, self._path) for _ in range(2)]
+        self._threads = Writer(connections[0], seen, self._changed_elsewhere), Reader(connections[1])
         for thread in self._threads:
             thread.start()
 
@@ -233,12 +234,7 @@ class SqliteStore:
         for heard in tuple(self._listening.get(of, ())):
             heard(snapshot)
 
-    def _foreign(self, connection: sqlite3.Connection) -> Done:
-        """In the writer's thread: find what another process changed; return the waking, to run in the loop."""
-        job_ids, self._seen_change = queries.changed_since(connection, self._seen_change)
-
-        def wake() -> None:
-            for job_id in job_ids:
-                self._wake(job_id, None)
-
-        return wake
+    def _changed_elsewhere(self, to: list[str]) -> None:
+        """Wake who listens to jobs and groups that another process changed."""
+        for one in to:
+            self._wake(one, None)

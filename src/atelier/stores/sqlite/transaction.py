@@ -5,6 +5,7 @@ Six statements do it, the same ones in every commit: prepared once, they stay wh
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -56,6 +57,11 @@ class Transaction:
         self._pending.flush(self._connection)
         return self._connection
 
+    @property
+    def reached(self) -> int | None:
+        """The last change this process made, where that is the last of all as far as it knows."""
+        return self._change
+
     def begin(self) -> None:
         """Take the write lock; forget what was known if another process has written since."""
         self._connection.execute("BEGIN IMMEDIATE")
@@ -64,12 +70,14 @@ class Transaction:
             self._version = version
             self._forget()
 
-    def commit(self) -> None:
-        """Make everything durable, and remember the headers of jobs that go on."""
+    def seal(self) -> None:
+        """Write all that is left: what follows is the commit, which waits for the disk."""
         self._pending.flush(self._connection)
         if self._counted:
             self._connection.execute("UPDATE counter SET changed = ?", (self._change,))
-        self._connection.execute("COMMIT")
+
+    def keep(self) -> None:
+        """Remember the headers of jobs that go on: they are durable now."""
         for job_id, place in self._written.items():
             if place is None or place.job.status.terminal:
                 self._known.pop(job_id, None)
@@ -84,7 +92,8 @@ class Transaction:
         self._forget()
         self._written, self._pending, self._counted = {}, Pending(), False
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # begun again, it says so
+                self._connection.execute("ROLLBACK")
 
     def load(self, job_id: str) -> Place | None:
         """Return a job as it is now, in this commit."""
