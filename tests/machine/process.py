@@ -188,19 +188,18 @@ class Process:
     def _asked(self) -> bool:
         """Whether news from another process made this one ask its store."""
         self.loop.run_forever()
-        writer, reader = self.store._open_threads()
-        return self.answers != 0 and (_wanted(writer) or not reader._inbox.empty())
+        return self.answers != 0 and any(map(_wanted, self.store._open_threads()))
 
     def turn(self) -> bool:
         """Let the store do what lies before it; whether there was anything."""
         writer, reader = self.store._open_threads()
-        worked = self._serve(reader, not reader._inbox.empty())
-        worked = self._serve(writer, _wanted(writer)) or worked
+        worked = self._serve(reader)
+        worked = self._serve(writer) or worked
         self.loop.call_soon(writer.look)
         return worked
 
-    def _serve(self, thread: Reader | Writer, wanted: bool) -> bool:
-        if not wanted or self.answers == 0:
+    def _serve(self, thread: Reader | Writer) -> bool:
+        if not _wanted(thread) or self.answers == 0:
             return False
         if self.answers is not None:
             self.answers -= 1
@@ -255,8 +254,10 @@ class Process:
         """Do what is left when everything was cancelled."""
 
 
-def _wanted(writer: Writer) -> bool:
-    return bool(writer._collected or writer._alone) and not writer._under_way
+def _wanted(thread: Reader | Writer) -> bool:
+    if isinstance(thread, Reader):
+        return not thread._inbox.empty()
+    return bool(thread._collected or thread._alone) and not thread._under_way
 
 
 def awake(processes: list[Process]) -> Iterator[Process]:

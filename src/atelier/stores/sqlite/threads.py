@@ -7,7 +7,6 @@ import contextlib
 import queue
 import sqlite3
 import threading
-
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ ANSWER_SECONDS = 15.0
 
 WATCH_SECONDS = 1.0
 """How often waiting callers are looked at; one timer for all of them costs less than one each."""
+
 
 class StoreThread(threading.Thread, ABC, Generic[On]):
     """Answers operations in order of arrival, on one connection of its own."""
@@ -93,6 +93,7 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
                 future.set_exception(StoreUnavailable("The store did not answer in time."))
         self._watch = self._loop.call_later(WATCH_SECONDS, self._look_at_callers) if waiting else None
 
+
 class Reader(StoreThread[sqlite3.Connection]):
     """Runs reads in its thread, each as of one moment."""
 
@@ -106,6 +107,7 @@ class Reader(StoreThread[sqlite3.Connection]):
     def _read(self, errands: Sequence[Errand[sqlite3.Connection]]) -> None:
         self.call(settle, errands, [_attempt(work, self._connection) for work, _, _ in errands])
 
+
 def settle(errands: Sequence[Errand[Any]], outcomes: Sequence[Any]) -> None:
     """Answer who waits: a result or an exception for each."""
     for (_, future, then), outcome in zip(errands, outcomes, strict=True):
@@ -118,6 +120,7 @@ def settle(errands: Sequence[Errand[Any]], outcomes: Sequence[Any]) -> None:
         if not future.done():
             future.set_result(outcome)
 
+
 def _attempt(work: Callable[[On], T], on: On) -> T | Exception:
     """Return what `work` returns or raises: the exception is handed to the caller, the thread lives on."""
     try:
@@ -125,9 +128,11 @@ def _attempt(work: Callable[[On], T], on: On) -> T | Exception:
     except Exception as error:  # noqa: BLE001 - carried to the caller, as an executor does
         return carried(error)
 
+
 def carried(error: Exception) -> Exception:
     """Return what a caller is told of an error."""
     return unavailable(error) if isinstance(error, sqlite3.Error) else error
+
 
 def unavailable(error: sqlite3.Error) -> AtelierError:
     """Translate SQLite's error; its text names no data."""

@@ -52,9 +52,9 @@ class Writer(StoreThread[Transaction]):
 
     async def stop(self) -> None:
         """Finish what was asked for, then end."""
-        await super().stop()
         if self._next_look is not None:
             self._next_look.cancel()
+        await super().stop()
 
     def _hand_over(self) -> None:
         """Begin the next commit, where none is under way."""

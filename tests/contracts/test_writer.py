@@ -1,0 +1,144 @@
+"""Who does what when SQLite is written to: the loop decides and writes, the thread waits for the lock and for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contracts.writing import create, read
+from tests.jobs import Clock
+from tests.stores import on_file
+
+from atelier.errors import StoreUnavailable
+from atelier.stores.sqlite import SqliteStore, writer
+from atelier.stores.sqlite.transaction import Transaction
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
+    async with on_file(tmp_path, clock) as store:
+        yield store
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[sqlite3.Connection]:
+    """Hold the write lock, as another process does."""
+    connection = sqlite3.connect(path / "atelier.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+async def test_only_what_waits_for_the_disk_is_done_in_the_thread(store: SqliteStore, clock: Clock) -> None:
+    done: list[tuple[str, str]] = []
+
+    def note(statement: str) -> None:
+        done.append((threading.current_thread().name, statement.split(maxsplit=1)[0]))
+
+    store._writer._connection.set_trace_callback(note)
+    await create(store, clock)
+    store._writer._connection.set_trace_callback(None)
+    assert {what for who, what in done if who == "atelier-store-writer"} == {"COMMIT"}
+    assert {"BEGIN", "INSERT"} <= {what for who, what in done if who != "atelier-store-writer"}
+
+
+async def test_a_lock_is_waited_for_while_the_loop_goes_on(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    with locked(tmp_path) as other:
+        asked = [asyncio.ensure_future(create(store, clock, f"job-{number}")) for number in range(3)]
+        began, longest = loop.time(), 0.0
+        while (now := loop.time()) < began + 0.5:
+            await asyncio.sleep(0.01)
+            longest = max(longest, loop.time() - now)
+        assert not any(one.done() for one in asked)
+        other.execute("ROLLBACK")
+        await asyncio.gather(*asked)
+    assert longest < 0.4, "the loop waited for the lock"
+    assert (await create(store, clock, "later")).job.seq == 1
+
+
+async def test_who_waited_for_a_lock_in_vain_is_told_and_the_next_one_does_not_wait(
+    store: SqliteStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BUSY_SECONDS", 0.2)
+    with locked(tmp_path):
+        told = await asyncio.gather(*(create(store, clock, f"job-{n}") for n in range(3)), return_exceptions=True)
+        assert [type(one) for one in told] == [StoreUnavailable] * 3
+        assert store._writer._connection.execute("PRAGMA busy_timeout").fetchone() == (0,), "the loop would wait for it"
+    assert (await create(store, clock, "job-0")).job.seq == 1
+
+
+async def test_what_is_asked_for_during_a_commit_waits_for_the_next(store: SqliteStore, clock: Clock) -> None:
+    disk = threading.Event()
+    store._writer._inbox.put(lambda: (disk.wait(10), None)[1])  # it takes its time
+    asked = []
+    for number in range(5):
+        asked.append(asyncio.ensure_future(create(store, clock, f"job-{number}")))
+        await asyncio.sleep(0.02)
+    assert not any(one.done() for one in asked)
+    disk.set()
+    assert [made.job.seq for made in await asyncio.gather(*asked)] == [1] * 5
+
+
+async def test_a_commit_that_fails_is_done_again_without_what_broke_it(store: SqliteStore, clock: Clock) -> None:
+    connection = store._writer._connection
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("CREATE TABLE broken (job INTEGER REFERENCES jobs (number) DEFERRABLE INITIALLY DEFERRED)")
+
+    def spoil(transaction: Transaction) -> None:
+        transaction.connection.execute("INSERT INTO broken VALUES (-1)")  # found out by the commit alone
+
+    asked: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(create(store, clock, f"job-{number}")) for number in range(10)
+    ]
+    asked.insert(5, store._writer.do(spoil))
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in told if isinstance(one, BaseException)] == [StoreUnavailable]
+    assert isinstance(told[5], StoreUnavailable)
+    for number in range(10):
+        assert (await read(store, f"job-{number}")).job.seq == 1
+
+
+async def test_what_was_asked_for_while_a_commit_broke_comes_behind_it(store: SqliteStore) -> None:
+    order: list[int] = []
+
+    def operation(number: int) -> None:
+        if number == 1 and not order:
+            order.append(-1)
+            for late in (3, 4):
+                asyncio.get_running_loop().call_soon(ask, late)
+            raise ValueError
+        order.append(number)
+
+    later: list[asyncio.Future[None]] = []
+
+    def ask(number: int) -> asyncio.Future[None]:
+        later.append(store._writer.do(lambda _: operation(number)))
+        return later[-1]
+
+    await asyncio.gather(*(store._writer.do(lambda _, number=number: operation(number)) for number in (1, 2)))  # type: ignore[misc]
+    await asyncio.gather(*later)
+    assert order == [-1, 1, 2, 3, 4]
+
+
+async def test_who_listens_hears_of_others_writes_alone(tmp_path: Path, clock: Clock) -> None:
+    """What this process wrote itself is not looked through again when another has written."""
+    async with on_file(tmp_path, clock) as here, on_file(tmp_path, clock) as there:
+        heard: list[str] = []
+        here._writer._changed = heard.extend
+        for number in range(50):
+            await create(here, clock, f"own-{number}")
+        await asyncio.sleep(3 * writer.POLL_SECONDS)
+        await create(there, clock, "other")
+        async with asyncio.timeout(5):
+            while not heard:
+                await asyncio.sleep(0.01)
+        assert heard == ["other"]
