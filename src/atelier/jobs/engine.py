@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
 
@@ -48,7 +47,7 @@ class JobEngine:
         now: Clock,
     ) -> None:
         self._store, self._queue, self._limits, self._secret, self._now = store, queue, limits, secret, now
-        self._pipelines, self._nonce, self._numbers = pipelines, identity.random_id(), itertools.count()
+        self._pipelines, self._ids = pipelines, identity.random_ids()
         self._sweeping = asyncio.Lock()
         show_kinds(pipelines.values())
         self._backlog = Backlog(store, limit=limits.queue, now=now)
@@ -134,8 +133,7 @@ class JobEngine:
 
     def _id_of(self, new: NewJob) -> str:
         """Return an id nobody can guess; owner and key always give the same."""
-        key = new.key if new.key is not None else f"\x1f{self._nonce}\x1f{next(self._numbers)}"
-        return self.id_of(new.owner, new.kind, key)
+        return self.id_of(new.owner, new.kind, new.key) if new.key is not None else next(self._ids)
 
     def id_of(self, owner: str, kind: str, key: str) -> str:
         """Return the id of the job that an owner's key makes, or will make."""

@@ -1,4 +1,4 @@
-"""Jobs in one SQLite file: WAL, synchronous=FULL, one writer thread, group commit."""
+"""Jobs in one SQLite file: WAL, synchronous=FULL, group commit by a thread."""
 
 from atelier.stores.sqlite.store import SqliteStore
 
