@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -142,3 +143,65 @@ async def test_who_listens_hears_of_others_writes_alone(tmp_path: Path, clock: C
             while not heard:
                 await asyncio.sleep(0.01)
         assert heard == ["other"]
+
+
+async def test_what_was_seen_of_others_is_not_seen_again(tmp_path: Path, clock: Clock) -> None:
+    """This process's own last change may lie far behind those of others."""
+    async with on_file(tmp_path, clock) as here, on_file(tmp_path, clock) as there:
+        heard: list[str] = []
+        here._writer._changed = heard.extend
+        await create(here, clock, "own")
+        await asyncio.sleep(3 * writer.POLL_SECONDS)
+        heard.clear()
+        for number in range(5):
+            await create(there, clock, f"other-{number}")
+            await asyncio.sleep(3 * writer.POLL_SECONDS)
+        assert heard == [f"other-{number}" for number in range(5)]
+
+
+async def test_a_store_that_closes_answers_all_and_uses_no_closed_connection(tmp_path: Path, clock: Clock) -> None:
+    loop, broken = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, what: broken.append(what))
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        store = SqliteStore(folder / "atelier.db", clock)
+        await store.open()
+        with locked(folder) as other:
+            asked = [asyncio.ensure_future(_until_it_ends(store, clock, f"job-{n}")) for n in range(4)]
+            await asyncio.sleep(0.001 * number)
+            closing = asyncio.ensure_future(store.close())
+            await asyncio.sleep(0.01)
+            other.execute("ROLLBACK")
+            await closing
+        assert all(isinstance(told, StoreUnavailable) for told in await asyncio.gather(*asked))
+    assert broken == []
+
+
+async def _until_it_ends(store: SqliteStore, clock: Clock, name: str) -> StoreUnavailable:
+    """Ask for one thing after the other, until the store takes no more."""
+    number = 0
+    while True:
+        try:
+            async with asyncio.timeout(5):
+                await create(store, clock, f"{name}-{(number := number + 1)}")
+        except StoreUnavailable as told:
+            return told
+
+
+async def test_a_store_may_be_closed_while_it_is_read(tmp_path: Path, clock: Clock) -> None:
+    for number in range(20):
+        store = SqliteStore(tmp_path / f"{number}.db", clock)
+        await store.open()
+        await create(store, clock)
+        reading = [asyncio.ensure_future(_read_until_it_ends(store)) for _ in range(3)]
+        await asyncio.sleep(0.001 * number)
+        await store.close()
+        await asyncio.gather(*reading)
+
+
+async def _read_until_it_ends(store: SqliteStore) -> None:
+    with contextlib.suppress(StoreUnavailable):
+        while True:
+            await store.get("job-1")
+            await asyncio.sleep(0)

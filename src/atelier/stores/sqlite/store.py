@@ -42,7 +42,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what was accepted and end the threads."""
         if self._threads is not None:
-            await asyncio.to_thread(self._remembered.close)
+            self._remembered.close()  # here, where it is looked at: never under somebody's look
             for thread in self._threads:
                 await thread.stop()
             self._threads = None

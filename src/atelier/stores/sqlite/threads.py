@@ -26,6 +26,8 @@ Errand = tuple[Callable[[On], Any], asyncio.Future[Any], Callable[[Any], None] |
 ANSWER_SECONDS = 15.0
 """Longest wait of a caller; the busy timeout inside is shorter."""
 
+CLOSED = "The service is ending; ask again when it has started anew."
+
 WATCH_SECONDS = 1.0
 """How often waiting callers are looked at; one timer for all of them costs less than one each."""
 
@@ -41,6 +43,7 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         self._collected: list[Errand[On]] = []
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._watch: asyncio.TimerHandle | None = None
+        self._ending = self._closed = False
 
     def do(self, work: Callable[[On], T], then: Callable[[T], None] | None = None) -> asyncio.Future[T]:
         """Do `work`; its result, once durable, or StoreUnavailable when it takes too long.
@@ -48,6 +51,9 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         `then` is handed the result in the event loop even when the caller has not waited for it.
         """
         future: asyncio.Future[T] = self._loop.create_future()
+        if self._ending:
+            future.set_exception(StoreUnavailable(CLOSED))
+            return future
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
         self._waiting.append((self._loop.time() + ANSWER_SECONDS, future))
@@ -63,20 +69,23 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         """Begin with all that came in this turn of the loop: who is woken by the first of it only waits for the interpreter."""
 
     async def stop(self) -> None:
-        """Finish what was asked for, then end."""
-        until = self._loop.time() + ANSWER_SECONDS
-        with contextlib.suppress(StoreUnavailable):
-            await self.do(lambda _: None)
+        """Take no more, finish what was asked for, then end. The connection is closed when nobody uses it any more."""
+        self._ending, until = True, self._loop.time() + ANSWER_SECONDS
+        unanswered = [future for _, future in self._waiting if not future.done()]
+        if unanswered:
+            await asyncio.wait(unanswered, timeout=ANSWER_SECONDS)
+        self._closed = True
         self._inbox.put(None)
-        await asyncio.to_thread(self.join, max(0.0, until - self._loop.time()))
+        await asyncio.to_thread(self.join, max(WATCH_SECONDS, until - self._loop.time()))
         if self._watch is not None:
             self._watch.cancel()
+        if not self.is_alive():
+            await asyncio.to_thread(self._connection.close)
 
     def run(self) -> None:
         """Do what the loop hands over, until stopped."""
         while (chore := self._inbox.get()) is not None:
             chore()
-        self._connection.close()
 
     def call(self, done: Callable[..., None], *args: object) -> None:
         """Run `done` in the event loop; silent when the loop has ended."""

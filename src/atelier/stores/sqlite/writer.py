@@ -58,7 +58,7 @@ class Writer(StoreThread[Transaction]):
 
     def _hand_over(self) -> None:
         """Begin the next commit, where none is under way."""
-        if self._under_way:
+        if self._under_way or self._closed:
             return
         errands = self._next()
         if errands:
@@ -148,7 +148,7 @@ class Writer(StoreThread[Transaction]):
     def look(self) -> None:
         """See whether another process has written, where that was not seen to for a while, and tell what it changed."""
         now = self._loop.time()
-        if self._under_way or now < self._look_at:
+        if self._under_way or self._closed or now < self._look_at:
             return
         self._look_at = now + POLL_SECONDS
         try:
@@ -158,7 +158,7 @@ class Writer(StoreThread[Transaction]):
                 self._version = version
                 self._changed(changed)
             else:
-                self._seen = self._transaction.reached or self._seen
+                self._seen = max(self._seen, self._transaction.reached or 0)
         except sqlite3.Error:
             return  # the next look sees it
 
