@@ -141,7 +141,11 @@ class StoreUnavailable(AtelierError):
     retryable = True
 
 
-class StoreFull(StoreUnavailable):
+class StoreRefused(StoreUnavailable):
+    """The store cannot be written to now; nothing was written."""
+
+
+class StoreFull(StoreRefused):
     """No room is left for records; nothing was written."""
 
     code = "storage_full"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from tests.live import Live, Serve
 from atelier import wiring
 from atelier.api.deps import Keyed, Reader
 from atelier.api.routing import JsonRoute, call_of
+from atelier.errors import StoreFull, StoreUnavailable
 from atelier.pipelines.blog.models import BlogParams
 from atelier.pipelines.blog.pace import most_tokens
 from atelier.providers.sandbox import Sandbox
@@ -381,6 +383,20 @@ async def test_the_daily_cap_counts_what_is_accepted_and_nothing_twice(priced: L
     assert 1 <= int(refused.headers["retry-after"]) <= 86_400
     assert await order(priced, key, draft) == first, "a replay is answered when the day is used up, too"
     assert await order(priced, await bearer(priced, "ann"), draft), "keys have no cap"
+
+
+@pytest.mark.parametrize("accepted", [2, 0], ids=["nothing was written", "nobody knows"])
+async def test_what_was_certainly_not_accepted_costs_nothing(
+    priced: Live, monkeypatch: pytest.MonkeyPatch, accepted: int
+) -> None:
+    draft = {**NOOP, "quality": "draft"}
+    told = StoreFull("The disk is full; nothing was written.") if accepted else StoreUnavailable("No answer.")
+    with monkeypatch.context() as broken:
+        broken.setattr(priced.app.state.surroundings.engine, "submit", AsyncMock(side_effect=told))
+        for _ in range(2):
+            assert (await priced.client.post(f"{ROOT}/generate", json=draft)).status_code == 503
+    statuses = [(await priced.client.post(f"{ROOT}/generate", json=draft)).status_code for _ in range(3)]
+    assert statuses == [200] * accepted + [429] * (3 - accepted)
 
 
 async def test_a_batch_costs_what_its_pictures_and_their_drafts_do(priced: Live) -> None:

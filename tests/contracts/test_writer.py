@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +17,7 @@ from tests.contracts.writing import create, read
 from tests.jobs import Clock
 from tests.stores import on_file
 
-from atelier.errors import StoreUnavailable
+from atelier.errors import StoreRefused, StoreUnavailable
 from atelier.stores.sqlite import SqliteStore, writer
 from atelier.stores.sqlite.transaction import Transaction
 
@@ -72,7 +73,7 @@ async def test_who_waited_for_a_lock_in_vain_is_told_and_the_next_one_does_not_w
     monkeypatch.setattr(writer, "BUSY_SECONDS", 0.2)
     with locked(tmp_path):
         told = await asyncio.gather(*(create(store, clock, f"job-{n}") for n in range(3)), return_exceptions=True)
-        assert [type(one) for one in told] == [StoreUnavailable] * 3
+        assert [type(one) for one in told] == [StoreRefused] * 3
         assert store._writer._connection.execute("PRAGMA busy_timeout").fetchone() == (0,), "the loop would wait for it"
     assert (await create(store, clock, "job-0")).job.seq == 1
 
@@ -205,3 +206,34 @@ async def _read_until_it_ends(store: SqliteStore) -> None:
         while True:
             await store.get("job-1")
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "emptied"])
+async def test_nothing_is_accepted_into_a_file_that_nobody_will_find(
+    store: SqliteStore, clock: Clock, tmp_path: Path, how: str
+) -> None:
+    await create(store, clock)
+    path, away = tmp_path / "atelier.db", tmp_path / "away.db"
+    await asyncio.to_thread(shutil.copy, path, away) if how == "emptied" else await asyncio.to_thread(path.rename, away)
+    if how != "removed":
+        await asyncio.to_thread(path.write_bytes, b"x" if how == "replaced" else b"")
+    await asyncio.sleep(3 * writer.POLL_SECONDS)
+    with pytest.raises(StoreRefused, match="removed or replaced"):
+        await create(store, clock, "lost")
+    with pytest.raises(StoreRefused):
+        await store.ping()
+    if how == "emptied":
+        return
+    await asyncio.to_thread(away.replace, path)
+    await asyncio.sleep(3 * writer.POLL_SECONDS)
+    assert (await create(store, clock, "found")).job.seq == 1
+
+
+async def test_a_store_is_ready_that_can_be_written(store: SqliteStore, tmp_path: Path) -> None:
+    wal = tmp_path / "atelier.db-wal"
+    before = wal.stat().st_size
+    await store.ping()
+    assert wal.stat().st_size > before, "nothing reached the disk"
+    await store._writer.do(lambda transaction: transaction.connection.execute("PRAGMA query_only = ON"))
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await store.ping()

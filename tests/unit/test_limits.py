@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from tests.jobs import Clock
 
 from atelier.api import limits
 from atelier.api.limits import CAP_KIND, DailyCap, Fading, Rate, Streams
-from atelier.errors import RateLimited, TooManyStreams
+from atelier.errors import RateLimited, StoreFull, TooManyStreams
 from atelier.stores.sqlite import SqliteStore
 
 
@@ -145,6 +146,23 @@ async def test_the_cap_is_exact_and_ends_at_midnight(store: SqliteStore, clock: 
     clock.pass_(hours=1)
     await cap.reserve(0.3)
     assert [document.name for document in await store.documents(CAP_KIND)] == ["anonymous-2026-03-02"]
+
+
+async def test_what_cannot_be_given_back_now_is_with_the_next_reservation(
+    store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cap = DailyCap(store, "anonymous", 0.3, clock)
+    day = await cap.reserve(0.3)
+    with monkeypatch.context() as full:
+        full.setattr(store, "put", AsyncMock(side_effect=StoreFull("The disk is full; nothing was written.")))
+        await cap.give_back(day, 0.1)
+        with pytest.raises(StoreFull):
+            await cap.reserve(0.1)
+    with pytest.raises(RateLimited):
+        await cap.reserve(0.2)
+    await cap.reserve(0.1)
+    with pytest.raises(RateLimited):
+        await cap.reserve(0.1)
 
 
 async def test_other_owners_days_are_left_alone(store: SqliteStore, clock: Clock) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from atelier.errors import RateLimited, StoreUnavailable, TooManyStreams
+from atelier.errors import RateLimited, StoreRefused, StoreUnavailable, TooManyStreams
 from atelier.jobs.ports import Clock, Documents
 
 MINUTE = 60.0
@@ -141,13 +141,21 @@ class DailyCap:
     def __init__(self, documents: Documents, owner: str, dollars: float, now: Clock) -> None:
         self._documents, self._owner, self._dollars, self._now = documents, owner, dollars, now
         self._turn = asyncio.Lock()
+        self._owed: dict[str, float] = {}
+        """What is to be given back and could not be written yet, by day."""
 
     async def reserve(self, cost: float) -> str:
         """Reserve so many dollars and return the day they count for. Raises RateLimited until midnight UTC."""
         now = self._now()
         day = f"{self._owner}-{now:%Y-%m-%d}"
-        spent = await self._add(day, cost)
+        owed = self._owed.pop(day, 0.0)
+        try:
+            spent = await self._add(day, cost - owed)
+        except StoreRefused:
+            self._owe(day, owed)
+            raise
         if spent is None:
+            self._owe(day, owed)
             raise RateLimited(
                 "Requests without a key have used up what they may cost today; come back after midnight UTC.",
                 retry_after=_midnight(now) - now,
@@ -155,8 +163,15 @@ class DailyCap:
         return day
 
     async def give_back(self, day: str, cost: float) -> None:
-        """Undo a reservation for what was not accepted after all."""
-        await self._add(day, -cost)
+        """Undo a reservation for what was not accepted after all: at once or, where nothing can be written, with the next one."""
+        try:
+            await self._add(day, -cost)
+        except StoreRefused:
+            self._owe(day, cost)
+
+    def _owe(self, day: str, cost: float) -> None:
+        if cost > 0:
+            self._owed[day] = self._owed.get(day, 0.0) + cost
 
     async def _add(self, day: str, cost: float) -> float | None:
         """Add to what a day has cost and return that; None, changing nothing, where it would be too much."""

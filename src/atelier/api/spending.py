@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from atelier.api.deps import Call, Writes
-from atelier.errors import AtelierError, StoreUnavailable
+from atelier.errors import AtelierError, StoreRefused, StoreUnavailable
 from atelier.jobs.engine import NewJob, Submitted
 from atelier.jobs.groups import Group, NewGroup
 from atelier.pipelines.pictures import IN_ORDER
@@ -72,11 +72,10 @@ async def _spend(
     day = await call.around.cap.reserve(cost)
     try:
         accepted, replayed = await accept()
-    except StoreUnavailable:
-        raise  # it may have been accepted
-    except AtelierError:
-        await call.around.cap.give_back(day, cost)
-        raise
+    except AtelierError as error:
+        if not isinstance(error, StoreUnavailable) or isinstance(error, StoreRefused):
+            await call.around.cap.give_back(day, cost)
+        raise  # else it may have been accepted
     if replayed:
         await call.around.cap.give_back(day, cost)
     return accepted, replayed

@@ -64,7 +64,8 @@ class Bounds(Group):
         1_000_000, description="Largest request body, in bytes; more answers 413."
     )
     queue: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        100_000, description="Most queued jobs of a kind; more are refused with 503 until some have gone."
+        100_000,
+        description="Most queued jobs of a kind; more are refused with 503 until some have gone. Processes see what each other accepts within a second.",
     )
     rate_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
         None, description="Requests a minute of one owner; 0 sets no limit; empty: none in open mode, else 600."
@@ -73,7 +74,8 @@ class Bounds(Group):
         None, description="Streams one owner may have open; 0 sets no limit; empty: none in open mode, else 100."
     )
     anonymous_rate_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        60, description="Requests a minute of everybody without a key together, where `auth` is anonymous."
+        60,
+        description="Requests a minute of everybody without a key together, in each process, where `auth` is anonymous.",
     )
     anonymous_daily_cost: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
         1.0,

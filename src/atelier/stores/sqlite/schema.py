@@ -123,6 +123,30 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+class OpenFile:
+    """The file that was opened: whoever removes or replaces it leaves the service a file that nobody will find again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._which = self._there()
+
+    def in_place(self) -> bool:
+        """Whether it still lies where it was opened, and has not been emptied."""
+        return self._which is not None and self._there() == self._which
+
+    def _there(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size > 0 else None
+
+
+def prove_writable(connection: sqlite3.Connection) -> None:
+    """Write what is there already: an empty transaction would reach no disk."""
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
 def _check_permissions(path: Path) -> None:
     """Ask before SQLite does: beside a read-only file it leaves read-only ones that stay when the file is mended."""
     for needed in (path.parent, path, Path(f"{path}-wal"), Path(f"{path}-shm")):

@@ -35,7 +35,8 @@ class SqliteStore:
         seen = await asyncio.to_thread(schema.prepare, self._path)
         await asyncio.to_thread(self._remembered.open, self._path)
         connections = [await asyncio.to_thread(schema.connect, self._path) for _ in range(2)]
-        self._threads = Writer(connections[0], seen, self._changed_elsewhere), Reader(connections[1])
+        file = await asyncio.to_thread(schema.OpenFile, self._path)
+        self._threads = Writer(connections[0], file, seen, self._changed_elsewhere), Reader(connections[1])
         for thread in self._threads:
             thread.start()
 
@@ -48,8 +49,8 @@ class SqliteStore:
             self._threads = None
 
     async def ping(self) -> None:
-        """Begin and commit an empty transaction."""
-        await self._writer.do(lambda _: None)
+        """Write and commit."""
+        await self._writer.do(lambda transaction: schema.prove_writable(transaction.connection))
 
     async def create(self, job: Job, events: Sequence[Event], params: Json) -> tuple[Snapshot, bool]:
         """Insert, or return the job that has this id already."""

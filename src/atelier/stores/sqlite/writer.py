@@ -11,11 +11,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from atelier import metrics
-from atelier.errors import AtelierError
+from atelier.errors import AtelierError, StoreRefused
 from atelier.stores.sqlite import queries
-from atelier.stores.sqlite.schema import BUSY_SECONDS
+from atelier.stores.sqlite.schema import BUSY_SECONDS, OpenFile
 from atelier.stores.sqlite.threads import Errand, StoreThread, carried, settle, unavailable
 from atelier.stores.sqlite.transaction import Transaction
+
+GONE = "The store's file was removed or replaced while the service ran: put it back, or start the service anew."
 
 T = TypeVar("T")
 Errands = Sequence[Errand[Transaction]]
@@ -34,9 +36,12 @@ class Writer(StoreThread[Transaction]):
     and each is done again in a commit of its own.
     """
 
-    def __init__(self, connection: sqlite3.Connection, seen: int, changed: Callable[[list[str]], None]) -> None:
-        """Write on `connection`; `changed` is told what other processes write to after the change `seen`."""
+    def __init__(
+        self, connection: sqlite3.Connection, file: OpenFile, seen: int, changed: Callable[[list[str]], None]
+    ) -> None:
+        """Write on `connection` while `file` is in place; `changed` is told what other processes write to after the change `seen`."""
         super().__init__(connection, "atelier-store-writer")
+        self._file, self._in_place = file, True
         self._transaction = Transaction(connection)
         self._alone: deque[Errand[Transaction]] = deque()
         self._under_way = False
@@ -75,6 +80,9 @@ class Writer(StoreThread[Transaction]):
     def _begin(self, errands: Errands) -> None:
         """Take the write lock here where it is free, as it is but for other processes; else let the thread wait for it."""
         began = time.perf_counter()
+        if not self._in_place:
+            self._answer(errands, [StoreRefused(GONE)] * len(errands))
+            return
         try:
             self._transaction.begin()
         except sqlite3.Error as error:
@@ -100,7 +108,7 @@ class Writer(StoreThread[Transaction]):
     def _refuse(self, errands: Errands, error: sqlite3.Error) -> None:
         """Answer everybody that the file cannot be written now."""
         self._transaction.undo()
-        self._answer(errands, [unavailable(error)] * len(errands))
+        self._answer(errands, [StoreRefused(unavailable(error).message)] * len(errands))
 
     def _run(self, errands: Errands, began: float) -> None:
         """Do the operations, which see what those before them did."""
@@ -151,6 +159,7 @@ class Writer(StoreThread[Transaction]):
         if self._under_way or self._closed or now < self._look_at:
             return
         self._look_at = now + POLL_SECONDS
+        self._in_place = self._file.in_place()
         try:
             version = self._connection.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version:
