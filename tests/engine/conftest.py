@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
+from google.cloud.tasks_v2 import Task
 from tests.cloud_tasks.issuer import EMAIL, Issuer
 from tests.cloud_tasks.server import QUEUE, CloudTasks
 from tests.house import Hand, House
@@ -34,13 +36,18 @@ class Tasks(Hand):
 
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
         for ready in await super().lost(waiting):
-            for name in [name for name in self._server.queue.held if f"{ready.job_id}-{ready.dispatch}" in name]:
+            for name in [name for name, held in self._server.queue.held.items() if _carries(held.task, ready)]:
                 self._server.queue.remove(name)
         return await self.carrier.lost(waiting)
 
     async def withdraw(self, job: Job) -> None:
         await super().withdraw(job)
         await self.carrier.withdraw(job)
+
+
+def _carries(task: Task, ready: Ready) -> bool:
+    order = json.loads(task.http_request.body)
+    return (order["job_id"], order["dispatch"]) == (ready.job_id, ready.dispatch)
 
 
 @pytest.fixture

@@ -41,10 +41,17 @@ class Desk:
         now = self.clock()
         return new_job(now, "job-1", **{"status": Status.QUEUED, "dispatch": 1, "run_at": now, **fields})
 
+    def ready(self, dispatch: int) -> Ready:
+        return Ready(job_id="job-1", dispatch=dispatch, created_at=self.clock())
+
     @property
     def made(self) -> dict[str, Task]:
-        """The tasks that are there, by name without place and hash."""
-        return {name.partition("/tasks/")[2][9:]: held.task for name, held in self.server.queue.held.items()}
+        """The tasks that are there, by name without place, hash, and when the job was made."""
+        return {named(name): held.task for name, held in self.server.queue.held.items()}
+
+
+def named(name: str) -> str:
+    return re.sub(r"^[0-9a-f]{8}-job-1-[0-9a-f]{13}", "job-1", name.partition("/tasks/")[2])
 
 
 @pytest.fixture
@@ -61,9 +68,9 @@ async def desk() -> AsyncIterator[Desk]:
 async def test_a_dispatch_is_a_task_with_a_token_and_a_deadline(desk: Desk) -> None:
     job = desk.job(run_at=desk.clock() + HOUR)
     await desk.queue.dispatch(job)
-    assert desk.made.keys() == {"job-1-1", f"job-1-by-{-int(-job.must_finish_by.timestamp() // 1)}"}
+    assert desk.made.keys() == {"job-1-1", f"job-1-1-by-{-int(-job.must_finish_by.timestamp() // 1)}"}
     made = desk.made["job-1-1"]
-    assert re.fullmatch(QUEUE + r"/tasks/[0-9a-f]{8}-job-1-1", made.name)
+    assert re.fullmatch(QUEUE + r"/tasks/[0-9a-f]{8}-job-1-[0-9a-f]{13}-1", made.name)
     assert json.loads(made.http_request.body) == {"job_id": "job-1", "dispatch": 1, "kind": "image"}
     assert dict(made.http_request.headers) == {"Content-Type": "application/json"}
     token = made.http_request.oidc_token
@@ -105,7 +112,7 @@ async def test_a_call_whose_end_is_unknown_is_made_again(desk: Desk, fault: str)
     setattr(desk.server.faults, fault, 2)
     await desk.queue.dispatch(desk.job(attempt=1))
     assert desk.made.keys() == {"job-1-1"}
-    assert not await desk.queue.lost([Ready(job_id="job-1", dispatch=1)])
+    assert not await desk.queue.lost([desk.ready(1)])
 
 
 async def test_a_job_is_not_refused_because_cloud_tasks_is_down(
@@ -120,9 +127,9 @@ async def test_a_job_is_not_refused_because_cloud_tasks_is_down(
     with pytest.raises(QueueUnavailable):
         await desk.queue.ping()
     desk.server.faults.unavailable = False
-    assert not await desk.queue.lost([Ready(job_id="job-1", dispatch=1)]), "not asked for while it rests"
+    assert not await desk.queue.lost([desk.ready(1)]), "not asked for while it rests"
     await asyncio.sleep(0.4)
-    assert await desk.queue.lost([Ready(job_id="job-1", dispatch=1)]) == [Ready(job_id="job-1", dispatch=1)]
+    assert await desk.queue.lost([desk.ready(1)]) == [desk.ready(1)]
     await desk.queue.dispatch(desk.job(attempt=1, dispatch=3))
     assert desk.made.keys() == {"job-1-3"}
 
@@ -135,20 +142,20 @@ async def test_a_server_that_hangs_is_not_waited_for(desk: Desk, monkeypatch: py
     async with asyncio.timeout(12):  # all together: who waits for his turn waits no longer
         await asyncio.gather(*(queue.dispatch(desk.job(attempt=1, dispatch=number)) for number in range(1, 200)))
         await queue.withdraw(desk.job())
-        assert not await queue.lost([Ready(job_id="job-1", dispatch=1)])
+        assert not await queue.lost([desk.ready(1)])
     await queue.close()
 
 
 async def test_what_cannot_be_asked_for_is_not_known_to_be_lost(desk: Desk) -> None:
     desk.server.faults.unavailable = True
-    assert not await desk.queue.lost([Ready(job_id="job-1", dispatch=1)])
+    assert not await desk.queue.lost([desk.ready(1)])
 
 
 async def test_what_is_refused_is_told_and_rests(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     queue = desk.another(QUEUE + "-unknown")
     await queue.dispatch(desk.job(attempt=1))
     assert caplog.messages.count("dispatch_refused") == 1
-    assert not await queue.lost([Ready(job_id="job-1", dispatch=1)])
+    assert not await queue.lost([desk.ready(1)])
     with pytest.raises(QueueUnavailable, match="NotFound"):
         await queue.ping()
     await queue.close()
@@ -157,7 +164,7 @@ async def test_what_is_refused_is_told_and_rests(desk: Desk, caplog: pytest.LogC
 async def test_the_truth_is_told_of_many(desk: Desk) -> None:
     for number in range(1, 121):
         await desk.queue.dispatch(desk.job(attempt=1, dispatch=number))
-    asked = [Ready(job_id="job-1", dispatch=number) for number in range(61, 181)]
+    asked = [desk.ready(number) for number in range(61, 181)]
     assert await desk.queue.lost(asked) == asked[60:]
     desk.server.queue.purge()
     assert await desk.queue.lost(asked) == asked
@@ -171,6 +178,46 @@ async def test_a_dispatch_that_was_lost_is_not_made_again_under_its_name(desk: D
     assert not desk.made
     await desk.queue.dispatch(replace(job, dispatch=2))
     assert desk.made.keys() == {"job-1-2"}, "the next number is another name"
+
+
+async def test_a_job_that_is_made_again_has_tasks_of_its_own(desk: Desk) -> None:
+    """It has the id of the one that was removed, and begins at the first dispatch again."""
+    job = desk.job()
+    await desk.queue.dispatch(job)
+    desk.server.queue.purge()
+    again = replace(job, created_at=job.created_at + timedelta(microseconds=1))
+    asked = [replace(desk.ready(1), created_at=again.created_at)]
+    assert await desk.queue.lost(asked) == asked
+    await desk.queue.dispatch(again)
+    assert len(desk.made) == 2, "the names of the first one's tasks are remembered"
+    assert not await desk.queue.lost(asked)
+    await desk.queue.withdraw(job)
+    assert len(desk.made) == 2, "they are not taken for the first one's"
+    await desk.queue.withdraw(again)
+    assert not desk.made
+
+
+async def test_a_run_that_was_opened_in_the_second_of_a_cancel_has_a_deadline(desk: Desk) -> None:
+    job = desk.job(must_finish_by=desk.clock().replace(microsecond=1) + HOUR)
+    await desk.queue.dispatch(job)
+    await desk.queue.withdraw(job)
+    later = job.must_finish_by + timedelta(milliseconds=300)
+    await desk.queue.dispatch(replace(job, run=2, dispatch=2, must_finish_by=later))
+    assert [task.schedule_time for name, task in desk.made.items() if "-by-" in name] == [later]
+
+
+async def test_a_job_of_an_earlier_version_is_handed_over_once_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one named its tasks by id and number only; the delivery of such a task is a stale one by then."""
+    earlier = desk.another()
+    monkeypatch.setattr(earlier, "_name_of", lambda ready: earlier._name(f"{ready.job_id}-{ready.dispatch}"))
+    job = desk.job(attempt=1)
+    await earlier.dispatch(job)
+    assert await desk.queue.lost([desk.ready(1)]) == [desk.ready(1)]
+    await desk.queue.dispatch(replace(job, dispatch=2))
+    assert not await desk.queue.lost([desk.ready(2)])
+    await earlier.close()
 
 
 async def test_both_tasks_of_a_cancelled_job_are_withdrawn(desk: Desk) -> None:

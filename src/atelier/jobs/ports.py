@@ -186,6 +186,8 @@ class Ready:
 
     job_id: str
     dispatch: int
+    created_at: datetime | None = None
+    """Tells the job from one of the same id that was removed; None where the store's own queue has no use for it."""
 
 
 @frozen

@@ -90,13 +90,16 @@ class CloudTasksQueue:
 
     async def dispatch(self, job: Job) -> None:
         """Make the dispatch's task and, as long as no attempt was counted in this run, the deadline's."""
-        tasks = [self._task(job, job.dispatch, self._name_of(job.id, job.dispatch), job.run_at)]
+        tasks = [self._task(job, job.dispatch, self._name_of(_ready(job)), job.run_at)]
         if job.attempt == 0:
             tasks.append(self._task(job, DEADLINE, self._deadline_name_of(job), job.must_finish_by))
         await asyncio.gather(*(self._carry(job.id, task) for task in tasks))
 
     async def lost(self, waiting: Sequence[Ready]) -> Sequence[Ready]:
-        """Ask for each task. One that cannot be asked for is not known to be lost, nor is any while none could be made."""
+        """Ask for each task. One that cannot be asked for is not known to be lost, nor is any while none could be made.
+
+        A task of an earlier version, which named it otherwise, counts as lost; its job gets the next dispatch.
+        """
         if self._resting():
             return ()
         gone = await asyncio.gather(*(self._gone(ready) for ready in waiting))
@@ -105,9 +108,8 @@ class CloudTasksQueue:
     async def withdraw(self, job: Job) -> None:
         """Delete the tasks of the job's last dispatch and of its deadline. One try."""
         if job.dispatch and not self._resting():
-            await asyncio.gather(
-                self._delete(self._name_of(job.id, job.dispatch)), self._delete(self._deadline_name_of(job))
-            )
+            names = self._name_of(_ready(job)), self._deadline_name_of(job)
+            await asyncio.gather(*(self._delete(name) for name in names))
 
     def start(self, deliver: Deliver) -> None:
         """Do nothing: Cloud Tasks delivers to the worker's route."""
@@ -151,7 +153,7 @@ class CloudTasksQueue:
 
     async def _gone(self, ready: Ready) -> bool:
         try:
-            await self._call("get_task", name=self._name_of(ready.job_id, ready.dispatch))
+            await self._call("get_task", name=self._name_of(ready))
         except NotFound:
             return True
         except FAILING as error:
@@ -205,12 +207,13 @@ class CloudTasksQueue:
             dispatch_deadline=target.longest,
         )
 
-    def _name_of(self, job_id: str, dispatch: int) -> str:
-        return self._name(f"{job_id}-{dispatch}")
+    def _name_of(self, ready: Ready) -> str:
+        return self._name(f"{ready.job_id}-{_born(ready.created_at)}-{ready.dispatch}")
 
     def _deadline_name_of(self, job: Job) -> str:
-        """Return a name of this very deadline: one that was moved gets a task of its own."""
-        return self._name(f"{job.id}-by-{math.ceil(job.must_finish_by.timestamp())}")
+        """Return a name of this very deadline: one that was moved, or is of another run, gets a task of its own."""
+        by = math.ceil(job.must_finish_by.timestamp())
+        return self._name(f"{job.id}-{_born(job.created_at)}-{job.run}-by-{by}")
 
     def _name(self, what: str) -> str:
         """Return a task's name; it begins with a hash, since names in a row would slow the queue down."""
@@ -228,6 +231,16 @@ def secure_channel(host: str, **how: Any) -> grpc.aio.Channel:  # noqa: ANN401 -
     """Open the library's own channel, with our options beside its."""
     options = [*how.pop("options", ()), *OPTIONS]
     return CloudTasksGrpcAsyncIOTransport.create_channel(host, options=options, **how)
+
+
+def _ready(job: Job) -> Ready:
+    return Ready(job_id=job.id, dispatch=job.dispatch, created_at=job.created_at)
+
+
+def _born(created_at: datetime | None) -> str:
+    """Return when a job was made: where it is removed and asked for again, its id and its first numbers come again."""
+    assert created_at is not None, "the store that goes with this queue tells it"  # noqa: S101 - narrows the type
+    return f"{round(created_at.timestamp() * 1e6):x}"
 
 
 def _said(error: Exception) -> str:

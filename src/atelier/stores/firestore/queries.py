@@ -48,7 +48,7 @@ class Queries:
         query = _where(self._queued(kind), ("run_at", "<=", now)).order_by("run_at").order_by("__name__")
         if after is not None:
             query = query.start_after({"run_at": after[0], "__name__": self._layout.jobs.document(after[1])})
-        return query.select(["id", "run_at", "dispatch"]).limit(limit)
+        return query.select(["id", "run_at", "dispatch", "created_at"]).limit(limit)
 
     def waits_until(self, kind: str, now: datetime) -> AsyncAggregationQuery:
         """How many of a kind are due by now."""

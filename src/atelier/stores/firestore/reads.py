@@ -96,7 +96,7 @@ class Reader:
         seconds, _, place = after.partition("/")
         begin = (datetime.fromisoformat(seconds), place) if after else None
         found = await self._ask(self._queries.due(kind, now, begin, limit))
-        jobs = [Ready(job_id=document.get("id"), dispatch=document.get("dispatch")) for document in found]
+        jobs = [_ready(document) for document in found]
         more = len(found) == limit
         return Due(jobs=jobs, cursor=f"{found[-1].get('run_at').isoformat()}/{found[-1].id}" if more else "")
 
@@ -185,3 +185,7 @@ def _readable(documents: Iterable[Found]) -> list[Header]:
         except StoreUnavailable as error:
             logs.warning("job_unreadable", reason=error.message)
     return found
+
+
+def _ready(document: Found) -> Ready:
+    return Ready(job_id=document.get("id"), dispatch=document.get("dispatch"), created_at=document.get("created_at"))
