@@ -102,6 +102,19 @@ async def test_the_job_has_the_post_and_its_whole_log(live: Live) -> None:
     assert [update["seq"] for update in later["progress_updates"]] == [job["seq"] - 1, job["seq"]]
 
 
+@pytest.mark.parametrize(
+    ("topic", "word"), [("Balconies", "term {}"), ("t" * 500, "{} " + "o" * 97)], ids=["short", "long"]
+)
+async def test_as_many_keywords_as_a_request_may_have_are_worked_with(live: Live, topic: str, word: str) -> None:
+    given = [word.format(number) for number in range(10, 60)]
+    job = await ended(live, await submit(live, {**TOMATOES, "topic": topic, "keywords": given}))
+    assert (job["status"], job["error_message"]) == ("completed", None)
+    assert job["result"]["seo_metadata"]["keyword"] == given[0]
+    assert job["result"]["seo_metadata"]["keywords"][:3] == given[:3]
+    refused = await live.client.post(ASK, json={**TOMATOES, "keywords": [*given, "one more"]})
+    assert refused.status_code == 422
+
+
 @pytest.mark.parametrize(("query", "mode"), [("?async_mode=false", None), ("", False), ("?async_mode=0", True)])
 async def test_who_waits_gets_the_post_itself(live: Live, query: str, mode: bool | None) -> None:  # noqa: FBT001
     answer = await live.client.post(f"{ASK}{query}", json={**TOMATOES, "async_mode": mode})

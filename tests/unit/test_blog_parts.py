@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.posts import POTS, SUN, TOMATOES
 
 from atelier.pipelines.blog import judging, lengths, prompts
@@ -81,6 +82,18 @@ def test_the_caller_s_keywords_come_first() -> None:
     judged = chosen((), answer.model_copy(update={"primary": "balcony tomatoes"}), found)
     assert judged.difficulty == 50
     assert judged.evidence == "1 of 1 results have it in their title, 0 in a heading."
+
+
+def test_a_model_may_name_every_keyword_of_the_caller_again() -> None:
+    """Of each sort, with some of its own; the plan has each once, and no more than it has room for."""
+    wanted = tuple(f"keyword {number}" for number in range(50))
+    named = [*wanted, *(f"another {number}" for number in range(20))]
+    answer = KeywordAnswer(primary="tomato care", secondary=named, long_tail=named, questions=named)
+    plan = chosen(wanted, answer, [])
+    assert (plan.primary, plan.secondary) == (wanted[0], wanted[1:13])
+    assert len(plan.long_tail) == len(plan.questions) == 12
+    with pytest.raises(ValidationError):
+        KeywordAnswer(primary="tomato care", secondary=[*named, "more"], long_tail=[], questions=[])
 
 
 def test_a_query_names_the_first_keyword_once() -> None:

@@ -75,6 +75,15 @@ async def test_its_answers_have_their_shapes(task: str, topic: str) -> None:
         assert len(answer.sections) == 7
 
 
+@pytest.mark.parametrize("task", SHAPES)
+async def test_its_answers_have_their_shapes_with_as_many_keywords_as_a_request_may_have(task: str) -> None:
+    keywords = [f"{number} {'x' * 97}" for number in range(10, 60)]
+    paragraphs = [{"number": 1, "text": "Pots are good."}]
+    more = {"paragraphs": paragraphs, "sections": 7, "scenes": 7, "happens": ["They go."] * 7}
+    made = await write(task, topic="a" * 500, keywords=keywords, claims=["One."], terms=keywords[:6], **more)
+    SHAPES[task].model_validate(made.value)
+
+
 @pytest.mark.parametrize("length", [90, 150, 240, 400, 900])
 @pytest.mark.parametrize("topic", TOPICS)
 async def test_a_section_is_as_long_as_asked(topic: str, length: int) -> None:

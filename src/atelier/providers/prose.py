@@ -57,7 +57,7 @@ def theme(topic: str, keywords: Sequence[str]) -> Theme:
     plain = " ".join(topic.split()).rstrip(".?!").replace("{", "(").replace("}", ")")
     words = tuple(each.replace("{", "(").replace("}", ")") for each in keywords if each.strip())
     if len(plain) > LONGEST_NAME:
-        plain = words[0] if words else "this subject"
+        plain = next((word for word in words if len(word) <= LONGEST_NAME), "this subject")
     elif plain.lower().startswith(ASKING):
         plain = f"“{plain}”"
     return Theme(topic=plain, keywords=words or (plain,))

@@ -12,14 +12,19 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
+NAMED_MOST = 70
+"""Terms of each sort that an answer may name: all that a request may give, which models like to repeat, and 20 of its own."""
+
 
 class KeywordAnswer(BaseModel):
     """Keywords for a topic."""
 
     primary: Name = Field(description="The one search term the post should be found for, as people type it.")
-    secondary: list[Name] = Field(description="Up to 8 further search terms.", max_length=20)
-    long_tail: list[Name] = Field(description="Up to 8 search phrases of three to six words.", max_length=20)
-    questions: list[Line] = Field(description="Up to 6 questions that people ask about the topic.", max_length=20)
+    secondary: list[Name] = Field(description="Up to 8 further search terms.", max_length=NAMED_MOST)
+    long_tail: list[Name] = Field(description="Up to 8 search phrases of three to six words.", max_length=NAMED_MOST)
+    questions: list[Line] = Field(
+        description="Up to 6 questions that people ask about the topic.", max_length=NAMED_MOST
+    )
 
 
 class RivalAnswer(BaseModel):
