@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from tests.house import Gate, House, failing
 
-from atelier.errors import AlreadyTerminal, Conflict, IdempotencyMismatch, NotFound, ProviderRefused, QueueFull
+from atelier.errors import (
+    AlreadyTerminal,
+    Conflict,
+    IdempotencyMismatch,
+    NotFound,
+    ProviderRefused,
+    QueueFull,
+    StoreUnavailable,
+)
 from atelier.jobs.groups import Group, NewGroup, NewMember, Phase, standing_of
 from atelier.jobs.groups.register import CONTENT, ENDED, GROUP, WORK
 from atelier.jobs.models import Job, Json, Reason, Status
@@ -506,6 +514,28 @@ async def test_a_batch_whose_picture_was_made_again_is_kept_from_then(house: Hou
     house.clock.pass_(days=20)
     await house.engine.sweep()
     assert await jobs(house, group) == []
+
+
+async def test_a_member_whose_group_cannot_be_asked_is_given_back_with_its_attempt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was done for it, so nobody has to wait for a lease to end, and no worker has stopped answering."""
+    group = await create(house, 1)
+    (job,) = await jobs(house, group)
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("Away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.engine.groups, "admit", away)
+        assert await house.engine.deliver(job.id, job.dispatch) is Delivery.SETTLED
+    again = await house.job(job.id)
+    assert (again.status, again.attempt, again.worker, again.fault) == (Status.QUEUED, 0, None, None)
+    assert again.run_at is not None
+    assert again.run_at > house.clock(), "a store that is away is not asked in a circle"
+    assert house.queue.dispatched[-1] == again
+    house.clock.pass_(seconds=2)
+    assert (await house.deliver(job.id)).status is Status.COMPLETED
 
 
 async def test_lists_show_members_of_batches_only(house: House) -> None:

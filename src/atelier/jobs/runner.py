@@ -35,7 +35,7 @@ from atelier.jobs.watch import Watch
 
 SETTLE_TRIES = 5
 ASK_AGAIN_SECONDS = 1.0
-"""Pause before a run whose time may be up goes on without an answer from its group."""
+"""Pause before a group that could not be asked is asked again, whose member may have no time left or is to begin."""
 RELEASE_WAIT = timedelta(seconds=3)
 """How long released runs may take to let go and write that they did."""
 
@@ -169,13 +169,21 @@ class Runner:
 
     async def _run_member(self, job: Job, parts: Parts, watch: Watch) -> bool:
         """Run a member unless its group is paused or gone, then see that the next ones are handed over."""
-        admitted = await self._groups.admit(job)
+        admitted = await self._admitted(job)
         if isinstance(admitted, Job):
             ended = await self._run(admitted, parts, watch)
         else:
             ended = await self._settle(self._pipelines[job.kind], Run(job=job, services=self._services), admitted)
         await self._groups.left(job)
         return ended
+
+    async def _admitted(self, job: Job) -> Job | Ending:
+        """Ask a member's group; where that cannot be asked, the member is given back with its attempt: nothing was done."""
+        try:
+            return await self._groups.admit(job)
+        except StoreUnavailable as error:
+            logs.warning("group_not_asked", reason=error.message)
+            return Ending(Snoozed(run_at=self._now() + timedelta(seconds=ASK_AGAIN_SECONDS), reason=None))
 
     async def _run(self, job: Job, parts: Parts, watch: Watch) -> bool:
         """Run the job; whether its end was written. If not, its delivery has to outlive whoever holds the job now."""
