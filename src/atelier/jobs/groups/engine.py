@@ -218,20 +218,32 @@ class Groups:
         await self.wait(group.id, CANCEL_WAIT)
 
     async def finish_cancelling(self, group: Group) -> None:
-        """Cancel, or ask to, whatever has not ended, also what a crash left uncreated; then the group is open again."""
+        """Cancel, or ask to, whatever has not ended, also what a crash left uncreated; then the group is open again.
+
+        Several may be at it, and one of them may stand still meanwhile: what was asked for after the others were done stays.
+        """
         if not group.complete:
             await self._making.create_members(group)
-        members = await self.members(group)
-        async for _ in in_lots(self._cancel(one.job.id) for one in members if not one.job.status.terminal):
+        live = [one.job for one in await self.members(group) if not one.job.status.terminal]
+        if not await self._still_cancelled(group.id):
+            return
+        async for _ in in_lots(self._cancel(job) for job in live):
             pass
-        await self.register.change(group.id, lambda now: models.opened(now) if _cancelling(now) else now)
+        await self.register.change(group.id, lambda now: models.opened(now) if _same_cancel(now, group) else now)
 
-    async def _cancel(self, job_id: str) -> None:
+    async def _still_cancelled(self, group_id: str) -> bool:
+        """Whether the cancel still goes on: then whatever was there before this was asked is to be cancelled."""
+        group = await self.register.find(group_id)
+        return group is not None and _cancelling(group)
+
+    async def _cancel(self, seen: Job) -> None:
+        """Cancel a member in the run in which it was seen, and in no later one."""
+
         def decide(job: Job) -> Decision:
-            return Decision() if job.status.terminal else cancelling(job, self._now())
+            return Decision() if job.status.terminal or not _same_run(job, seen) else cancelling(job, self._now())
 
         counted = Counted(decide)
-        snapshot = await self._store.write(job_id, counted)
+        snapshot = await self._store.write(seen.id, counted)
         if snapshot is None:
             return
         counted.count(snapshot.job)
@@ -249,3 +261,13 @@ def _creating(group: Group) -> bool:
 
 def _cancelling(group: Group) -> bool:
     return group.phase is Phase.CANCELLING
+
+
+def _same_cancel(now: Group, group: Group) -> bool:
+    """Whether a group is being cancelled as it was when its members were read: a later cancel has others to look for."""
+    return _cancelling(now) and (now.cancelled_at, now.content) == (group.cancelled_at, group.content)
+
+
+def _same_run(job: Job, seen: Job) -> bool:
+    """Whether nobody asked for the job anew since it was seen: neither opened again, nor made again after it was deleted."""
+    return (job.run, job.created_at) == (seen.run, seen.created_at)
