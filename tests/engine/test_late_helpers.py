@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from tests.engine.test_groups import create, found, jobs, new_group, statuses
+from tests.engine.test_groups import Crash, crash_at, create, found, jobs, new_group, statuses
 from tests.house import House
 
-from atelier.jobs.groups import Group, Phase, models
+from atelier.errors import NotFound
+from atelier.jobs.groups import Group, NewMember, Phase, models
+from atelier.jobs.groups.register import GROUP
 from atelier.jobs.models import Status
+from atelier.jobs.ports import Document
 
 
 class Stop:
@@ -88,3 +92,79 @@ async def test_a_late_cancel_does_not_end_a_later_one(house: House, monkeypatch:
     await groups.finish_cancelling(second)
     assert await statuses(house, group) == {Status.CANCELLED: 6}
     assert (await found(house, group.id)).phase is Phase.OPEN
+
+
+async def half_made(house: House, monkeypatch: pytest.MonkeyPatch) -> Group:
+    """Leave a group of which one member is there."""
+    with monkeypatch.context() as patch:
+        crash_at(house, 4, patch)
+        with pytest.raises(Crash):
+            await create(house, key="k")
+    (document,) = await house.store.documents(GROUP)
+    return await found(house, document.name)
+
+
+async def helping_to_make(
+    house: House, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> tuple[asyncio.Task[Group], Stop]:
+    """Let another process help, which stands still when it has read what the members are made from."""
+    late, stop = house.another_engine(), Stop("behind")
+    content = late.groups.register.content
+
+    async def stopping(group: Group) -> AsyncIterator[list[NewMember]]:
+        async for chunk in content(group):
+            await stop.stand()
+            yield chunk
+
+    monkeypatch.setattr(late.groups.register, "content", stopping)
+    helping = asyncio.create_task(late.groups.finish_creating(group))
+    await stop.reached.wait()
+    return helping, stop
+
+
+async def test_who_helps_late_makes_no_member_that_was_deleted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = await half_made(house, monkeypatch)
+    helping, stop = await helping_to_make(house, group, monkeypatch)
+    await house.engine.groups.finish_creating(group)
+    first, *others = await jobs(house, group)
+    await house.engine.cancel("ann", first.id)
+    await house.engine.delete("ann", first.id)
+    stop.go_on.set()
+    await helping
+    assert [job.id for job in await jobs(house, group)] == [job.id for job in others]
+
+
+async def test_who_helps_late_makes_nothing_of_a_group_that_is_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = await half_made(house, monkeypatch)
+    helping, stop = await helping_to_make(house, group, monkeypatch)
+    await house.engine.groups.finish_creating(group)
+    await house.engine.groups.cancel(group)
+    await house.engine.delete_group(group)
+    stop.go_on.set()
+    with pytest.raises(NotFound):
+        await helping
+    assert (await house.store.members(group.id, since="")).snapshots == []
+
+
+async def test_who_helps_late_does_not_open_another_content(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = await half_made(house, monkeypatch)
+    helping, stop = await helping_to_make(house, group, monkeypatch)
+    revised = await house.engine.groups.register.change(group.id, lambda now: replace(now, content="another"))
+    stop.go_on.set()
+    await helping
+    assert await found(house, group.id) == revised, "its members are not made yet"
+
+
+async def test_looking_at_the_group_while_making_it_costs_little(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    document = house.store.document
+
+    async def counted(kind: str, name: str) -> Document | None:
+        looks.append(kind)
+        return await document(kind, name)
+
+    monkeypatch.setattr(house.store, "document", counted)
+    await create(house, 250)
+    assert looks.count(GROUP) <= 3 + 2, "one for each hundred members, two to open it and hand over"

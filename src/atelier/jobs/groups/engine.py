@@ -113,7 +113,9 @@ class Groups:
         await self._making.create_members(group)
         if group.revised_at is not None:
             await self._making.reopen(group, BADLY, group.revised_at)
-        group = await self.register.change(group.id, lambda now: models.opened(now) if _creating(now) else now)
+        group = await self.register.change(
+            group.id, lambda now: models.opened(now) if _same_making(now, group) else now
+        )
         await self.refill(group.id)
         return group
 
@@ -255,12 +257,13 @@ class Groups:
         self._followers.close()
 
 
-def _creating(group: Group) -> bool:
-    return group.phase is Phase.CREATING
-
-
 def _cancelling(group: Group) -> bool:
     return group.phase is Phase.CANCELLING
+
+
+def _same_making(now: Group, group: Group) -> bool:
+    """Whether the content whose members were made is still the one to be opened: a later one has others."""
+    return now.phase is Phase.CREATING and now.content == group.content
 
 
 def _same_cancel(now: Group, group: Group) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -115,14 +115,29 @@ class Making:
         )
 
     async def create_members(self, group: Group) -> None:
-        """Create the members that the group's content describes, where they are not there yet."""
+        """Create the members that the group's content describes, where they are not there yet, until somebody else was done.
+
+        The group is looked at in front of each lot: once it was complete, what is not there was deleted.
+        """
         places = {item.name: place for place, item in enumerate(group.items)}
         async for chunk in self._register.content(group):
-            new = ((self._member(group, places[member.name], member), member) for member in chunk)
-            made = in_lots(self._store.create(job, (), member.params) for job, member in new)
-            async for snapshot, created in made:
-                if created:
-                    metrics.accepted(snapshot.job.kind).inc()
+            for start in range(0, len(chunk), LOT):
+                if not await self._incomplete(group):
+                    return
+                await self._create_lot(group, places, chunk[start : start + LOT])
+
+    async def _incomplete(self, group: Group) -> bool:
+        """Whether a group is there with the same content, of which nobody has made every member yet."""
+        now = await self._register.find(group.id)
+        return now is not None and not now.complete and now.content == group.content
+
+    async def _create_lot(self, group: Group, places: Mapping[str, int], lot: Sequence[NewMember]) -> None:
+        members = ((self._member(group, places[one.name], one), one.params) for one in lot)
+        for snapshot, created in await asyncio.gather(
+            *(self._store.create(job, (), made_from) for job, made_from in members)
+        ):
+            if created:
+                metrics.accepted(snapshot.job.kind).inc()
 
     def _member(self, group: Group, place: int, new: NewMember) -> Job:
         item = group.items[place]
