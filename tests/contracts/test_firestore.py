@@ -172,6 +172,21 @@ async def test_a_removal_that_is_done_late_removes_nothing_newer(store: Firestor
         await store.drop("cap", "c")
 
 
+async def test_a_removal_of_what_was_read_that_is_done_late_removes_nothing_newer(
+    store: FirestoreStore, answers: Answers
+) -> None:
+    for losses in (["late"], ["after"], ["before"], []):
+        read = await store.put("cap", "c", {}, if_rev=0)
+        assert read is not None
+        answers.next = list(losses)
+        await store.drop_unchanged(read)
+        assert await store.document("cap", "c") is None
+        anew = await store.put("cap", "c", {}, if_rev=0)
+        await asyncio.sleep(0.05)
+        assert await store.document("cap", "c") == anew
+        await store.drop("cap", "c")
+
+
 async def test_an_old_header_decides_nothing(store: FirestoreStore, other: FirestoreStore, clock: Clock) -> None:
     """Neither a refusal nor a decision to write nothing is believed of what this process saw last."""
     await create(store, clock)

@@ -18,7 +18,7 @@ from tests.stores import Firestore
 from atelier.errors import StoreUnavailable
 from atelier.jobs.events import Completed
 from atelier.jobs.models import Status
-from atelier.jobs.ports import Find
+from atelier.jobs.ports import Document, Find
 from atelier.stores.firestore import FirestoreStore
 
 
@@ -67,6 +67,7 @@ async def ask_everything(store: FirestoreStore, clock: Clock) -> None:
     await store.parts(job.id)
     await store.delete(job.id)
     await store.drop("kind", "name")
+    await store.drop_unchanged(Document(kind="kind", name="name", rev=1, body={}))
 
 
 async def test_the_file_has_the_indexes_that_are_needed_and_no_others(

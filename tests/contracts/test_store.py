@@ -391,3 +391,28 @@ async def test_documents_are_listed_by_name_and_kind(store: Store) -> None:
     await store.drop("key", "b")
     await store.drop("key", "b")
     assert [document.name for document in await store.documents("key")] == ["a", "c"]
+
+
+async def test_a_document_that_was_put_again_is_not_removed_as_it_was_read(store: Store) -> None:
+    first = await store.put("work", "g", {"token": "a"}, if_rev=0)
+    assert first is not None
+    second = await store.put("work", "g", {"token": "b"}, if_rev=first.rev)
+    assert second is not None
+    await store.drop_unchanged(first)
+    assert await store.document("work", "g") == second
+    await store.drop_unchanged(second)
+    assert await store.document("work", "g") is None
+    await store.drop_unchanged(second)
+    third = await store.put("work", "g", {"token": "c"}, if_rev=0)
+    assert third is not None
+    await store.drop_unchanged(first)
+    assert await store.document("work", "g") == third, "revisions count from 1 again"
+
+
+async def test_what_is_removed_as_it_was_read_and_put_at_once_is_either(store: Store) -> None:
+    for _ in range(20):
+        read = await store.put("work", "g", {"token": "a"}, if_rev=0)
+        assert read is not None
+        put, _ = await asyncio.gather(store.put("work", "g", {"token": "b"}, if_rev=1), store.drop_unchanged(read))
+        assert await store.document("work", "g") == put
+        await store.drop("work", "g")

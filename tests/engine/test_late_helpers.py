@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tests.engine.test_groups import Crash, crash_at, create, found, jobs, new_group, statuses
-from tests.house import House
+from tests.engine.test_groups import Crash, crash_at, create, found, jobs, new_group, run_all, statuses
+from tests.house import House, failing
 
-from atelier.errors import NotFound
+from atelier.errors import NotFound, ProviderRefused
 from atelier.jobs.groups import Group, NewMember, Phase, models
-from atelier.jobs.groups.register import GROUP
+from atelier.jobs.groups.register import GROUP, WORK
 from atelier.jobs.models import Status
 from atelier.jobs.ports import Document
 
@@ -168,3 +168,85 @@ async def test_looking_at_the_group_while_making_it_costs_little(house: House, m
     monkeypatch.setattr(house.store, "document", counted)
     await create(house, 250)
     assert looks.count(GROUP) <= 3 + 2, "one for each hundred members, two to open it and hand over"
+
+
+async def swept_late(house: House, monkeypatch: pytest.MonkeyPatch, stops: str) -> tuple[asyncio.Task[int], Stop]:
+    """Let another process sweep, which stands still behind what it asks of the store."""
+    late, stop = house.another_engine(), Stop("behind")
+    part = late.groups if stops == "refill" else late.groups.register
+    monkeypatch.setattr(part, stops, stop.around(getattr(part, stops)))
+    sweeping = asyncio.create_task(late.sweep())
+    await stop.reached.wait()
+    return sweeping, stop
+
+
+@pytest.mark.parametrize("others", ["none", "another sweep was first"])
+async def test_a_late_sweep_leaves_work_that_was_announced_since(
+    house: House, monkeypatch: pytest.MonkeyPatch, others: str
+) -> None:
+    house.pipeline.acts["first"] = failing(*(ProviderRefused("No.") for _ in range(2)))
+    group = await create(house, 2)
+    await run_all(house, group)
+    sweeping, stop = await swept_late(house, monkeypatch, "refill")
+    if others != "none":
+        await house.engine.sweep()
+        assert await house.store.documents(WORK) == []
+    assert await house.engine.groups.retry_failed(group) == 2
+    stop.go_on.set()
+    await sweeping
+    assert [entry.name for entry in await house.store.documents(WORK)] == [group.id]
+
+
+async def test_who_announces_work_while_the_entry_goes_announces_it_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = house.engine.groups.register
+    await register.announce("g", house.clock())
+    stop = Stop("behind")
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "document", stop.around(house.store.document))
+        announcing = asyncio.create_task(register.announce("g", house.clock()))
+        await stop.reached.wait()
+    (seen,) = await register.at_work(after="", limit=9)
+    await register.rest(seen)
+    stop.go_on.set()
+    await announcing
+    assert [entry.name for entry in await house.store.documents(WORK)] == ["g"]
+
+
+async def test_many_announce_one_group_at_once(house: House) -> None:
+    await asyncio.gather(*(house.engine.groups.register.announce("g", house.clock()) for _ in range(30)))
+    (entry,) = await house.store.documents(WORK)
+    assert entry.rev == 30
+
+
+@pytest.mark.parametrize("stops", ["find", "_documents"])
+async def test_a_late_sweep_removes_no_content_of_a_group_that_was_made_since(
+    house: House, monkeypatch: pytest.MonkeyPatch, stops: str
+) -> None:
+    """A crash left content nobody refers to; the group was asked for again while that was looked at."""
+    with monkeypatch.context() as patch:
+        crash_at(house, 2, patch)
+        with pytest.raises(Crash):
+            await create(house, key="k")
+    house.clock.pass_(minutes=61)
+    late, stop = house.another_engine(), Stop("behind")
+    register = late.groups.register
+    if stops == "find":
+        monkeypatch.setattr(register, "find", stop.around(register.find))
+    else:
+        documents = register._documents
+
+        async def stopping(kind: str, start: str) -> AsyncIterator[Document]:
+            async for document in documents(kind, start):
+                yield document
+            await stop.stand()
+
+        monkeypatch.setattr(register, "_documents", stopping)
+    sweeping = asyncio.create_task(late.sweep())
+    await stop.reached.wait()
+    group = await create(house, key="k")
+    stop.go_on.set()
+    await sweeping
+    assert [len(chunk) async for chunk in house.engine.groups.register.content(group)] == [6]
+    assert [entry.name for entry in await house.store.documents(WORK)] == [group.id]

@@ -87,6 +87,9 @@ class Documents(Protocol):
     async def drop(self, kind: str, name: str) -> None:
         """Remove a document. Silent when there is none."""
 
+    async def drop_unchanged(self, document: Document) -> None:
+        """Remove a document where it still is as it was read. Silent where it was put again, or is gone."""
+
 
 class Store(Documents, Protocol):
     """Durable jobs, and documents beside them. Every method raises StoreUnavailable when the store does not answer in time.

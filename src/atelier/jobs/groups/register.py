@@ -33,6 +33,9 @@ ABANDONED = timedelta(hours=1)
 
 CHANGE_TRIES = 20
 
+ANNOUNCE_TRIES = 100
+"""More than ever announce one group at once, of whom each try lets one pass."""
+
 _group = TypeAdapter(Group)
 _members = TypeAdapter(list[NewMember])
 
@@ -123,28 +126,36 @@ class Register:
             yield _members.validate_python(document.body["members"])
 
     async def announce(self, group_id: str, now: datetime) -> None:
-        """Name a group as one with work left. Comes before the work, so that no crash can hide it."""
-        entry = await self._store.document(WORK, group_id)
-        await self._store.put(WORK, group_id, {"at": now.isoformat()}, if_rev=entry.rev if entry is not None else 0)
+        """Name a group as one with work left. Comes before the work, so that no crash can hide it.
 
-    async def at_work(self, *, after: str, limit: int) -> list[str]:
-        """Return ids of groups with work left, in their order, behind `after`."""
-        return [document.name for document in await self._store.documents(WORK, after=after, limit=limit)]
+        Every announcement is another one: who has seen an earlier one only does not remove this. Raises Conflict.
+        """
+        body = {"at": now.isoformat(), "token": secrets.token_hex(4)}
+        for _ in range(ANNOUNCE_TRIES):
+            entry = await self._store.document(WORK, group_id)
+            if await self._store.put(WORK, group_id, body, if_rev=entry.rev if entry is not None else 0) is not None:
+                return
+        raise Conflict("The group is being changed by too many at once; try again.")
 
-    async def rest(self, group_id: str) -> None:
-        """Nothing is left to do for this group, until it is announced again."""
-        await self._store.drop(WORK, group_id)
+    async def at_work(self, *, after: str, limit: int) -> list[Document]:
+        """Return the entries of groups with work left, named by their ids and in their order, behind `after`."""
+        return await self._store.documents(WORK, after=after, limit=limit)
 
-    async def abandon(self, group_id: str, now: datetime) -> None:
-        """Remove what a crash before the commit left, once nobody can still be about to commit."""
-        if await self.left_alone(group_id, now):
-            await self._drop_content(f"{group_id}/")
-            await self.rest(group_id)
+    async def rest(self, entry: Document) -> None:
+        """Nothing was left to do for a group after its entry was read: remove that, unless it was announced again since."""
+        await self._store.drop_unchanged(entry)
 
-    async def left_alone(self, group_id: str, now: datetime) -> bool:
-        """Whether work was announced so long ago that whoever did must have ended."""
-        entry = await self._store.document(WORK, group_id)
-        return entry is not None and datetime.fromisoformat(entry.body["at"]) + ABANDONED <= now
+    async def abandon(self, entry: Document) -> None:
+        """Remove what a crash before the commit left, where the group was not announced again.
+
+        Whoever writes content announces it first: where the entry is the same after the content was read, that is nobody's.
+        """
+        left = [document.name async for document in self._documents(CONTENT, f"{entry.name}/")]
+        if await self._store.document(WORK, entry.name) != entry:
+            return
+        for name in left:
+            await self._store.drop(CONTENT, name)
+        await self.rest(entry)
 
     async def enter_ended(self, group_id: str, at: datetime) -> None:
         """Note that a group had ended by then."""
@@ -162,7 +173,7 @@ class Register:
     async def remove(self, group_id: str) -> None:
         """Remove the group and its content; its members are gone already."""
         await self._drop_content(f"{group_id}/")
-        await self.rest(group_id)
+        await self._store.drop(WORK, group_id)
         group = await self.find(group_id)
         if group is not None and group.title:
             await self._store.drop(TITLE, _listing(group))
@@ -220,3 +231,8 @@ def _body(group: Group) -> Json:
 def _ended(name: str) -> Ended:
     seconds, _, group_id = name.partition("-")
     return Ended(name=name, group_id=group_id, at=datetime.fromtimestamp(int(seconds), UTC))
+
+
+def left_alone(entry: Document, now: datetime) -> bool:
+    """Whether work was announced so long ago that whoever did must have ended."""
+    return datetime.fromisoformat(entry.body["at"]) + ABANDONED <= now

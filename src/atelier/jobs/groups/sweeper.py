@@ -9,8 +9,8 @@ from atelier import logs
 from atelier.jobs.background import going_on
 from atelier.jobs.groups.engine import Groups
 from atelier.jobs.groups.models import Group, Phase
-from atelier.jobs.groups.register import Ended
-from atelier.jobs.ports import Clock, Store
+from atelier.jobs.groups.register import Ended, left_alone
+from atelier.jobs.ports import Clock, Document, Store
 from atelier.jobs.sweeper import Retention
 
 LOT = 50
@@ -38,32 +38,34 @@ class GroupSweeper:
 
     async def sweep(self) -> int:
         """Attend to one lot of groups with work left, and forget a few old ones; how many were attended to."""
-        group_ids = await self._register.at_work(after=self._place, limit=LOT)
-        self._place = group_ids[-1] if len(group_ids) == LOT else ""
-        for group_id in group_ids:
+        entries = await self._register.at_work(after=self._place, limit=LOT)
+        self._place = entries[-1].name if len(entries) == LOT else ""
+        for entry in entries:
             with going_on("group_not_attended"):
-                await self._attend(group_id)
-        return len(group_ids) + await self._forget()
+                await self._attend(entry)
+        return len(entries) + await self._forget()
 
-    async def _attend(self, group_id: str) -> None:
-        group = await self._register.find(group_id)
+    async def _attend(self, entry: Document) -> None:
+        """Do what is left. The entry was read before the group: what is announced meanwhile makes it another one."""
+        group = await self._register.find(entry.name)
+        old = left_alone(entry, self._now())
         match group.phase if group is not None else None:
-            case None:
-                await self._register.abandon(group_id, self._now())
+            case None if old:
+                await self._register.abandon(entry)
             case Phase.CREATING if group is not None:
                 await self._groups.finish_creating(group)
             case Phase.CANCELLING if group is not None:
                 await self._groups.finish_cancelling(group)
-            case Phase.REMOVING if group is not None and await self._register.left_alone(group_id, self._now()):
+            case Phase.REMOVING if group is not None and old:
                 await self._remove(group)
-            case Phase.OPEN if group is not None and not await self._groups.refill(group_id):
-                await self._rest(group)
+            case Phase.OPEN if group is not None and not await self._groups.refill(group.id):
+                await self._rest(group, entry)
 
-    async def _rest(self, group: Group) -> None:
+    async def _rest(self, group: Group, entry: Document) -> None:
         """Every member has ended: look at the group no more, until somebody does something to it."""
         if group.kind in self._retention.groups:
             await self._register.enter_ended(group.id, self._now())
-        await self._register.rest(group.id)
+        await self._register.rest(entry)
         logs.info("group_ended", group_id=group.id, kind=group.kind)
 
     async def _forget(self) -> int:

@@ -72,22 +72,33 @@ class DocumentWriter:
     async def drop(self, kind: str, name: str) -> None:
         """Remove a document as it is now: one that is put behind that is not removed by a call that was lost on the way."""
         async with in_time():
-            first = await self._look(kind, name)
-            sight = first
-            for pause in pauses():
-                if first is None or sight is None or sight.version != first.version:
-                    return
-                batch = self._client.batch()
-                option = self._client.write_option(last_update_time=sight.version)
-                batch.delete(self._layout.document(kind, name), option=option)
-                try:
-                    await self._calls.once(partial(batch.commit, **ONCE))
-                except (*MOVED, *LOST):
-                    await asyncio.sleep(pause)
-                    sight = await self._look(kind, name)
-                else:
-                    self._known.pop((kind, name), None)
-                    return
+            await self._remove(await self._look(kind, name))
+
+    async def drop_unchanged(self, document: Document) -> None:
+        """Remove a document where it is this one: the revision alone begins again where one was removed meanwhile."""
+        async with in_time():
+            sight = await self._look(document.kind, document.name)
+            if sight is not None and sight.document == document:
+                await self._remove(sight)
+
+    async def _remove(self, first: Sight | None) -> None:
+        """Remove what was seen, and nothing that was put behind it."""
+        sight = first
+        for pause in pauses():
+            if first is None or sight is None or sight.version != first.version:
+                return
+            kind, name = first.document.kind, first.document.name
+            batch = self._client.batch()
+            option = self._client.write_option(last_update_time=sight.version)
+            batch.delete(self._layout.document(kind, name), option=option)
+            try:
+                await self._calls.once(partial(batch.commit, **ONCE))
+            except (*MOVED, *LOST):
+                await asyncio.sleep(pause)
+                sight = await self._look(kind, name)
+            else:
+                self._known.pop((kind, name), None)
+                return
 
     async def _look(self, kind: str, name: str) -> Sight | None:
         place = self._layout.document(kind, name)

@@ -222,6 +222,10 @@ class FirestoreStore:
         """Remove one."""
         await self._open.documents.drop(kind, name)
 
+    async def drop_unchanged(self, document: Document) -> None:
+        """Remove exactly that revision."""
+        await self._open.documents.drop_unchanged(document)
+
     @property
     def _open(self) -> Rooms:
         if self._rooms is None:

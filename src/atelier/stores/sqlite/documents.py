@@ -37,3 +37,9 @@ def put(connection: sqlite3.Connection, document: Document) -> Document | None:
 def drop(connection: sqlite3.Connection, kind: str, name: str) -> None:
     """Remove a document."""
     connection.execute("DELETE FROM documents WHERE kind = ? AND name = ?", (kind, name))
+
+
+def drop_unchanged(connection: sqlite3.Connection, document: Document) -> None:
+    """Remove a document where it is this one: the revision alone begins again where one was removed meanwhile."""
+    if load(connection, document.kind, document.name) == document:
+        drop(connection, document.kind, document.name)

@@ -206,6 +206,10 @@ class SqliteStore:
         """Remove one."""
         await self._writer.do(lambda transaction: documents.drop(transaction.connection, kind, name))
 
+    async def drop_unchanged(self, document: Document) -> None:
+        """Compare and remove inside the writing transaction."""
+        await self._writer.do(lambda transaction: documents.drop_unchanged(transaction.connection, document))
+
     @property
     def _writer(self) -> Writer:
         return self._open_threads()[0]
