@@ -450,6 +450,7 @@ async def test_a_sweep_looks_at_groups_with_work_left_only(house: House, monkeyp
     done, paused = await create(house), await create(house)
     await run_all(house, done)
     await house.engine.groups.pause(paused.id)
+    house.clock.pass_(minutes=1)
     await house.engine.sweep()
     assert [document.name for document in await house.store.documents(WORK)] == [paused.id]
     asked: list[str] = []
@@ -485,6 +486,7 @@ async def test_old_batches_are_forgotten_whole_and_other_groups_kept(house: Hous
     batch, board = await create(house, 3), await create(house, 3, kind="board", listed=False)
     for group in (batch, board):
         await run_all(house, group)
+    house.clock.pass_(minutes=1)
     await house.engine.sweep()
     house.clock.pass_(days=29)
     house.pipeline.acts["first"] = failing(ProviderRefused("No."))
@@ -503,6 +505,7 @@ async def test_a_batch_whose_picture_was_made_again_is_kept_from_then(house: Hou
     house.pipeline.acts["first"] = failing(ProviderRefused("No."))
     group = await create(house, 3)
     await run_all(house, group)
+    house.clock.pass_(minutes=1)
     await house.engine.sweep()
     house.clock.pass_(days=20)
     failed = (await jobs(house, group))[0]

@@ -180,6 +180,23 @@ async def swept_late(house: House, monkeypatch: pytest.MonkeyPatch, stops: str) 
     return sweeping, stop
 
 
+async def test_a_sweep_leaves_work_that_was_announced_and_is_yet_to_be_committed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.pipeline.acts["first"] = failing(*(ProviderRefused("No.") for _ in range(2)))
+    group = await create(house, 2)
+    await run_all(house, group)
+    house.clock.pass_(minutes=1)
+    late, stop = house.another_engine(), Stop("behind")
+    monkeypatch.setattr(late.groups.register, "announce", stop.around(late.groups.register.announce))
+    asking = asyncio.create_task(late.groups.retry_failed(group))
+    await stop.reached.wait()
+    await house.engine.sweep()
+    stop.go_on.set()
+    assert await asking == 2
+    assert [entry.name for entry in await house.store.documents(WORK)] == [group.id]
+
+
 @pytest.mark.parametrize("others", ["none", "another sweep was first"])
 async def test_a_late_sweep_leaves_work_that_was_announced_since(
     house: House, monkeypatch: pytest.MonkeyPatch, others: str
@@ -187,6 +204,7 @@ async def test_a_late_sweep_leaves_work_that_was_announced_since(
     house.pipeline.acts["first"] = failing(*(ProviderRefused("No.") for _ in range(2)))
     group = await create(house, 2)
     await run_all(house, group)
+    house.clock.pass_(minutes=1)
     sweeping, stop = await swept_late(house, monkeypatch, "refill")
     if others != "none":
         await house.engine.sweep()

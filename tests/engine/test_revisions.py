@@ -276,6 +276,7 @@ async def test_a_crash_anywhere_in_a_revision_leaves_the_old_or_the_new(
 async def test_a_crash_in_a_redraw_is_finished_by_the_sweeper(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     group = await post(house, names(1, 2))
     await run_all(house, group)
+    house.clock.pass_(minutes=1)
     while await house.engine.sweep():
         pass
     with monkeypatch.context() as patch:

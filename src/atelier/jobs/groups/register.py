@@ -28,6 +28,9 @@ TITLE = "group_title"
 CHUNK_BYTES = 300_000
 """Most bytes of members in one document, unless one alone is more: documents elsewhere end at one mebibyte."""
 
+COMMITTING = timedelta(minutes=1)
+"""So long after it was announced work may be yet to be committed: a group that looks as if it had ended then has not."""
+
 ABANDONED = timedelta(hours=1)
 """After this long nobody is still about to commit a group."""
 
@@ -231,6 +234,11 @@ def _body(group: Group) -> Json:
 def _ended(name: str) -> Ended:
     seconds, _, group_id = name.partition("-")
     return Ended(name=name, group_id=group_id, at=datetime.fromtimestamp(int(seconds), UTC))
+
+
+def settled(entry: Document, now: datetime) -> bool:
+    """Whether the work that was announced has been committed, or was refused."""
+    return datetime.fromisoformat(entry.body["at"]) + COMMITTING <= now
 
 
 def left_alone(entry: Document, now: datetime) -> bool:

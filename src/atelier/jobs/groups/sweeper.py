@@ -9,7 +9,7 @@ from atelier import logs
 from atelier.jobs.background import going_on
 from atelier.jobs.groups.engine import Groups
 from atelier.jobs.groups.models import Group, Phase
-from atelier.jobs.groups.register import Ended, left_alone
+from atelier.jobs.groups.register import Ended, left_alone, settled
 from atelier.jobs.ports import Clock, Document, Store
 from atelier.jobs.sweeper import Retention
 
@@ -62,7 +62,9 @@ class GroupSweeper:
                 await self._rest(group, entry)
 
     async def _rest(self, group: Group, entry: Document) -> None:
-        """Every member has ended: look at the group no more, until somebody does something to it."""
+        """Every member has ended: look at the group no more, until somebody does something to it. He may be about to."""
+        if not settled(entry, self._now()):
+            return
         if group.kind in self._retention.groups:
             await self._register.enter_ended(group.id, self._now())
         await self._register.rest(entry)
