@@ -275,7 +275,7 @@ async def test_an_early_delivery_comes_again_or_is_made_anew(place: Cloud) -> No
         assert answer.status_code == 200
         job = await stored(live, late)
         assert (job.dispatch, job.status) == (2, "queued")
-        assert any(f"{late}-2" in name for name in place.server.queue.held)
+        assert any(late in name and name.endswith("-2") for name in place.server.queue.held)
 
 
 async def test_a_deadline_s_delivery_ends_the_job_without_any_sweep(place: Cloud) -> None:
@@ -332,7 +332,7 @@ async def test_a_worker_that_stops_hands_its_jobs_back_and_takes_no_more(place: 
             assert (await working.client.post(WORKER, json=order, headers=place.bearer())).status_code == 503
         job = await stored(web, job_id)
         assert (job.status, job.attempt, job.dispatch) == ("queued", 0, 2)
-        assert any(f"{job_id}-2" in name for name in place.server.queue.held)
+        assert any(job_id in name and name.endswith("-2") for name in place.server.queue.held)
         place.provider.gate.set()
         async with place.service("worker"):
             assert (await ended(web, job_id))["attempt"] == 1

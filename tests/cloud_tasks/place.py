@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.cloud_tasks.server import CloudTasks
 from tests.live import Live, serving
 from tests.process.servers import free_port
 
+from atelier.jobs.ports import Due, Store
 from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
 from atelier.providers.sandbox import Sandbox
 from atelier.settings import Settings
@@ -57,6 +59,7 @@ class Cloud:
     async def service(self, role: str = "all", **settings: Any) -> AsyncIterator[Live]:
         """Serve; a worker where it is expected, anybody else anywhere."""
         adapters = await asyncio.to_thread(build_adapters, Settings(data_dir=self.data))
+        tell_when_made(adapters.store)
         own = replace(adapters, image_providers={"sandbox": self.provider})
         port = 0 if role == "web" else self.port
         async with serving(self.data, own, port=port, role=role, **self._settings(), **settings) as live:
@@ -70,6 +73,19 @@ class Cloud:
             "queue": {**queue, "worker_url": self.audience, "endpoint": self.server.endpoint},
             "oidc": {"email": EMAIL, "certs_url": self.issuer.certs_url},
         }
+
+
+def tell_when_made(store: Store) -> None:
+    """Let a file's `due` tell when jobs were made, as that of the store does which goes with Cloud Tasks."""
+    due = store.due
+
+    async def telling(kind: str, now: datetime, *, limit: int, after: str) -> Due:
+        found = await due(kind, now, limit=limit, after=after)
+        jobs = [(ready, await store.get(ready.job_id)) for ready in found.jobs]
+        told = [replace(ready, created_at=job.created_at) for ready, job in jobs if job is not None]
+        return replace(found, jobs=told)
+
+    store.due = telling  # type: ignore[method-assign]
 
 
 @contextlib.asynccontextmanager
