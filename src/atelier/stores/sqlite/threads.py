@@ -86,6 +86,7 @@ class StoreThread(threading.Thread, ABC, Generic[On]):
         """Do what the loop hands over, until stopped."""
         while (chore := self._inbox.get()) is not None:
             chore()
+            del chore  # it holds who asked, and the next may be long in coming
 
     def call(self, done: Callable[..., None], *args: object) -> None:
         """Run `done` in the event loop; silent when the loop has ended."""
