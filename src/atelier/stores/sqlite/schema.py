@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -100,13 +101,14 @@ def prepare(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _check_permissions(path)
+        if path.exists():
+            _check(path)
         connection = connect(path)
     except OSError as error:
         raise StartRefused(f"The store {path} cannot be opened: {error.strerror}.") from error
     except sqlite3.Error as error:
         raise _refusal(path, error, f"The store {path} cannot be opened: {error}.") from error
     try:
-        _check(connection, path)
         _migrate(connection, path)
         return int(connection.execute("SELECT changed FROM counter").fetchone()[0])
     except sqlite3.Error as error:
@@ -154,8 +156,15 @@ def _check_permissions(path: Path) -> None:
             raise StartRefused(f"The store {path} cannot be written: {needed} is read-only. Nothing was changed.")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+def _check(path: Path) -> None:
+    """Look before anything can write: else the log that a killed process left is copied into the file, sound or not."""
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        ) as reading:
+            verdict = reading.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _refusal(path, error, _damaged(path, str(error))) from error
     if verdict != "ok":
         raise StartRefused(_damaged(path, verdict))
 
