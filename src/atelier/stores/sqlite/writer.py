@@ -81,6 +81,7 @@ class Writer(StoreThread[Transaction]):
         """Take the write lock here where it is free, as it is but for other processes; else let the thread wait for it."""
         began = time.perf_counter()
         if not self._in_place:
+            metrics.store_error("unavailable").inc()
             self._answer(errands, [StoreRefused(GONE)] * len(errands))
             return
         try:
@@ -172,8 +173,8 @@ class Writer(StoreThread[Transaction]):
             return  # the next look sees it
 
     def _look_again(self) -> None:
-        self.look()
         self._next_look = self._loop.call_later(POLL_SECONDS, self._look_again)
+        self.look()
 
 
 def _wait_for_locks(connection: sqlite3.Connection, seconds: float) -> None:
