@@ -18,7 +18,7 @@ from tests.jobs import Clock
 from tests.stores import on_file
 
 from atelier.errors import StoreRefused, StoreUnavailable
-from atelier.stores.sqlite import SqliteStore, writer
+from atelier.stores.sqlite import SqliteStore, threads, writer
 from atelier.stores.sqlite.transaction import Transaction
 
 
@@ -188,6 +188,26 @@ async def _until_it_ends(store: SqliteStore, clock: Clock, name: str) -> StoreUn
                 await create(store, clock, f"{name}-{(number := number + 1)}")
         except StoreUnavailable as told:
             return told
+
+
+async def test_a_stop_that_does_not_wait_for_the_disk_any_longer_leaves_no_lock_behind(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.2)
+    store, disk = SqliteStore(tmp_path / "atelier.db", clock), threading.Event()
+    await store.open()
+    store._writer._inbox.put(lambda: (disk.wait(20), None)[1])  # it takes longer than anybody waits
+    asked = []
+    for number in range(2):
+        asked.append(asyncio.ensure_future(create(store, clock, f"job-{number}")))
+        await asyncio.sleep(0.02)
+    await store.close()
+    disk.set()
+    await asyncio.sleep(0.2)
+    for one in asked:
+        one.cancel()
+    with locked(tmp_path) as other:
+        assert other.execute("SELECT id FROM jobs").fetchall() == [("job-0",)]
 
 
 async def test_a_store_may_be_closed_while_it_is_read(tmp_path: Path, clock: Clock) -> None:
