@@ -160,11 +160,11 @@ def _add_front_doors(app: FastAPI) -> None:
         mimetypes.init()  # reads the machine's lists of types: now, not in the loop
     app.mount("/studio", StudioFiles(directory=STUDIO), name="studio")
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STUDIO / "index.html", headers=ASK_AGAIN)
 
-    @app.get("/docs", include_in_schema=False)
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     async def reference() -> FileResponse:
         return FileResponse(STUDIO / "reference" / "page.html", headers=ASK_AGAIN)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
@@ -114,6 +115,18 @@ async def test_a_damaged_file_is_refused_and_left_alone(store: SqliteStore, cloc
         await SqliteStore(path, clock).open()
     assert str(path) in refusal.value.message
     assert await asyncio.to_thread(path.read_bytes) == bytes(content)
+
+
+async def test_a_start_that_reads_much_says_so(
+    store: SqliteStore, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.close()
+    caplog.set_level(logging.INFO, "atelier")
+    async with on_file(tmp_path, clock):
+        assert caplog.messages == []
+    monkeypatch.setattr(schema, "LARGE_MIB", 0)
+    async with on_file(tmp_path, clock):
+        assert caplog.messages == ["checking_store"]
 
 
 @pytest.mark.parametrize("content", [b"this is not a database, it is a long enough text" * 100, b"SQLite format 3\x00"])

@@ -1,4 +1,4 @@
-"""Whether the process lives and whether it can do its work."""
+"""Whether the process lives and whether it can do its work. Monitors may ask with HEAD."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ class Readiness(BaseModel):
     checks: dict[str, str]
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", summary="Does the process live?")
 async def health(around: Around) -> Health:
     """Answer as long as the process does."""
     return Health(timestamp=around.now().isoformat().replace("+00:00", "Z"))
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Can it do its work?", responses={503: {"model": Readiness}})
 async def ready(around: Around) -> JSONResponse:
     """Try store, queue and storage; 503 while one of them fails."""

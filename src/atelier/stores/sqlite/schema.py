@@ -7,10 +7,13 @@ import os
 import sqlite3
 from pathlib import Path
 
+from atelier import logs
 from atelier.errors import StartRefused
 
 BUSY_SECONDS = 5.0
 EX_TEMPFAIL = 75
+LARGE_MIB = 64
+"""From here on a start says that it reads the file: at a cold disk's speed that takes a while."""
 
 FIRST = """
 CREATE TABLE jobs (
@@ -158,6 +161,9 @@ def _check_permissions(path: Path) -> None:
 
 def _check(path: Path) -> None:
     """Look before anything can write: else the log that a killed process left is copied into the file, sound or not."""
+    mib = path.stat().st_size >> 20
+    if mib >= LARGE_MIB:
+        logs.info("checking_store", mib=mib)
     try:
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
