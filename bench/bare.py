@@ -1,10 +1,9 @@
 """The least that does the same job: Starlette, uvicorn, SQLite with full durability and group commit. Nothing else.
 
 No validation, no leases, no retries, no idempotency. It writes what atelier writes, as often, in as many rows, laid out as
-thriftily: create, claim, the two stages before the order, the last stage with the end; each write is the job's present state
-and a line of its log for each stage, and beside them what was asked for, how far it is, and what came of it, without which
-nothing could be listed or taken up again after a restart. It answers from memory. It is the limit that ratios refer to, not a
-product.
+thriftily: create, claim, the stages with the end; each write is the job's present state and a line of its log for each stage,
+and beside them what was asked for and what came of it, without which nothing could be listed or taken up again after a
+restart. It answers from memory. It is the limit that ratios refer to, not a product.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 STAGES = ("queued", "claimed", "processing", "generating", "uploading", "completed")
-RUN = ((("claimed",), None), (("processing", "generating"), "checkpoint"), (("uploading", "completed"), "result"))
+RUN = ((("claimed",), None), (("processing", "generating", "uploading", "completed"), "result"))
 """What a run writes: the stages it has come to, and what it keeps beside them."""
 
 PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))

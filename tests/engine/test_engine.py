@@ -632,22 +632,26 @@ async def test_an_older_sight_of_the_job_does_not_end_a_new_run(house: House) ->
 
 
 async def test_what_an_attempt_reached_is_kept_when_it_is_retried(house: House) -> None:
-    """The stage was finished, but entering the next one failed: it is not done again."""
+    """The stage was finished, but the next one's first write failed: it is not done again."""
     write, broken = house.store.write, [True]
 
     async def full(job_id: str, decide: Decide) -> Snapshot | None:
-        if house.pipeline.entered == ["first"] and broken:
+        if house.pipeline.entered == ["first", "second"] and broken:
             broken.clear()
             raise StoreFull("The disk is full; nothing was written.")
         return await write(job_id, decide)
 
+    async def notes(run: Run[Nothing, Count]) -> None:
+        await run.note()
+
     house.store.write = full  # type: ignore[method-assign]
+    house.pipeline.acts["second"] = notes
     job = await house.submit()
     waiting = await house.deliver(job.id)
     assert waiting.state_reason is Reason.RETRYING
     house.clock.pass_(minutes=1)
     assert (await house.deliver(job.id)).status is Status.COMPLETED
-    assert house.pipeline.entered == ["first", "second"]
+    assert house.pipeline.entered == ["first", "second", "second"]
 
 
 async def test_drain_gives_running_jobs_back_with_their_attempt(house: House) -> None:

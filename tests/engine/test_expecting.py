@@ -141,6 +141,9 @@ async def test_it_begins_at_once_behind_the_cursor_or_with_the_present_state(
     job = await house.submit(key=KEY)
     running = asyncio.create_task(house.engine.deliver(job.id, 1))
     await gate.reached.wait()
+    async with asyncio.timeout(60):
+        while (await house.job(job.id)).seq < 3:
+            await asyncio.sleep(0.02)
     seen: Seen = []
     watching = expecting(house, seen, after)
     await until(seen, len(first))

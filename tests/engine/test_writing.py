@@ -57,7 +57,7 @@ class Essay(Pipeline[Params, State]):
         self.writer, self.askings = writer, askings
         self.written: list[Written] = []
 
-    @stage(progress=5, message="Writing", light=True)
+    @stage(progress=5, message="Writing")
     async def writing(self, run: Run[Params, State]) -> None:
         for number, asking in enumerate(self.askings):
             told = Told(message=f"Text {number}", progress=10.0 + number, tell=lambda one: {"words": one.text})

@@ -90,7 +90,7 @@ class Scripted(Pipeline[Order, Kept]):
 
     @stage(progress=30, message="Drawing")
     async def draw(self, run: Run[Order, Kept]) -> None:
-        async with run.ordering(abort="unknown", billed="unknown", price="yes"):
+        async with run.ordering(abort="unknown", billed="unknown", price="yes", durable=True):
             self._script.orders.append((run.job.id, run.job.run))
             run.step(1, 2, span=(30, 70), message="step 1/2", preview=None)
             _raise(await self._script.halt(self._process, run, "draw"))

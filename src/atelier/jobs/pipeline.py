@@ -72,8 +72,7 @@ class Run(Generic[Params, State]):
     def __init__(self, *, job: Job, services: Services, parts: Mapping[str, Json] | None = None) -> None:
         self.job = job
         self.loaded = False
-        self.asked = ""
-        """Who is asked at present, as steps tell it."""
+        self.asked = ""  # who is asked at present, as steps tell it
         self.progress = Progress()
         self._parts = dict(parts) if parts is not None else {}
         self._services = services
@@ -97,17 +96,14 @@ class Run(Generic[Params, State]):
         """The present moment."""
         return self._services.now()
 
-    async def enter(self, stage: Stage) -> None:
-        """Record that `stage` begins and keep the state reached so far, in one write.
+    def enter(self, stage: Stage) -> None:
+        """Take down that `stage` begins: written with what follows at once, or soon. Its work may begin before.
 
-        That of a light stage is written along with what follows it at once, or soon after.
+        Work that would harm where the run has lost its lease writes first: `ordering`, or `note`.
         """
         self._steps.stop()
         self._stage = stage.name
         event = StageStarted(stage=stage.name, progress=stage.progress, message=stage.message, data=self._history())
-        if not stage.light:
-            await self._write(event)
-            return
         self._tail = self._tail.longer(event)
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(SOON, self._write_soon)
@@ -157,7 +153,7 @@ class Run(Generic[Params, State]):
             queue=queue,
             provider=self.asked,
         )
-        self._steps.put(step)
+        self._tell(step)
 
     def step(
         self,
@@ -175,21 +171,27 @@ class Run(Generic[Params, State]):
         """
         low, high = span
         progress = low + (high - low) * step / max(total, 1)
-        self._steps.put(
-            Step(
-                stage=self._stage,
-                step=step,
-                total=total,
-                progress=round(progress, 1),
-                message=message,
-                at=self.now,
-                preview=preview,
-                part=part[0],
-                part_step=part[1],
-                part_total=part[2],
-                provider=self.asked,
-            )
+        made = Step(
+            stage=self._stage,
+            step=step,
+            total=total,
+            progress=round(progress, 1),
+            message=message,
+            at=self.now,
+            preview=preview,
+            part=part[0],
+            part_step=part[1],
+            part_total=part[2],
+            provider=self.asked,
         )
+        self._tell(made)
+
+    def _tell(self, step: Step) -> None:
+        """See that a step is written; behind its stage's entry, which waits no longer: a step of another stage is dropped."""
+        if self._soon is not None:
+            self._await_nomore()
+            self._write_soon()
+        self._steps.put(step)
 
     def snooze(self, until: datetime, reason: Reason) -> NoReturn:
         """Give the slot back until `until`; the attempt does not count."""
@@ -201,7 +203,7 @@ class Run(Generic[Params, State]):
     ) -> AsyncIterator[None]:
         """Surround a provider's call, so that a cancel's receipt is true.
 
-        What was collected is written before; where it is `durable`, that there is an order, too. Cancelled inside, the outcome is
+        Where it is `durable`, that there is an order is written before, with what was collected. Cancelled inside, the outcome is
         `abort`, and `billed` says whether that costs. Behind it, the bytes are here: a cancel came too late, and `price` says
         whether they are paid for. An error after which nothing is owed leaves everything as it was; what an earlier order cost
         stays paid.
@@ -210,8 +212,6 @@ class Run(Generic[Params, State]):
         self.progress.outcome, self.progress.billed = abort, more(billed_before, billed)
         if durable:
             await self.note()
-        elif self._tail.events:
-            await self._write()
         try:
             yield
         except MaybeCharged:
@@ -292,7 +292,7 @@ async def perform(pipeline: Pipeline[Any, Any], run: Run[Any, Any]) -> Product:
     for stage in pipeline.stages:
         if stage.name in run.progress.done:
             continue
-        await run.enter(stage)
+        run.enter(stage)
         began = time.perf_counter()
         await stage.work(pipeline, run)
         metrics.stage(pipeline.kind, stage.name).observe(time.perf_counter() - began)

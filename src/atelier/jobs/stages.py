@@ -15,21 +15,17 @@ StageMethod = Callable[[Any, Any], Awaitable[None]]
 
 @frozen
 class Stage:
-    """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence.
-
-    `light`: its work may begin before its entry is written, for it harms nobody where the run has lost its lease.
-    """
+    """A stage as it is shown: its name on the wire, the bar's position when it is entered, and its sentence."""
 
     name: str
     progress: float
     message: str
-    light: bool
     work: StageMethod
 
 
-def stage(*, progress: float, message: str, light: bool = False) -> Callable[[StageMethod], Stage]:
+def stage(*, progress: float, message: str) -> Callable[[StageMethod], Stage]:
     """Declare a pipeline's method as a stage; the method's name is the stage's name on the wire."""
-    return lambda method: Stage(name=method.__name__, progress=progress, message=message, light=light, work=method)
+    return lambda method: Stage(name=method.__name__, progress=progress, message=message, work=method)
 
 
 class Snooze(Exception):

@@ -55,7 +55,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         self._drawing = Drawing(sources=sources, storage=storage, spool=spool, projects=projects)
         self._storage, self._spool = storage, spool
 
-    @stage(progress=5.0, message="Starting generation", light=True)
+    @stage(progress=5.0, message="Starting generation")
     async def processing(self, run: ImageRun) -> None:
         """Find who will draw, before anything is ordered."""
         self._drawing.source(run.params.provider)
@@ -69,7 +69,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
         draft = await self._draft(run) if run.params.draft_first else None
         await self._content(run, draft)
 
-    @stage(progress=UPLOADING, message="Storing the picture", light=True)
+    @stage(progress=UPLOADING, message="Storing the picture")
     async def uploading(self, run: ImageRun) -> None:
         """Store the content; an attempt that did not draw it takes it from the spool, or draws it again."""
         draft = await self._draft(run) if run.params.draft_first else None

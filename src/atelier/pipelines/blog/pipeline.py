@@ -41,67 +41,67 @@ class BlogPipeline(Pipeline[BlogParams, BlogState]):
     def __init__(self, *, sources: Mapping[str, TextSource], search: SearchProvider | None, reader: Reader) -> None:
         self._study = Study(writer=Writer(sources), search=search, reader=reader)
 
-    @stage(progress=SPANS["initialization"][0], message="Planning the post", light=True)
+    @stage(progress=SPANS["initialization"][0], message="Planning the post")
     async def initialization(self, run: BlogRun) -> None:
         """See the module."""
         await initialization.work(self._work(run, "initialization"))
 
-    @stage(progress=SPANS["keyword_analysis"][0], message="Analysing keywords", light=True)
+    @stage(progress=SPANS["keyword_analysis"][0], message="Analysing keywords")
     async def keyword_analysis(self, run: BlogRun) -> None:
         """See the module."""
         await keyword_analysis.work(self._work(run, "keyword_analysis"))
 
-    @stage(progress=SPANS["competitor_analysis"][0], message="Looking at competitors", light=True)
+    @stage(progress=SPANS["competitor_analysis"][0], message="Looking at competitors")
     async def competitor_analysis(self, run: BlogRun) -> None:
         """See the module."""
         await competitor_analysis.work(self._work(run, "competitor_analysis"))
 
-    @stage(progress=SPANS["intent_analysis"][0], message="Finding out what readers want", light=True)
+    @stage(progress=SPANS["intent_analysis"][0], message="Finding out what readers want")
     async def intent_analysis(self, run: BlogRun) -> None:
         """See the module."""
         await intent_analysis.work(self._work(run, "intent_analysis"))
 
-    @stage(progress=SPANS["length_optimization"][0], message="Choosing the length", light=True)
+    @stage(progress=SPANS["length_optimization"][0], message="Choosing the length")
     async def length_optimization(self, run: BlogRun) -> None:
         """See the module."""
         await length_optimization.work(self._work(run, "length_optimization"))
 
-    @stage(progress=SPANS["research_outline"][0], message="Gathering sources and outlining", light=True)
+    @stage(progress=SPANS["research_outline"][0], message="Gathering sources and outlining")
     async def research_outline(self, run: BlogRun) -> None:
         """See the module."""
         await research_outline.work(self._work(run, "research_outline"))
 
-    @stage(progress=SPANS["draft_generation"][0], message="Writing the draft", light=True)
+    @stage(progress=SPANS["draft_generation"][0], message="Writing the draft")
     async def draft_generation(self, run: BlogRun) -> None:
         """See the module."""
         await draft_generation.work(self._work(run, "draft_generation"))
 
-    @stage(progress=SPANS["enhancement"][0], message="Checking facts and improving the text", light=True)
+    @stage(progress=SPANS["enhancement"][0], message="Checking facts and improving the text")
     async def enhancement(self, run: BlogRun) -> None:
         """See the module."""
         await enhancement.work(self._work(run, "enhancement"))
 
-    @stage(progress=SPANS["seo_polish"][0], message="Polishing title and headings", light=True)
+    @stage(progress=SPANS["seo_polish"][0], message="Polishing title and headings")
     async def seo_polish(self, run: BlogRun) -> None:
         """See the module."""
         await seo_polish.work(self._work(run, "seo_polish"))
 
-    @stage(progress=SPANS["semantic_integration"][0], message="Placing terms", light=True)
+    @stage(progress=SPANS["semantic_integration"][0], message="Placing terms")
     async def semantic_integration(self, run: BlogRun) -> None:
         """See the module."""
         await semantic_integration.work(self._work(run, "semantic_integration"))
 
-    @stage(progress=SPANS["quality_scoring"][0], message="Measuring quality", light=True)
+    @stage(progress=SPANS["quality_scoring"][0], message="Measuring quality")
     async def quality_scoring(self, run: BlogRun) -> None:
         """See the module."""
         await quality_scoring.work(self._work(run, "quality_scoring"))
 
-    @stage(progress=SPANS["citation_generation"][0], message="Tying sentences to sources", light=True)
+    @stage(progress=SPANS["citation_generation"][0], message="Tying sentences to sources")
     async def citation_generation(self, run: BlogRun) -> None:
         """See the module."""
         await citation_generation.work(self._work(run, "citation_generation"))
 
-    @stage(progress=SPANS["finalization"][0], message="Putting the post together", light=True)
+    @stage(progress=SPANS["finalization"][0], message="Putting the post together")
     async def finalization(self, run: BlogRun) -> None:
         """See the module."""
         await finalization.work(self._work(run, "finalization"))

@@ -42,7 +42,7 @@ class StoryPipeline(Pipeline[StoryParams, StoryState]):
         """`albums` are asked for when they are wanted: the engine is made after its pipelines."""
         self._writer, self._albums = Writer(sources), albums
 
-    @stage(progress=WRITING, message="Writing the story", light=True)
+    @stage(progress=WRITING, message="Writing the story")
     async def writing(self, run: StoryRun) -> None:
         """Have characters and scenes planned, then the text written, each once; the text can be read from then on."""
         planned = await self._writer.ask(run, prompts.outline(run.params), _outlined())
@@ -52,8 +52,12 @@ class StoryPipeline(Pipeline[StoryParams, StoryState]):
 
     @stage(progress=ILLUSTRATING, message="Ordering the pictures")
     async def illustrating(self, run: StoryRun) -> None:
-        """Accept a picture for each scene; they have to end a little before the story has to."""
+        """Accept a picture for each scene; they have to end a little before the story has to.
+
+        The entry is written first: who has lost the job orders none.
+        """
         if run.params.illustrated:
+            await run.note()
             await self._albums().create(album(run, stops_at(run.job)))
 
     stages: ClassVar[tuple[Stage, ...]] = (writing, illustrating)
