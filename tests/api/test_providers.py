@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+from tests.callers import bearer
 from tests.images import NOOP, ROOT, ended, submit
 from tests.live import Live, Serve
 
@@ -83,6 +85,23 @@ async def test_a_waiting_job_says_why_and_how_long(serve: Serve) -> None:
             await ended(live, await submit(live, NOOP))
         accepted = (await live.client.post(f"{ROOT}/generate", json=NOOP)).json()
         assert accepted["estimated_completion_time"] < 1, "measured now"
+
+
+async def test_nobody_fills_the_queue_alone(serve: Serve) -> None:
+    """Jobs that are held for years count as well: their owner's part of the queue is taken, nobody else's."""
+    held = {**NOOP, "sandbox": {"scenario": "noop", "hold_until": 4_102_444_800}}
+    async with serve(auth="anonymous", limits={"queue": 12}) as live:
+        bob = await bearer(live, "bob")
+        batch = {"images": [held] * 2}
+        answers = [await live.client.post(f"{ROOT}/batch-generate", json=batch) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 503]
+        refusal = answers[-1].json()
+        assert (refusal["code"], "an owner may have 3" in refusal["detail"]) == ("queue_full", True)
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        mine = (await live.client.post(f"{ROOT}/generate", json=NOOP, headers=bob)).json()["job_id"]
+        async with asyncio.timeout(60):
+            while (await live.client.get(f"{ROOT}/jobs/{mine}", headers=bob)).json()["status"] != "completed":
+                await asyncio.sleep(0.05)
 
 
 async def test_a_full_queue_answers_503_and_loses_nothing(serve: Serve) -> None:

@@ -96,7 +96,7 @@ class CloudTasks:
         queue, task = await self._queue(request.parent, context), request.task
         if self.faults.creates_fail_before:
             self.faults.creates_fail_before -= 1
-            await refuse(context, "UNAVAILABLE", "Not made.")
+            await refuse(context, self.faults.says, "Not made.")
         sentence = wrong(task, request.parent)
         if sentence is not None:
             await refuse(context, "INVALID_ARGUMENT", sentence)

@@ -26,6 +26,7 @@ class Faults:
     unavailable: bool = False
     hangs: bool = False
     creates_fail_before: int = 0
+    says: str = "UNAVAILABLE"
     creates_fail_after: int = 0
     duplicates: int = 0
     """How often each success is delivered once more."""

@@ -53,6 +53,22 @@ async def test_due_knows_when_the_next_one_comes(store: SqliteStore, clock: Cloc
     assert [job.job_id for job in (await store.due("image", later, limit=4, after="")).jobs] == ["later"]
 
 
+async def test_turns_pass_by_the_lanes_that_wait(store: SqliteStore, clock: Clock) -> None:
+    soon, later = clock() + timedelta(seconds=60), clock() + timedelta(seconds=90)
+    for number, owner in enumerate("abcdefgh"):
+        await store.create(new_job(clock(), f"later-{owner}", owner=owner), (Queued(run_at=later),), {})
+        await create(store, clock, f"now-{owner}", owner=owner) if number % 3 == 2 else None
+    await store.create(new_job(clock(), "soon", owner="i"), (Queued(run_at=soon),), {})
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(3):
+        due = await store.due("image", clock(), limit=1, after=cursor)
+        seen, cursor = [*seen, *(job.job_id for job in due.jobs)], due.cursor
+    assert seen == ["now-c", "now-f", "now-c"]
+    everything = await store.due("image", clock(), limit=4, after=cursor)
+    assert ([job.job_id for job in everything.jobs], everything.next_at) == (["now-f", "now-c"], soon)
+
+
 async def test_full_durability_is_switched_on(store: SqliteStore) -> None:
     def modes(connection: sqlite3.Connection) -> list[object]:
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]

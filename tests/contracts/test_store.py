@@ -14,7 +14,7 @@ from tests.jobs import Clock, new_job
 from tests.stores import Backend
 
 from atelier.errors import JobConflict, StoreUnavailable
-from atelier.jobs.events import Claimed, Completed, Failed, Queued, StageStarted
+from atelier.jobs.events import Claimed, Completed, Failed, Queued, Snoozed, StageStarted
 from atelier.jobs.models import Job, Snapshot, Status, Step
 from atelier.jobs.ports import Decision, Find, Store, Touch
 
@@ -219,6 +219,21 @@ async def test_find_newest_first_with_filters(store: Store, clock: Clock) -> Non
     assert await ids(statuses=(Status.FAILED,)) == ["job-3"]
     assert await ids(created_after=fourth.created_at) == ["job-5"]
     assert await store.find(Find(owner="ann", kinds=("blog",))) == []
+
+
+async def test_what_waits_until_later_stands_in_nobody_s_way(store: Store, clock: Clock) -> None:
+    """Many owners' jobs that start later or again, before and behind the ones that are due, in order of any kind."""
+    later = clock() + timedelta(hours=1)
+    for number in range(6):
+        for name in ("ann", "zoe"):
+            held = new_job(clock(), f"{name}-held-{number}", owner=f"{name}-{number}")
+            await store.create(held, (Queued(run_at=later),), {})
+            await create(store, clock, f"{name}-again-{number}", owner=f"{name}-{number}", group=f"g-{number}")
+            await store.write(f"{name}-again-{number}", always(claimed(clock), Snoozed(run_at=later, reason=None)))
+    await create(store, clock, "now", owner="mia")
+    await create(store, clock, "too", owner="tim")
+    due = await store.due("image", clock(), limit=2, after="")
+    assert sorted(job.job_id for job in due.jobs) == ["now", "too"]
 
 
 async def test_overdue_finds_lost_workers_and_deadlines(store: Store, clock: Clock) -> None:

@@ -37,7 +37,7 @@ async def test_a_place_is_what_comes_of_it(store: Store, clock: Clock) -> None:
     jobs += [await queue(store, clock, f"b{n}", owner="bob") for n in range(2)]
     jobs += [await queue(store, clock, f"g{n}", owner="ann", group="batch") for n in range(4)]
     clock.pass_(seconds=1)
-    backlog = Backlog(store, limit=100, now=clock)
+    backlog = Backlog(store, limit=100, share=None, now=clock)
     told = {job.id: await backlog.ahead(job) for job in jobs}
     order = await start_order(store, clock)
     lanes = 3
@@ -49,7 +49,7 @@ async def test_a_place_is_what_comes_of_it(store: Store, clock: Clock) -> None:
 
 async def test_only_what_waits_for_a_slot_has_a_place(store: Store, clock: Clock) -> None:
     job = await queue(store, clock, "job-1")
-    backlog = Backlog(store, limit=100, now=clock)
+    backlog = Backlog(store, limit=100, share=None, now=clock)
     assert await backlog.ahead(job) == 0
     assert await backlog.due("image") == 1
     snapshot = await store.write(job.id, lambda _: Decision(events=(Claimed(worker="w", lease_until=clock()),)))
@@ -61,18 +61,47 @@ async def test_only_what_waits_for_a_slot_has_a_place(store: Store, clock: Clock
 
 
 async def test_a_full_queue_lets_nobody_in_and_opens_again(store: Store, clock: Clock) -> None:
-    backlog = Backlog(store, limit=3, now=clock)
+    backlog = Backlog(store, limit=3, share=None, now=clock)
     for number in range(3):
-        await backlog.admit("image")
+        await backlog.admit("image", "ann")
         await queue(store, clock, f"job-{number}")
     with pytest.raises(QueueFull) as refusal:
-        await backlog.admit("image")
+        await backlog.admit("image", "ann")
     assert refusal.value.retry_after is not None
     await start_order(store, clock)
     clock.pass_(seconds=1)
-    await backlog.admit("image", 3)
+    await backlog.admit("image", "ann", 3)
     with pytest.raises(QueueFull):
-        await backlog.admit("image")
+        await backlog.admit("image", "ann")
+
+
+async def test_nobody_fills_the_queue_alone(store: Store, clock: Clock) -> None:
+    backlog = Backlog(store, limit=100, share=3, now=clock)
+    await queue(store, clock, "other", owner="anna")
+    for number in range(3):
+        await backlog.admit("image", "ann")
+        await queue(store, clock, f"job-{number}", owner="ann", group="g" if number else None)
+    for _ in range(2):
+        with pytest.raises(QueueFull, match="3 of your jobs are waiting; an owner may have 3") as refusal:
+            await backlog.admit("image", "ann")
+    assert refusal.value.retry_after is not None
+    await backlog.admit("image", "bob", 100 - 4)
+    await backlog.admit("blog", "ann")
+    clock.pass_(seconds=2)
+    await start_order(store, clock)
+    await backlog.admit("image", "ann")
+
+
+async def test_what_an_owner_sent_at_once_counts_before_it_is_seen(store: Store, clock: Clock) -> None:
+    """Requests that come within a second of a look: what they let in is remembered, though the store has none of it yet."""
+    backlog = Backlog(store, limit=100, share=3, now=clock)
+    await asyncio.gather(*(queue(store, clock, f"b{number}", owner="bob") for number in range(5)))
+    for _ in range(3):
+        await backlog.admit("image", "ann")
+    await asyncio.gather(*(queue(store, clock, f"a{number}", owner="ann") for number in range(3)))
+    clock.pass_(seconds=0.1)
+    with pytest.raises(QueueFull):
+        await backlog.admit("image", "ann")
 
 
 async def test_many_questions_are_one_look(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +114,8 @@ async def test_many_questions_are_one_look(store: Store, clock: Clock, monkeypat
         return await waiting(*args)
 
     monkeypatch.setattr(store, "waiting", counted)
-    backlog = Backlog(store, limit=100, now=clock)
-    await asyncio.gather(*(backlog.ahead(job) for _ in range(50)), *(backlog.admit("image") for _ in range(50)))
+    backlog = Backlog(store, limit=100, share=None, now=clock)
+    await asyncio.gather(*(backlog.ahead(job) for _ in range(50)), *(backlog.admit("image", "ann") for _ in range(50)))
     assert looks == 1
     clock.pass_(hours=-2)
     await backlog.due("image")

@@ -115,6 +115,16 @@ async def test_a_call_whose_end_is_unknown_is_made_again(desk: Desk, fault: str)
     assert not await desk.queue.lost([desk.ready(1)])
 
 
+@pytest.mark.parametrize(
+    "says", ["ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNKNOWN"]
+)
+async def test_what_passes_is_tried_again_at_once(desk: Desk, caplog: pytest.LogCaptureFixture, says: str) -> None:
+    desk.server.faults.says, desk.server.faults.creates_fail_before = says, 1
+    await desk.queue.dispatch(desk.job(attempt=1))
+    assert desk.made.keys() == {"job-1-1"}
+    assert "dispatch_refused" not in caplog.messages
+
+
 async def test_a_job_is_not_refused_because_cloud_tasks_is_down(
     desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,14 @@ COME_BACK = timedelta(seconds=5)
 """When to ask again after a refusal."""
 
 
+@dataclass(slots=True)
+class Part:
+    """What one owner had queued at a moment, and what came since."""
+
+    at: datetime
+    queued: int
+
+
 @dataclass(kw_only=True, slots=True)
 class Count:
     """What waited at a moment: the queued jobs of a kind, and what came since."""
@@ -41,25 +49,43 @@ class Count:
 class Backlog:
     """The queue as it stands, for callers who wait and for those who are not let in any more."""
 
-    def __init__(self, store: Store, *, limit: int, now: Clock) -> None:
-        self._store, self._limit, self._now = store, limit, now
+    def __init__(self, store: Store, *, limit: int, share: int | None, now: Clock) -> None:
+        """`limit`: most queued jobs of a kind; `share`: most of one owner's, None for all."""
+        self._store, self._limit, self._share, self._now = store, limit, share, now
         self._counts: dict[str, Count] = {}
+        self._parts: OrderedDict[tuple[str, str], Part] = OrderedDict()
         self._places: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
         self._looking = asyncio.Lock()
 
-    async def admit(self, kind: str, number: int = 1) -> None:
-        """Let so many jobs in. Raises QueueFull where the queue would be longer than is allowed."""
+    async def admit(self, kind: str, owner: str, number: int = 1) -> None:
+        """Let so many jobs of an owner in. Raises QueueFull where the queue would be longer than is allowed, or their part is full."""
         count = await self._count(kind, FRESH)
         if count.queued + number > self._limit:  # what came since may have gone again
             count = await self._count(kind, FRESHER)
         if count.queued + number > self._limit:
             raise QueueFull("The queue is full; nothing was accepted. Try again later.", retry_after=COME_BACK)
+        if self._share is not None and count.queued >= self._share:  # else no owner can have so many
+            await self._admit_owner(kind, owner, number, self._share)
         count.since += number
 
-    def length(self, kind: str) -> int:
-        """Return how many are queued as far as is known without a look."""
+    async def _admit_owner(self, kind: str, owner: str, number: int, share: int) -> None:
+        part, now = self._parts.get((kind, owner)), self._now()
+        if part is None or abs(now - part.at) > (FRESH if part.queued < share else FRESHER):
+            part = self._parts[kind, owner] = Part(now, await self._store.queued_of(kind, owner))
+            self._parts.move_to_end((kind, owner))
+            if len(self._parts) > REMEMBERED:
+                self._parts.popitem(last=False)
+        if part.queued >= share:
+            raise QueueFull(
+                f"{part.queued} of your jobs are waiting; an owner may have {share}. Nothing was accepted: try again when some have gone.",
+                retry_after=COME_BACK,
+            )
+        part.queued += number
+
+    def soon(self, kind: str) -> int:
+        """Return how many wait for a slot as far as is known without a look: those that are held until later do not."""
         count = self._counts.get(kind)
-        return count.queued if count is not None else 0
+        return count.waiting.due + count.since if count is not None else 0
 
     async def due(self, kind: str) -> int:
         """Return how many jobs wait for a slot."""

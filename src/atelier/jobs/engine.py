@@ -50,7 +50,7 @@ class JobEngine:
         self._pipelines, self._ids = pipelines, identity.random_ids()
         self._sweeping = asyncio.Lock()
         show_kinds(pipelines.values())
-        self._backlog = Backlog(store, limit=limits.queue, now=now)
+        self._backlog = Backlog(store, limit=limits.queue, share=limits.queue_per_owner, now=now)
         self._followers = Followers(store, self._backlog.ahead)
         self.estimates = Estimates(store)
         granted = GroupSettings(
@@ -116,7 +116,8 @@ class JobEngine:
         if created:
             metrics.accepted(job.kind).inc()
         logs.info("job_accepted", job_id=job.id, kind=job.kind, replayed=not created)
-        await self._queue.dispatch(snapshot.job)
+        if snapshot.job.status is Status.QUEUED:  # a replay may be of one that has ended
+            await self._queue.dispatch(snapshot.job)
         return Submitted(snapshot=snapshot, replayed=not created)
 
     async def made(self, new: NewJob) -> bool:
@@ -126,7 +127,7 @@ class JobEngine:
     async def _admit(self, new: NewJob, job_id: str) -> None:
         """Let the job in; one that is in already is not refused for a full queue."""
         try:
-            await self._backlog.admit(new.kind)
+            await self._backlog.admit(new.kind, new.owner)
         except QueueFull:
             if new.key is None or await self._store.get(job_id) is None:
                 raise
@@ -155,7 +156,7 @@ class JobEngine:
 
     def estimate(self, job: Job, ahead: int | None = None) -> Estimate:
         """Return the seconds a job may still take where so many start before it; None: as many as may wait now."""
-        waits = self._backlog.length(job.kind) if ahead is None and job.status is not Status.PROCESSING else ahead or 0
+        waits = self._backlog.soon(job.kind) if ahead is None and job.status is not Status.PROCESSING else ahead or 0
         turns = waits // self._limits.slots.get(job.kind, 1)
         return remaining(job, self.estimates.of(job), turns, self._now())
 

@@ -156,6 +156,9 @@ class Store(Documents, Protocol):
     async def waiting(self, kind: str, now: datetime) -> Waiting:
         """Count the queued jobs of `kind`."""
 
+    async def queued_of(self, kind: str, owner: str) -> int:
+        """Count the queued jobs of `kind` that are one owner's."""
+
     async def rank(self, job: Job) -> int:
         """Count the queued jobs of the job's own kind that are due before it: in its lane where there are lanes."""
 
@@ -281,6 +284,15 @@ def process_of(worker: str) -> str:
     return worker.rpartition("-")[0]
 
 
+LANES = "\x1f"
+"""Between an owner and a group: no owner's name has it."""
+
+
 def lane_of(job: Job) -> str:
     """Return whose turn a job waits for: turns go round over owner and group."""
-    return f"{job.owner}\x1f{job.group or ''}"
+    return f"{job.owner}{LANES}{job.group or ''}"
+
+
+def lanes_of(owner: str) -> tuple[str, str]:
+    """Return an owner's first lane, and what stands behind the last."""
+    return f"{owner}{LANES}", f"{owner}{chr(ord(LANES) + 1)}"

@@ -33,7 +33,8 @@ from atelier.jobs.verdicts import (
 )
 from atelier.jobs.watch import Watch
 
-SETTLE_TRIES = 5
+SETTLE_PAUSES = (0, 1, 2, 4, 8)
+"""Seconds before each attempt to write an ending; after the last the sweeper sees to the job."""
 ASK_AGAIN_SECONDS = 1.0
 """Pause before a group that could not be asked is asked again, whose member may have no time left or is to begin."""
 RELEASE_WAIT = timedelta(seconds=3)
@@ -268,14 +269,15 @@ class Runner:
         counted = Counted(decide)
         resumable = run.loaded and not isinstance(ending.event, Completed)
         parts = {**({"state": run.checkpoint()} if resumable else {}), **ending.parts}
-        for again in range(SETTLE_TRIES):
+        for pause in SETTLE_PAUSES:
+            if pause:
+                await asyncio.sleep(pause)
             try:
                 snapshot = await self._store.write(run.job.id, counted)
             except JobConflict:
                 snapshot = None
             except StoreUnavailable as error:
                 logs.warning("ending_not_written", reason=error.message)
-                await asyncio.sleep(2.0**again)
                 continue
             if snapshot is None:
                 logs.info("lease_lost", fence=run.job.fence)

@@ -39,12 +39,14 @@ class Policy:
 
 @frozen
 class Limits:
-    """What the engine grants: attempts; for each kind slots and the time to finish; a queue's length; a group's window."""
+    """What the engine grants: attempts; for each kind slots and the time to finish; how much may wait; a group's window."""
 
     max_attempts: int
     deadlines: Mapping[str, timedelta]
     slots: Mapping[str, int]
     queue: int
+    queue_per_owner: int | None = None
+    """How much of it one owner may have; None: all."""
     windows: Mapping[str, int] = field(default_factory=dict)
     lanes: Mapping[str, int] = field(default_factory=dict)
     """The windows of groups' lanes that have one of their own."""

@@ -63,6 +63,7 @@ class Watch:
             self.met.set_result(self._latest)
         elif self._unread and self._looking is None:
             self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(self._looked)
 
     async def _look(self) -> None:
         """Read the header as long as there may be news nobody has told."""
@@ -78,5 +79,13 @@ class Watch:
             self._latest = job
             if job is None and not self.met.done():
                 self.met.set_result(None)
+
+    def _looked(self, look: asyncio.Task[None]) -> None:
+        """Whatever broke a look, the next news brings another."""
         self._looking = None
-        self._judge()
+        if look.cancelled():
+            return
+        if (error := look.exception()) is not None:
+            logs.error("watch_broke", exc=error, job_id=self._job_id)
+        else:
+            self._judge()

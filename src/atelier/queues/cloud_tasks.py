@@ -18,7 +18,9 @@ from typing import Any
 import google.auth
 import grpc
 from google.api_core.exceptions import (
+    Aborted,
     AlreadyExists,
+    Cancelled,
     DeadlineExceeded,
     GoogleAPIError,
     InternalServerError,
@@ -57,7 +59,7 @@ FARTHEST = timedelta(days=29)
 DEADLINE = 0
 """The dispatch number that stands for a job's deadline."""
 
-PASSING = (DeadlineExceeded, InternalServerError, ResourceExhausted, ServiceUnavailable, Unknown)
+PASSING = (Aborted, Cancelled, DeadlineExceeded, InternalServerError, ResourceExhausted, ServiceUnavailable, Unknown)
 FAILING = (GoogleAPIError, GoogleAuthError)
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)

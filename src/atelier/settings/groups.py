@@ -67,6 +67,10 @@ class Bounds(Group):
         100_000,
         description="Most queued jobs of a kind; more are refused with 503 until some have gone. Processes see what each other accepts within a second.",
     )
+    queue_per_owner: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
+        None,
+        description="Most queued jobs of a kind that one owner may have, so that nobody fills the queue alone; 0 sets no limit; empty: none in open mode, else a quarter of `queue`. Everybody without a key is one owner.",
+    )
     rate_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
         None, description="Requests a minute of one owner; 0 sets no limit; empty: none in open mode, else 600."
     )

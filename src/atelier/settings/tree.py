@@ -222,6 +222,11 @@ class Settings(BaseSettings):
         return self._limit(self.limits.streams_per_owner, 100)
 
     @property
+    def queue_per_owner(self) -> int | None:
+        """Queued jobs of a kind that one owner may have; None: no limit but the queue's."""
+        return self._limit(self.limits.queue_per_owner, max(1, self.limits.queue // 4))
+
+    @property
     def projects_dir(self) -> Path:
         """The folder below which storyboards' projects are."""
         return self.storyboards.root or self.data_dir / "projects"

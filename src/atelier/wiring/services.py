@@ -134,6 +134,7 @@ def _limits(settings: Settings, pools: Mapping[str, PoolOfStyle]) -> Limits:
         deadlines=_deadlines(settings),
         slots=slots_of(settings),
         queue=settings.limits.queue,
+        queue_per_owner=settings.queue_per_owner,
         windows={BATCH: usual, PICTURES: usual, STORYBOARD: lanes[DEFAULT]},
         lanes=lanes,
     )

@@ -73,7 +73,7 @@ class Groups:
         known = await self.register.find(group.id) if new.key is not None else None
         created = False
         if known is None:
-            await self._admit(new.member_kind, len(new.members))
+            await self._admit(new.member_kind, new.owner, len(new.members))
             known, created = await self.register.commit(group, new.members)
         if known.fingerprint != group.fingerprint:
             raise IdempotencyMismatch("This Idempotency-Key was used before, for another request.")

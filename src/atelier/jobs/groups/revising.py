@@ -19,7 +19,7 @@ from atelier.jobs.ports import Clock, Store
 TRIES = 5
 BADLY = frozenset({Status.FAILED, Status.CANCELLED})
 
-Admit = Callable[[str, int], Awaitable[None]]
+Admit = Callable[[str, str, int], Awaitable[None]]
 """Lets so many jobs of a kind in, or raises QueueFull."""
 
 
@@ -125,7 +125,7 @@ class Revising:
 
     async def _revise(self, known: Group, revision: Revision) -> Group | None:
         """Commit a revision over exactly the group it was made for, and make its members; None: somebody else was first."""
-        await self._admit(known.member_kind, len(revision.members) + len(revision.again))
+        await self._admit(known.member_kind, known.owner, len(revision.members) + len(revision.again))
         changed = await self._register.revise(known, revision.group, revision.members, self._now())
         if changed is None:
             return None

@@ -58,6 +58,11 @@ class Queries:
         """How many of a kind are due later."""
         return _counted(_where(self._queued(kind), ("run_at", ">", now)))
 
+    def queued_of(self, kind: str, owner: str) -> AsyncAggregationQuery:
+        """How many of a kind are one owner's, in groups or not: in the order of the lists, whose index counts them."""
+        query = _where(self._queued(kind), ("owner", "==", owner), ("listed", "in", [True, False]))
+        return _counted(query.order_by("created_at", direction=Query.DESCENDING))
+
     def before(self, job: Job) -> AsyncAggregationQuery:
         """How many of a job's kind are due before it."""
         return _counted(_where(self._queued(job.kind), ("run_at", "<", job.run_at)))

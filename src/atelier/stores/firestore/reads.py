@@ -107,6 +107,10 @@ class Reader:
         )
         return Waiting(queued=due + later, due=due)
 
+    async def queued_of(self, kind: str, owner: str) -> int:
+        """Count an owner's part of the line."""
+        return await self._count(self._queries.queued_of(kind, owner))
+
     async def rank(self, job: Job) -> int:
         """Count the line before a job."""
         return await self._count(self._queries.before(job))

@@ -175,6 +175,10 @@ class FirestoreStore:
         """Count the line."""
         return await self._open.reader.waiting(kind, now)
 
+    async def queued_of(self, kind: str, owner: str) -> int:
+        """Count an owner's part of the line."""
+        return await self._open.reader.queued_of(kind, owner)
+
     async def rank(self, job: Job) -> int:
         """Count the line before the job."""
         return await self._open.reader.rank(job)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from atelier import logs
 from atelier.errors import StoreUnavailable
 from atelier.jobs.models import Job, Json, Snapshot, Status
-from atelier.jobs.ports import Due, Find, Ready, Waiting, lane_of, process_of
+from atelier.jobs.ports import Due, Find, Ready, Waiting, lane_of, lanes_of, process_of
 from atelier.stores import serialisation as codec
 from atelier.stores.sqlite.remembered import Whole
 
@@ -84,18 +84,29 @@ def _conditions(query: Find) -> tuple[list[str], list[object]]:
     return where, values
 
 
-NEXT_LANE = "SELECT min(lane) FROM jobs WHERE status = 'queued' AND kind = ? AND lane > ?"
+LINE = """
+WITH RECURSIVE line (lane) AS (
+    SELECT min(lane) FROM jobs WHERE status = 'queued' AND kind = ?1 AND lane > ?2
+    UNION ALL
+    SELECT (SELECT min(lane) FROM jobs WHERE status = 'queued' AND kind = ?1 AND lane > line.lane) FROM line
+    WHERE line.lane IS NOT NULL
+)
+"""
+"""The lanes behind one, in order, found by skipping along the index: as many steps as are asked for."""
+
+OF_LANE = "FROM jobs WHERE status = 'queued' AND kind = ?1 AND lane = line.lane"
+DUE_LANES = f"{LINE} SELECT lane FROM line WHERE (SELECT min(run_at) {OF_LANE}) <= ?3 LIMIT ?4"  # noqa: S608 - all ours
+NEXT_DUE = f"{LINE} SELECT min((SELECT min(run_at) {OF_LANE} AND run_at > ?3)) FROM line"  # noqa: S608 - all ours
 LANE_DUE = (
     "SELECT id, dispatch FROM jobs"
     " WHERE status = 'queued' AND kind = ? AND lane = ? AND run_at <= ? ORDER BY run_at LIMIT ?"
 )
-NEXT_DUE = "SELECT min(run_at) FROM jobs WHERE status = 'queued' AND kind = ? AND lane = ? AND run_at > ?"
 
 
 def due(connection: sqlite3.Connection, kind: str, now: datetime, limit: int, after: str) -> Due:
-    """Take up to `limit` jobs, going round the lanes behind `after`; lanes are found by skipping along the index."""
+    """Take up to `limit` jobs, going round the lanes behind `after`. When the next comes due is looked up where that were all."""
     moment = now.timestamp()
-    lanes = _lanes(connection, kind, after, limit)
+    lanes = _lanes(connection, kind, moment, after, limit)
     queues = [connection.execute(LANE_DUE, (kind, lane, moment, limit)).fetchall() for lane in lanes]
     turns = [
         (lane, Ready(job_id=waiting[turn][0], dispatch=waiting[turn][1]))
@@ -103,8 +114,8 @@ def due(connection: sqlite3.Connection, kind: str, now: datetime, limit: int, af
         for lane, waiting in zip(lanes, queues, strict=True)
         if turn < len(waiting)
     ][:limit]
-    later = [connection.execute(NEXT_DUE, (kind, lane, moment)).fetchone()[0] for lane in lanes]
-    next_at = min((at for at in later if at is not None), default=None)
+    all_taken = len(turns) < limit
+    next_at = connection.execute(NEXT_DUE, (kind, "", moment)).fetchone()[0] if all_taken else None
     return Due(
         jobs=[ready for _, ready in turns],
         cursor=turns[-1][0] if turns else "",
@@ -112,17 +123,13 @@ def due(connection: sqlite3.Connection, kind: str, now: datetime, limit: int, af
     )
 
 
-def _lanes(connection: sqlite3.Connection, kind: str, after: str, limit: int) -> list[str]:
-    """Return up to `limit` lanes with queued jobs: those behind `after`, then from the start."""
-    found: list[str] = []
-    for start in (after, ""):
-        lane = start
-        while len(found) < limit:
-            lane = connection.execute(NEXT_LANE, (kind, lane)).fetchone()[0]
-            if lane is None or lane in found:
-                break
-            found.append(lane)
-    return found
+def _lanes(connection: sqlite3.Connection, kind: str, moment: float, after: str, limit: int) -> list[str]:
+    """Return up to `limit` lanes with due jobs: those behind `after`, then from the start. A lane that waits is passed by."""
+    behind = [lane for (lane,) in connection.execute(DUE_LANES, (kind, after, moment, limit))]
+    if len(behind) == limit or not after:
+        return behind
+    first = [lane for (lane,) in connection.execute(DUE_LANES, (kind, "", moment, limit - len(behind)))]
+    return list(dict.fromkeys((*behind, *first)))
 
 
 def waiting(connection: sqlite3.Connection, kind: str, now: datetime) -> Waiting:
@@ -143,6 +150,16 @@ def rank(connection: sqlite3.Connection, job: Job) -> int:
         (job.kind, lane_of(job), job.run_at.timestamp()),
     )
     return int(before.fetchone()[0])
+
+
+def queued_of(connection: sqlite3.Connection, kind: str, owner: str) -> int:
+    """Count an owner's queued jobs of a kind, over all their lanes."""
+    first, behind = lanes_of(owner)
+    counted = connection.execute(
+        "SELECT count(*) FROM jobs WHERE status = 'queued' AND kind = ? AND lane >= ? AND lane < ?",
+        (kind, first, behind),
+    )
+    return int(counted.fetchone()[0])
 
 
 def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Job]:

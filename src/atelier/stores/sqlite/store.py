@@ -153,6 +153,10 @@ class SqliteStore:
         """Count the queue."""
         return await self._reader.do(lambda connection: queries.waiting(connection, kind, now))
 
+    async def queued_of(self, kind: str, owner: str) -> int:
+        """Count the owner's lanes."""
+        return await self._reader.do(lambda connection: queries.queued_of(connection, kind, owner))
+
     async def rank(self, job: Job) -> int:
         """Count what is before the job in its lane."""
         return await self._reader.do(lambda connection: queries.rank(connection, job))
