@@ -140,7 +140,9 @@ def _address(text: str) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="main.py", description="atelier: pictures as durable jobs")
+    parser = argparse.ArgumentParser(
+        prog="main.py", description="atelier: pictures, posts, storyboards and stories as durable jobs"
+    )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="answer and work (the default)")
     keys = commands.add_parser(

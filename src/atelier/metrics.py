@@ -67,7 +67,7 @@ PROVIDER_COST = _counter(
     "atelier_provider_cost_dollars", "What providers say that pictures and texts cost.", "provider"
 )
 OPEN_STREAMS = _gauge("atelier_open_streams", "Streams of events that are open.")
-FOLLOWED = _gauge("atelier_followed_jobs", "Jobs that this process reads for its streams, waiters and runs.")
+FOLLOWED = _gauge("atelier_followed_jobs", "Jobs that this process reads for its streams and waiters.")
 STREAM_LAG = _histogram("atelier_stream_lag_seconds", "From a record's commit to its being handed to a stream.", QUICK)
 COMMIT_SECONDS = _histogram("atelier_store_commit_seconds", "One transaction of the store's writer.", QUICK)
 BATCH = _histogram("atelier_store_batch_operations", "Operations in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256))

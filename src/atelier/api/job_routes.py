@@ -128,7 +128,7 @@ class JobRoutes:
         return answer(self._dialect.to_status(snapshot, outlook, call.base), headers)
 
     async def delete(self, job_id: str, call: Keyed) -> None:
-        """Remove the job, its log and its pictures for good. 409 while it runs."""
+        """Remove the job, its log and what it made for good. 409 while it runs."""
         await call.around.engine.delete(call.owner, job_id, kind=self._dialect.kind)
 
     async def job_stream(

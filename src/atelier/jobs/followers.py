@@ -156,7 +156,7 @@ class Followers:
         return len(self._open)
 
     def close(self) -> None:
-        """End every `follow`, as the process is about to end; what the engine itself waits for goes on."""
+        """End every `follow` and `wait`, as the process is about to end."""
         self._closed = True
         for follower in self._open.values():
             follower.close()

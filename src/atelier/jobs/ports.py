@@ -13,10 +13,10 @@ from atelier.jobs.events import Event
 from atelier.jobs.models import Job, Json, Snapshot, Status, Step
 
 Clock = Callable[[], datetime]
+"""The present moment in UTC. Injected, so that tests own time."""
 
 GIVEN_BACK = "given back"
 """What work is told when it is cancelled only for another attempt to go on with it: what it ordered may stay ordered."""
-"""The present moment in UTC. Injected, so that tests own time."""
 
 
 @frozen

@@ -36,7 +36,7 @@ class Rest:
 
 
 class Rests:
-    """The register of what rests, in the store. Two who note at the same time agree in substance: the later note stands."""
+    """The register of what rests, in the store. Two who note at the same time agree in substance: one of the notes stands."""
 
     def __init__(self, documents: Documents, now: Clock, *, kind: str = KIND) -> None:
         self._documents, self._now, self._kind = documents, now, kind

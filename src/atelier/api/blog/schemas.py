@@ -70,7 +70,10 @@ class BlogRequest(BaseModel):
     use_google_search: bool | None = Field(None, description="Search the web; left out: yes.")
     use_fact_checking: bool | None = Field(None, description="Check claims against the sources; left out: yes.")
     use_citations: bool | None = Field(None, description="Cite the sources; left out: yes.")
-    use_serp_optimization: bool | None = Field(None, description="Learn from the results of the search; left out: yes.")
+    use_serp_optimization: bool | None = Field(
+        None,
+        description="Have title, description and headings polished for the lists of search engines; left out: yes.",
+    )
     use_semantic_keywords: bool | None = Field(None, description="Place terms that belong to the topic; left out: yes.")
     use_quality_scoring: bool | None = Field(None, description="Score the post; left out: yes.")
     async_mode: bool | None = Field(None, description="As in the query, which goes before this.")

@@ -64,12 +64,17 @@ class GenerateRequest(BaseModel):
     )
 
     prompt: Filled = Field(min_length=1, max_length=10_000)
-    provider: Provider | None = Field(None, description="Who draws; left out: the first one configured.")
+    provider: Provider | None = Field(None, description="Who draws; left out: the first one configured that works.")
     style: Style | None = None
     aspect_ratio: AspectRatio | None = Field(None, description="Left out: 1:1.")
     quality: Quality | None = Field(None, description="Left out: standard. `draft` is the fastest.")
     negative_prompt: Text | None = Field(None, max_length=10_000, description="What shall not be seen.")
-    seed: int | None = Field(None, ge=0, le=4_294_967_294, description="The same request and seed, the same picture.")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        le=4_294_967_294,
+        description="The same request and seed, the same picture, as far as the provider keeps to it.",
+    )
     blog_id: Identifier | None = None
     blog_job_id: Identifier | None = None
     blog_topic: Text | None = Field(None, max_length=500)
