@@ -644,7 +644,9 @@ async def test_previews_are_whole_or_not_there(live: Live) -> None:
     assert (there.status_code, there.headers["cache-control"]) == (200, "no-store")
     assert Image.open(io.BytesIO(there.content)).format == "JPEG"
     await ended(live, job_id)
-    assert (await live.client.get(url)).status_code == 404
+    async with asyncio.timeout(60):
+        while (await live.client.get(url)).status_code != 404:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_full_store_is_waited_out(serve: Serve, tmp_path: Path) -> None:
