@@ -80,10 +80,10 @@ def statuses(view: Json) -> list[str]:
     return [one["status"] for style in view["styles"] for one in style["beats"]]
 
 
-async def until(client: httpx.AsyncClient, board_id: str, *wanted: str, within: float = 60) -> Json:
+async def until(client: httpx.AsyncClient, board_id: str, *wanted: str, within: float = 60, **how: Any) -> Json:
     """Read the grid until it has one of these statuses."""
     async with asyncio.timeout(within):
-        while (view := await grid(client, board_id))["status"] not in wanted:
+        while (view := await grid(client, board_id, **how))["status"] not in wanted:
             await asyncio.sleep(0.05)
     return view
 

@@ -321,8 +321,43 @@ async def test_an_idempotency_key_is_accepted_once(live: Live) -> None:
     assert again.headers["idempotency-replayed"] == "true"
     assert len(progress_of(told(again.text), "exists")) == 2
     assert len(progress_of(await post(live, body), "complete")) == 2, "without it they are drawn again"
-    other = await live.client.post(POST, json=board(("clear",), 3), headers=key)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    first = body["promptsByStyle"]["clear"][0]
+    for other in (
+        board(("clear",), 3),
+        {**body, "redraw": "none"},
+        {**body, "max_concurrency": 1},
+        {**body, "promptsByStyle": {"clear": [{**first, "priority": 1}, *body["promptsByStyle"]["clear"][1:]]}},
+        {**body, "promptsByStyle": {"clear": body["promptsByStyle"]["clear"][::-1]}},
+        {**body, "sandbox": {**NOOP, "hold_until": 1}},
+    ):
+        refused = await live.client.post(POST, json=other, headers=key)
+        assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch"), other
+    same = {**body, "promptsByStyle": {"clear": [{**first, "quality": None}, *body["promptsByStyle"]["clear"][1:]]}}
+    assert (await live.client.post(POST, json=same, headers=key)).headers["idempotency-replayed"] == "true"
+
+
+async def test_a_redraw_with_an_idempotency_key_is_drawn_once(serve: Serve) -> None:
+    async with serve(auth="keys") as live:
+        ann, bob = await bearer(live, "ann"), await bearer(live, "bob")
+        key = {"Idempotency-Key": "k-1"}
+        ids = [(await post(live, board(("clear",), 2), headers=who))[0]["storyboard_id"] for who in (ann, bob)]
+
+        async def redraw(board_id: str, beat: str, who: dict[str, str], **body: Any) -> Any:
+            address = f"{ROOT}/{board_id}/beats/clear/{beat}/redraw"
+            answer = await live.client.post(address, json=body, headers={**who, **key})
+            await until(live.client, board_id, "completed", headers=who)
+            return answer
+
+        answers = [await redraw(ids[0], "1.1", ann, seed=7) for _ in range(3)]
+        assert [one.status_code for one in answers] == [200] * 3, answers[1].text
+        assert [one.headers.get("idempotency-replayed") for one in answers] == [None, "true", "true"]
+        assert beats_of(answers[2].json(), "clear")["1.1"]["status"] == "completed", "as it is by now"
+        for beat, body in (("1.1", {"seed": 8}), ("1.1", {"seed": 7, "ai_prompt": "A valley"}), ("1.2", {"seed": 7})):
+            refused = await redraw(ids[0], beat, ann, **body)
+            assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_mismatch")
+        assert (await redraw(ids[1], "1.1", bob, seed=8)).headers.get("idempotency-replayed") is None
+        view = beats_of(await grid(live.client, ids[0], headers=ann), "clear")
+        assert [one["drawing"] for one in view.values()] == [2, 1]
 
 
 WRONG: list[tuple[str, Json, str]] = [

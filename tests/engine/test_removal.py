@@ -104,7 +104,7 @@ async def test_nothing_is_done_to_a_group_that_is_being_removed(house: House, pa
         await refused(house.engine.retry("ann", job_id))
         for asked in (groups.pause(group.id), groups.resume(group.id), groups.retry_failed(now)):
             await refused(asked)
-        await refused(groups.redraw(now, NewMember(name="1", params={})))
+        await refused(groups.redraw(now, "1", lambda params: NewMember(name="1", params=params)))
         await refused(groups.revise(new_group(5, key="k")))
         await house.engine.sweep()
         tried.append(job_id)

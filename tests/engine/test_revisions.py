@@ -10,13 +10,15 @@ import pytest
 from tests.engine.test_groups import Crash, crash_at
 from tests.house import House, failing
 
-from atelier.errors import Conflict, NotFound, ProviderRefused, QueueFull
-from atelier.jobs.groups import Group, NewGroup, NewMember, Phase, Place, Redraw
+from atelier.errors import Conflict, IdempotencyMismatch, NotFound, ProviderRefused, QueueFull
+from atelier.jobs.groups import Group, Mark, NewGroup, NewMember, Phase, Place, Redraw
 from atelier.jobs.groups.register import CONTENT, WORK
 from atelier.jobs.models import Status
 
 Names = dict[str, str]
 """What a board asks for: items by name (`lane/number`), each with its meaning."""
+
+KEY = Mark(key="of a redraw", request="a/1 as v2")
 
 
 def member(name: str, meaning: str = "", **fields: Any) -> NewMember:
@@ -38,6 +40,12 @@ def names(*numbers: int, lanes: tuple[str, ...] = ("a",), meaning: str = "v1") -
 
 async def post(house: House, asked: Names, redraw: Redraw = Redraw.NONE, **fields: Any) -> Group:
     return (await house.engine.groups.revise(board(asked, **fields), redraw))[0]
+
+
+async def redraw(
+    house: House, group: Group, name: str, meaning: str = "", mark: Mark | None = None
+) -> tuple[Group, bool]:
+    return await house.engine.groups.redraw(group, name, lambda _: member(name, meaning), mark)
 
 
 async def places(house: House, group: Group) -> dict[str, Place]:
@@ -198,12 +206,12 @@ async def test_one_item_is_drawn_again_while_the_others_go_on(house: House) -> N
     groups = house.engine.groups
     group = await post(house, names(*range(6)))
     with pytest.raises(Conflict, match="This is queued at present"):
-        await groups.redraw(group, member("a/0", "v2"))
+        await redraw(house, group, "a/0", "v2")
     with pytest.raises(NotFound):
-        await groups.redraw(group, member("a/9"))
+        await redraw(house, group, "a/9")
     first = (await groups.members(group))[0]
     await house.deliver(first.job.id)
-    group = await groups.redraw(group, member("a/0", "v2"))
+    group, _ = await redraw(house, group, "a/0", "v2")
     place = (await places(house, group))["a/0"]
     assert place.latest is not None
     assert place.completed is not None
@@ -211,7 +219,7 @@ async def test_one_item_is_drawn_again_while_the_others_go_on(house: House) -> N
     assert place.completed.job.id == first.job.id, "the earlier picture is shown until there is another"
     await groups.pause(group.id)
     with pytest.raises(Conflict, match="It is paused: resume it first"):
-        await groups.redraw(await groups.get("ann", group.id), member("a/0"))
+        await redraw(house, group, "a/0")
     await groups.resume(group.id)
     await run_all(house, group)
     assert set((await statuses(house, group)).values()) == {Status.COMPLETED}
@@ -282,10 +290,69 @@ async def test_a_crash_in_a_redraw_is_finished_by_the_sweeper(house: House, monk
     with monkeypatch.context() as patch:
         crash_at(house, 3, patch)
         with pytest.raises(Crash):
-            await house.engine.groups.redraw(group, member("a/1", "v1"))
+            await redraw(house, group, "a/1", "v1", KEY)
     await house.another_engine().sweep()
     group = await house.engine.groups.get("ann", group.id)
     assert await statuses(house, group) == {"a/1": Status.QUEUED, "a/2": Status.COMPLETED}
+    assert (await redraw(house, group, "a/1", "v1", KEY))[1], "what was accepted before the crash is not made twice"
+    assert await drawings(house, await house.engine.groups.get("ann", group.id)) == {"a/1": 2, "a/2": 1}
+
+
+@pytest.mark.parametrize("number", range(8))
+async def test_a_redraw_with_a_key_is_made_once_wherever_a_crash_comes(
+    house: House, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    group = await post(house, names(1, 2))
+    await run_all(house, group)
+    with monkeypatch.context() as patch:
+        crash_at(house, number, patch)
+        crashed = False
+        try:
+            await redraw(house, group, "a/1", "v2", KEY)
+        except Crash:
+            crashed = True
+    assert crashed == (number < 7), "as many writes as a redraw has"
+    again, _ = await redraw(house, group, "a/1", "v2", KEY)
+    await house.another_engine().sweep()
+    await run_all(house, again)
+    assert (await redraw(house, group, "a/1", "v2", KEY))[1], "after its end, too"
+    assert await drawings(house, await house.engine.groups.get("ann", group.id)) == {"a/1": 2, "a/2": 1}
+    assert set((await statuses(house, again)).values()) == {Status.COMPLETED}
+
+
+async def test_a_key_of_a_redraw_stands_for_that_one_only(house: House) -> None:
+    group = await post(house, names(1, 2), mark=Mark(key="of the post", request="r"))
+    await run_all(house, group)
+    assert not (await redraw(house, group, "a/1", "v2", KEY))[1]
+    for name, asked, mark in (
+        ("a/1", "v3", Mark(key=KEY.key, request="other")),
+        ("a/2", "v2", Mark(key=KEY.key, request="another beat")),
+        ("a/1", "v2", Mark(key="of the post", request="redraw")),
+    ):
+        with pytest.raises(IdempotencyMismatch):
+            await redraw(house, group, name, asked, mark)
+    assert await drawings(house, await house.engine.groups.get("ann", group.id)) == {"a/1": 2, "a/2": 1}
+
+
+async def test_who_redraws_at_the_same_time_with_one_key_draws_once(house: House) -> None:
+    group = await post(house, names(1, 2))
+    await run_all(house, group)
+    done = await asyncio.gather(*(redraw(house, group, "a/1", "v2", KEY) for _ in range(4)))
+    assert sorted(replayed for _, replayed in done) == [False, True, True, True]
+    assert await drawings(house, await house.engine.groups.get("ann", group.id)) == {"a/1": 2, "a/2": 1}
+
+
+async def test_who_redraws_other_items_at_the_same_time_does_not_disturb(house: House) -> None:
+    group = await post(house, names(1, 2, 3))
+    await run_all(house, group)
+    await asyncio.gather(*(redraw(house, group, name) for name in ("a/1", "a/3")))
+    assert await drawings(house, await house.engine.groups.get("ann", group.id)) == {"a/1": 2, "a/2": 1, "a/3": 2}
+
+
+async def test_posts_of_one_key_at_the_same_time_agree_on_what_it_stands_for(house: House) -> None:
+    asked = [board(names(1), mark=Mark(key="k", request=text)) for text in ("one", "other")]
+    done = await asyncio.gather(*(house.engine.groups.revise(new) for new in asked), return_exceptions=True)
+    assert Counter(type(one) for one in done) == {tuple: 1, IdempotencyMismatch: 1}
 
 
 async def test_titled_groups_are_listed_by_owner_and_title(house: House) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from atelier.api.fields import SandboxScript
 from atelier.api.requesting import SANDBOX, script_of, start_of
 from atelier.api.storyboards.schemas import MOST_BEATS, BeatRequest, RedrawRequest, StoryboardRequest
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.frozen import frozen
-from atelier.jobs.groups.models import NewGroup, NewMember
+from atelier.jobs.groups.models import Mark, NewGroup, NewMember
 from atelier.jobs.models import Json
 from atelier.pipelines import pictures
 from atelier.pipelines.pace import expected, pace
@@ -71,10 +71,19 @@ def to_board(
         key=path,
         title=path,
         request=json.dumps([sorted([one.name, one.meaning] for one in members), request.max_concurrency]),
-        mark=key,
+        mark=Mark(key=key, request=_asked(beats, request)) if key is not None else None,
         most=request.max_concurrency,
     )
     return Board(folder=folder, new=new)
+
+
+def _asked(beats: Sequence[_Beat], request: StoryboardRequest) -> str:
+    """Return all that is asked for, defaults written out: what an idempotency key stands for. The order of styles says nothing."""
+    each = (
+        [one.spot.style, one.spot.beat, _meaning(one.params), one.priority, one.script.hold_until if one.script else 0]
+        for one in sorted(beats, key=lambda one: one.spot.style)
+    )
+    return json.dumps([*each, request.max_concurrency, request.redraw or "none"])
 
 
 @frozen
@@ -170,6 +179,11 @@ def to_redrawing(made_from: Json, wanted: RedrawRequest, seed: int, pools: Mappi
     params = ImageParams.model_validate(made_from).model_copy(update=changes)
     meaning = _meaning(params) if wanted.ai_prompt is not None else ""
     return member_of(params, pools, turn=-1, meaning=meaning)
+
+
+def redrawing_mark(key: str, name: str, wanted: RedrawRequest) -> Mark:
+    """Return what makes a beat's redrawing one that is accepted once."""
+    return Mark(key=key, request=json.dumps(["redraw", name, wanted.seed, wanted.ai_prompt]))
 
 
 def pool_of(style: str, pools: Mapping[str, ListedPool]) -> ListedPool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from atelier.api.deps import STREAM, Call, Keyed, KeyedReader, answer
 from atelier.api.errors import problem
-from atelier.api.job_routes import CHANGES, CREATES, READS, Key
+from atelier.api.fields import KEY
+from atelier.api.job_routes import CHANGES, CREATES, READS
 from atelier.api.requesting import SANDBOX
 from atelier.api.routing import JsonRoute
 from atelier.api.storyboards import orders, translate
@@ -41,6 +43,25 @@ EVENTS: dict[str, Any] = {
 CONFLICT: dict[int | str, dict[str, Any]] = {409: CHANGES[409]}
 Plan = Annotated[bool, Query(description="Only say what would be done; nothing is created.")]
 
+PostKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="One request is accepted once for a project: the same key and body again only attach.",
+    ),
+]
+RedrawKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="The same key, beat and body again draw nothing, and give the storyboard in its present state.",
+    ),
+]
+REPLAYED = {"Idempotency-Replayed": "true"}
+NOTHING_MORE: Mapping[str, str] = {}
+
 router = APIRouter(tags=["storyboards"], route_class=JsonRoute)
 
 
@@ -50,7 +71,7 @@ router = APIRouter(tags=["storyboards"], route_class=JsonRoute)
     responses={200: {"model": PlanView, **EVENTS}, **CREATES, **CONFLICT},
     dependencies=[STREAM],
 )
-async def generate_images(body: StoryboardRequest, call: Keyed, plan: Plan = False, key: Key = None) -> Response:  # noqa: FBT002 - a query
+async def generate_images(body: StoryboardRequest, call: Keyed, plan: Plan = False, key: PostKey = None) -> Response:  # noqa: FBT002 - a query
     """Record every beat durably, draw what has no picture yet, and tell of it until all have ended.
 
     Posting the same again attaches while it goes on, and resumes what failed afterwards; other prompts while it goes on are
@@ -72,7 +93,7 @@ async def generate_images(body: StoryboardRequest, call: Keyed, plan: Plan = Fal
     if plan:
         return answer(await planned(board, redraw, call))
     group, attached = await call.around.engine.groups.revise(board.new, redraw)
-    return _stream(group, call, {"Idempotency-Replayed": "true"} if attached and key is not None else {})
+    return _stream(group, call, REPLAYED if attached and key is not None else {})
 
 
 @router.get("/api/generation-status/{project_path:path}", summary="Is a project being drawn?", responses=READS)
@@ -176,25 +197,29 @@ async def cancel(storyboard_id: str, call: Keyed) -> Response:
     responses=CHANGES,
     response_model=StoryboardView,
 )
-async def redraw(storyboard_id: str, style: str, beat: str, call: Keyed, body: RedrawRequest | None = None) -> Response:
+async def redraw(
+    storyboard_id: str, style: str, beat: str, call: Keyed, *, body: RedrawRequest | None = None, key: RedrawKey = None
+) -> Response:
     """Draw a beat that has ended again, from another seed; its picture stays until there is a new one. The others go on."""
-    group, groups = await _group(storyboard_id, call), call.around.engine.groups
-    made_from = await groups.params(group, f"{style}/{beat}")
+    group, wanted = await _group(storyboard_id, call), body or RedrawRequest(seed=None, ai_prompt=None)
+    name = f"{style}/{beat}"
     seed = random.randrange(LARGEST_SEED)  # noqa: S311 - a picture's seed keeps no secret
-    new = orders.to_redrawing(made_from, body or RedrawRequest(seed=None, ai_prompt=None), seed, call.around.pools)
-    return await _grid(await groups.redraw(group, new), call)
+    make = partial(orders.to_redrawing, wanted=wanted, seed=seed, pools=call.around.pools)
+    mark = orders.redrawing_mark(key, name, wanted) if key is not None else None
+    group, replayed = await call.around.engine.groups.redraw(group, name, make, mark)
+    return await _grid(group, call, REPLAYED if replayed else {})
 
 
 async def _group(storyboard_id: str, call: Call) -> Group:
     return await call.around.engine.groups.get(call.owner, storyboard_id, KIND)
 
 
-async def _grid(group: Group, call: Call) -> Response:
+async def _grid(group: Group, call: Call, more: Mapping[str, str] = NOTHING_MORE) -> Response:
     view = translate.to_view(await board_of(group, call), call.base, call.around.now())
-    return answer(view, {"Cache-Control": "private, no-cache"})
+    return answer(view, {"Cache-Control": "private, no-cache", **more})
 
 
-def _stream(group: Group, call: Call, more: dict[str, str]) -> Response:
+def _stream(group: Group, call: Call, more: Mapping[str, str]) -> Response:
     headers = {"X-Job-Id": group.id, "Location": translate.urls(group.id, call.base)["self"], **more}
     return message_stream(_told(group, call), headers)
 

@@ -2,7 +2,7 @@
 
 from atelier.jobs.groups.engine import Groups, GroupSettings
 from atelier.jobs.groups.making import Place
-from atelier.jobs.groups.models import Group, Item, NewGroup, NewMember, Phase, Standing, standing_of
+from atelier.jobs.groups.models import Group, Item, Mark, NewGroup, NewMember, Phase, Standing, standing_of
 from atelier.jobs.groups.revisions import Redraw, Revision
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "GroupSettings",
     "Groups",
     "Item",
+    "Mark",
     "NewGroup",
     "NewMember",
     "Phase",

@@ -15,12 +15,12 @@ from atelier.jobs.events import Held
 from atelier.jobs.groups import models
 from atelier.jobs.groups.followers import GroupFollowers
 from atelier.jobs.groups.making import Making, Place, in_lots
-from atelier.jobs.groups.models import UNKNOWN, Group, NewGroup, NewMember, Phase, postponed, standing_of
+from atelier.jobs.groups.models import Group, Mark, NewGroup, Phase, postponed, standing_of
 from atelier.jobs.groups.register import Register
-from atelier.jobs.groups.revising import BADLY, Admit, Revising
+from atelier.jobs.groups.revising import BADLY, Admit, Make, Revising
 from atelier.jobs.groups.revisions import Redraw, Revision
 from atelier.jobs.groups.window import Window, Windows
-from atelier.jobs.models import Job, Json, Snapshot, Update
+from atelier.jobs.models import Job, Snapshot, Update
 from atelier.jobs.ports import Clock, Decision, Queue, Store
 from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import Ending, cancelling
@@ -90,9 +90,9 @@ class Groups:
         """Return what `revise` would do to a group. See Revising."""
         return await self._revising.revision(known, new, redraw)
 
-    async def redraw(self, group: Group, new: NewMember) -> Group:
+    async def redraw(self, group: Group, name: str, make: Make, mark: Mark | None = None) -> tuple[Group, bool]:
         """Make one item again as the next drawing. See Revising."""
-        return await self._revising.redraw(group, new)
+        return await self._revising.redraw(group.id, name, make, mark)
 
     async def retry_failed(self, group: Group) -> int:
         """Let every member that failed wait for its turn again; how many. See Revising."""
@@ -137,14 +137,6 @@ class Groups:
     async def places(self, group: Group) -> list[Place]:
         """Return the items in order, each with its latest member and the latest one that completed."""
         return self._making.places(group, (await self._store.members(group.id, since="")).snapshots)
-
-    async def params(self, group: Group, name: str) -> Json:
-        """Return what an item's latest member was made from. Raises NotFound where there is no such item, or it was deleted."""
-        item = next((item for item in group.items if item.name == name), None)
-        parts = await self._store.parts(self._making.member_id(group, item)) if item is not None else {}
-        if "params" not in parts:
-            raise NotFound(UNKNOWN)
-        return parts["params"]
 
     async def every_member(self, group: Group) -> list[str]:
         """Return the ids of all members there are: earlier drawings and those of items left out, too."""

@@ -76,7 +76,7 @@ class Making:
             title=new.title,
             most=new.most,
         )
-        return marked(group, new)
+        return marked(group, new.mark)
 
     def longer(self, group: Group) -> datetime:
         """Return the deadline of a group of which something is made again now."""

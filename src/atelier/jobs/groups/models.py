@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from atelier.errors import Conflict
+from atelier.errors import Conflict, IdempotencyMismatch
 from atelier.frozen import frozen
 from atelier.jobs import identity
 from atelier.jobs.events import Event, Postponed
@@ -18,7 +18,7 @@ from atelier.jobs.models import Job, Json, Status
 SCHEMA = 1
 """Version written into every group; newer ones are refused."""
 
-MARKS = 20
+MARKS = 200
 """So many marked requests a group remembers."""
 
 PAUSED_LOOK = timedelta(minutes=10)
@@ -44,6 +44,7 @@ NOT_NOW = {
 """Why something cannot be done to a group that is not open, as callers of every dialect are told."""
 
 UNKNOWN = "Nothing in it has this name."
+DELETED = "This was deleted; ask for the whole again to have it made anew."
 
 
 @frozen
@@ -71,6 +72,14 @@ class NewMember:
 
 
 @frozen
+class Mark:
+    """What makes a request one that is accepted once: the caller's idempotency key, and all that is asked for, checked, as text."""
+
+    key: str
+    request: str
+
+
+@frozen
 class NewGroup:
     """A group to be: its kind, its members' kind, and the members in the order of their turns."""
 
@@ -86,8 +95,8 @@ class NewGroup:
     """The whole request, checked, as text: what the key stands for."""
     title: str = ""
     """What its owner calls it; groups that have a title are listed by it."""
-    mark: str | None = None
-    """The caller's idempotency key, where the group's own key is another thing: a request that has one is accepted once."""
+    mark: Mark | None = None
+    """Where the group's own key is another thing than the caller's idempotency key: a request that has one is accepted once."""
     most: int | None = None
     """Most members that are handed over at a time, over all lanes; None: as many as the lanes' windows have room for."""
     deadline: datetime | None = None
@@ -206,12 +215,20 @@ def kept(group: Group) -> Group:
     return replace(group, phase=Phase.OPEN if group.paused_at is None else Phase.PAUSED)
 
 
-def marked(group: Group, new: NewGroup) -> Group:
+def marked(group: Group, mark: Mark | None) -> Group:
     """Remember that a request with a mark was accepted."""
-    if new.mark is None:
+    if mark is None:
         return group
-    marks = {**group.marks, identity.fingerprint(new.mark): identity.fingerprint(new.request)}
+    marks = {**group.marks, identity.fingerprint(mark.key): identity.fingerprint(mark.request)}
     return replace(group, marks=dict(list(marks.items())[-MARKS:]))
+
+
+def done_before(group: Group, mark: Mark | None) -> bool:
+    """Whether this very request was accepted before. Raises IdempotencyMismatch where its key stands for another."""
+    accepted = group.marks.get(identity.fingerprint(mark.key)) if mark is not None else None
+    if mark is not None and accepted not in {None, identity.fingerprint(mark.request)}:
+        raise IdempotencyMismatch("This Idempotency-Key was used before, for another request.")
+    return accepted is not None
 
 
 @frozen

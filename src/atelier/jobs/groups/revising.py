@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
 from atelier import logs
-from atelier.errors import Conflict, IdempotencyMismatch
+from atelier.errors import Conflict, IdempotencyMismatch, NotFound
 from atelier.jobs import identity
 from atelier.jobs.groups.making import Making
-from atelier.jobs.groups.models import NOT_NOW, Group, NewGroup, NewMember, Phase, marked, standing_of
+from atelier.jobs.groups.models import (
+    DELETED,
+    NOT_NOW,
+    UNKNOWN,
+    Group,
+    Mark,
+    NewGroup,
+    NewMember,
+    Phase,
+    done_before,
+    marked,
+    standing_of,
+)
 from atelier.jobs.groups.register import Register
 from atelier.jobs.groups.revisions import Redraw, Revision, redrawn, revised
-from atelier.jobs.models import Status
+from atelier.jobs.models import Json, Status
 from atelier.jobs.ports import Clock, Store
 
 TRIES = 5
+BUSY = "The group is being changed by too many at once; try again."
 BADLY = frozenset({Status.FAILED, Status.CANCELLED})
 
 Admit = Callable[[str, str, int], Awaitable[None]]
 """Lets so many jobs of a kind in, or raises QueueFull."""
+
+Make = Callable[[Json], NewMember]
+"""Makes an item's next member of what its latest was made from."""
 
 
 class Work(Protocol):
@@ -55,23 +72,24 @@ class Revising:
         for _ in range(TRIES):
             known = await self._register.find(self._making.id_of(new))
             if known is None:
-                try:
-                    return await self._work.create(new)
-                except IdempotencyMismatch:  # somebody else was first, with another content
-                    continue
+                with contextlib.suppress(IdempotencyMismatch):  # somebody else was first, with another content
+                    group, attached = await self._work.create(new)
+                    if not attached:
+                        return group, False
+                continue
             if known.phase is Phase.CREATING:
                 known = await self._work.finish_creating(known)
             if known.phase is Phase.REMOVING:
                 raise Conflict(NOT_NOW[known.phase])
-            if _done_before(known, new):
+            if done_before(known, new.mark):
                 return known, True
             revision = await self.revision(known, new, redraw)
             if revision is None:
-                return await self._register.change(known.id, lambda now: marked(now, new)), True
+                return await self._register.change(known.id, lambda now: marked(now, new.mark)), True
             changed = await self._revise(known, revision)
             if changed is not None:
                 return changed, False
-        raise Conflict("The group is being changed by too many at once; try again.")
+        raise Conflict(BUSY)
 
     async def revision(self, known: Group, new: NewGroup, redraw: Redraw) -> Revision | None:
         """Return what `revise` would do to a group; None: nothing, for it goes on with this content or has all of it.
@@ -90,16 +108,38 @@ class Revising:
         if not revision.members and not again and known.items == revision.group.items:
             return None
         group = replace(revision.group, fingerprint=fingerprint, most=new.most, deadline=self._making.deadline(new))
-        return replace(revision, group=marked(group, new), again=again)
+        return replace(revision, group=marked(group, new.mark), again=again)
 
-    async def redraw(self, group: Group, new: NewMember) -> Group:
-        """Make one item again as the next drawing; the others go on. Raises NotFound, Conflict while it is made, QueueFull."""
-        revision = redrawn(group, new, (await self._endings(group)).get(new.name))
-        longer = replace(revision.group, deadline=self._making.longer(group))
-        changed = await self._revise(group, replace(revision, group=longer))
-        if changed is None:
-            raise Conflict("The group was changed by somebody else at the same time; try again.")
-        return changed
+    async def redraw(self, group_id: str, name: str, make: Make, mark: Mark | None) -> tuple[Group, bool]:
+        """Make one item again as the next drawing; the group, and whether this request was accepted before. The others go on.
+
+        Raises NotFound, Conflict while it is made, QueueFull, and IdempotencyMismatch where its mark stands for another.
+        """
+        for _ in range(TRIES):
+            known = await self._register.find(group_id)
+            if known is None:
+                raise NotFound("There is no such group.")
+            if known.phase is Phase.CREATING:
+                known = await self._work.finish_creating(known)
+            if done_before(known, mark):
+                return known, True
+            if known.phase is Phase.REMOVING:
+                raise Conflict(NOT_NOW[known.phase])
+            new = make(await self._made_from(known, name))
+            revision = redrawn(known, new, (await self._endings(known)).get(name))
+            longer = replace(revision.group, deadline=self._making.longer(known))
+            changed = await self._revise(known, replace(revision, group=marked(longer, mark)))
+            if changed is not None:
+                return changed, False
+        raise Conflict(BUSY)
+
+    async def _made_from(self, group: Group, name: str) -> Json:
+        """Return what an item's latest member was made from. Raises NotFound where there is no such item, or it was deleted."""
+        item = next((item for item in group.items if item.name == name), None)
+        parts = await self._store.parts(self._making.member_id(group, item)) if item is not None else {}
+        if "params" not in parts:
+            raise NotFound(UNKNOWN if item is None else DELETED)
+        return parts["params"]
 
     async def retry_failed(self, group: Group) -> int:
         """Let every member that failed wait for its turn again; how many. Raises Conflict where none has failed."""
@@ -131,13 +171,3 @@ class Revising:
             return None
         logs.info("group_revised", group_id=known.id, made=len(revision.members), again=len(revision.again))
         return await self._work.finish_creating(changed)
-
-
-def _done_before(known: Group, new: NewGroup) -> bool:
-    """Whether this very request was accepted before. Raises IdempotencyMismatch where its mark stands for another."""
-    if new.mark is None:
-        return False
-    accepted = known.marks.get(identity.fingerprint(new.mark))
-    if accepted is not None and accepted != identity.fingerprint(new.request):
-        raise IdempotencyMismatch("This Idempotency-Key was used before, for another request.")
-    return accepted is not None
