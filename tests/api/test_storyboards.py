@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,33 @@ async def test_while_it_goes_on_the_same_prompts_attach_and_others_are_refused(l
     assert (again.status_code, again.json()["code"]) == (409, "already_terminal")
     assert again.json()["storyboard"]["storyboard_id"] == board_id
     assert not [one for one in await post(live, board(sandbox=NOOP)) if one["type"] == "error"], "and goes on later"
+
+
+async def test_who_attaches_is_told_what_is_there_before_what_goes_on(live: Live) -> None:
+    body = board(("clear",), 4, sandbox=STALL)
+    for number, sandbox in ((1, {"scenario": "ok"}), (2, {"scenario": "refused"}), (3, NOOP)):
+        body["promptsByStyle"]["clear"][number] |= {"sandbox": sandbox, "quality": "draft"}
+    board_id = await begin(live.client, body)
+    async with asyncio.timeout(60):
+        while Counter(statuses(await grid(live.client, board_id))) != {"generating": 1, "failed": 1, "completed": 2}:
+            await asyncio.sleep(0.05)
+    for method, address in (("POST", POST), ("GET", f"{ROOT}/{board_id}/stream")):
+        async with live.client.stream(method, address, json=body if method == "POST" else None) as response:
+            lines = response.aiter_lines()
+            events = [json.loads(line[6:]) async for line in _first(lines, 9)]
+        seen = [(one.get("beat_number"), one.get("status"), one.get("completed")) for one in events]
+        assert seen == [
+            (None, None, None), ("1.2", "exists", 1), ("1.4", "exists", 2), ("1.3", "error", 2), ("1.1", "generating", 2),
+        ]  # fmt: skip
+    await live.client.post(f"{ROOT}/{board_id}/cancel")
+
+
+async def _first(lines: AsyncIterator[str], count: int) -> AsyncIterator[str]:
+    """Yield the data lines among the first so many."""
+    for _ in range(count):
+        line = await anext(lines)
+        if line:
+            yield line
 
 
 async def test_failed_beats_are_told_listed_and_retried_alone(live: Live) -> None:

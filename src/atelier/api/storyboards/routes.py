@@ -225,11 +225,14 @@ def _stream(group: Group, call: Call, more: Mapping[str, str]) -> Response:
 
 
 async def _told(group: Group, call: Call) -> AsyncIterator[Message | None]:
-    """Tell the storyboard from its start, which comes before any waiting, to its end."""
+    """Tell the storyboard from its start, which comes before any waiting, over what is there already, to its end."""
     groups = call.around.engine.groups
     telling = Telling(group, groups.member_ids(group), call.base, call.around.now())
     yield telling.start()
-    await FOLDERS.mend(call, group, await groups.places(group), now=True)
+    places = await groups.places(group)
+    await FOLDERS.mend(call, group, places, now=True)
+    for message in telling.before(places):
+        yield message
     async for update in groups.follow(group.id):
         if update is None:
             await _renew(telling, call)
@@ -240,11 +243,11 @@ async def _told(group: Group, call: Call) -> AsyncIterator[Message | None]:
             return
         if not telling.knows(update.job):
             await _renew(telling, call)
-        message = telling.tell(update)
-        if message is not None:
-            if message["status"] == "complete":  # what was there before was looked after at the start
+        news = telling.tell(update)
+        if news is not None:
+            if news["status"] == "complete":  # what was there before was looked after at the start
                 await FOLDERS.bring(call, telling.group, update, drawing=telling.drawing(update.job))
-            yield message
+            yield news
 
 
 async def _renew(telling: Telling, call: Call) -> None:

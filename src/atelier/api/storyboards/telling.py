@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from atelier.api.storyboards.translate import cost_of, picture_of
@@ -22,7 +22,8 @@ class Telling:
     def __init__(self, group: Group, ids: Sequence[str], base: str, opened: datetime) -> None:
         self._base, self._opened = base, opened
         self._completed: dict[str, str] = {}
-        self._told: set[tuple[str, int, str]] = set()
+        self._told: dict[str, tuple[int, bool]] = {}
+        """Of each beat told of, in which run, and whether that had ended."""
         self.renew(group, ids)
 
     def renew(self, group: Group, ids: Sequence[str]) -> None:
@@ -46,15 +47,24 @@ class Telling:
         told = f"Drawing {len(self.group.items)} beats in {styles} {'style' if styles == 1 else 'styles'}"
         return {"type": "start", "message": told, "storyboard_id": self.group.id}
 
+    def before(self, places: Sequence[Place]) -> Iterator[Json]:
+        """Yield what had ended before anybody watched, what has a picture first: what is still going on comes behind."""
+        ended = [place.latest for place in places if place.latest is not None and place.latest.job.status.terminal]
+        for one in sorted(ended, key=lambda one: one.job.status is not Status.COMPLETED):
+            message = self.tell(Update(job=one.job, record=None, result=one.result))
+            if message is not None:
+                yield message
+
     def tell(self, update: Update) -> Json | None:
         """Return what a beat's state means; None: nothing new."""
         item, job = self._items.get(update.job.id), update.job
         if item is None:
             return None
         status, more = self._said(item, update)
-        if not status or (job.id, job.run, status) in self._told:
+        now = (job.run, job.status.terminal)
+        if not status or now <= self._told.get(job.id, (0, False)):
             return None
-        self._told.add((job.id, job.run, status))
+        self._told[job.id] = now
         return {
             "type": "progress",
             "style": item.lane,
