@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -391,11 +392,11 @@ async def test_a_redraw_with_an_idempotency_key_is_drawn_once(serve: Serve) -> N
 WRONG: list[tuple[str, Json, str]] = [
     ("no prompts", {"promptsByStyle": {}}, "promptsByStyle"),
     ("styles without prompts", {"promptsByStyle": {"a": [], "b": []}}, "promptsByStyle"),
-    ("a beat twice", {"promptsByStyle": {"a": [beat(1), beat(1)]}}, "promptsByStyle.0.beats.1.beat_number"),
+    ("a beat twice", {"promptsByStyle": {"a": [beat(1), beat(1)]}}, "promptsByStyle.0.1.beat_number"),
     (
         "a beat twice, once as a number",
         {"promptsByStyle": {"a": [{**beat(1), "beat_number": b} for b in (1, "1")]}},
-        "promptsByStyle.0.beats.1",
+        "promptsByStyle.0.1",
     ),
     ("a style that leads out", {"promptsByStyle": {"../a": [beat(1)]}}, "promptsByStyle"),
     ("a shot that leads out", {"promptsByStyle": {"a": [{**beat(1), "shot_number": "a/b"}]}}, "shot_number"),
@@ -418,6 +419,41 @@ async def test_wrong_values_are_refused_by_name(live: Live, body: Json, field: s
     places = [".".join(map(str, error["loc"])) for error in refused.json()["errors"]]
     assert any(field in place for place in places), places
     assert (await live.client.get(ROOT)).json()["storyboards"] == []
+
+
+@pytest.mark.parametrize("field", ["beat_number", "shot_number"])
+@pytest.mark.parametrize("value", [None, True, 1.5, -1, 10**9, [], {}])
+async def test_a_number_that_is_none_is_one_wrong_value_in_plain_words(live: Live, field: str, value: Any) -> None:
+    prompts = {"illustration": [beat(1)], "clear": [beat(1), {**beat(2), field: value}]}
+    refused = (await live.client.post(POST, json=board() | {"promptsByStyle": prompts})).json()
+    sentence = 'should be a whole number from 0 to 999,999,999, or a text like "1.1"'
+    assert [(one["loc"], one["msg"]) for one in refused["errors"]] == [
+        (["body", "promptsByStyle", 1, 1, field], sentence)
+    ]
+    assert refused["detail"] == f"promptsByStyle.1.1.{field}: {sentence}"
+
+
+@pytest.mark.parametrize(("shot", "number"), [(1, "1.1"), ("1", 1), ("01", "001"), (7, "A\u0308")])
+async def test_numbers_are_told_as_they_were_sent(
+    live: Live, project: Path, shot: int | str, number: int | str
+) -> None:
+    body = board(("clear",), 1) | {
+        "promptsByStyle": {"clear": [beat(1) | {"shot_number": shot, "beat_number": number}]}
+    }
+    for redraw in ("none", "none", "all"):
+        events = await post(live, {**body, "redraw": redraw})
+        told_of = [one for one in events if one["type"] == "progress"]
+        assert told_of
+        assert [(one["shot_number"], one["beat_number"]) for one in told_of] == [(shot, number)] * len(told_of)
+    (style,) = (await grid(live.client, events[0]["storyboard_id"]))["styles"]
+    assert [(one["shot_number"], one["beat_number"]) for one in style["beats"]] == [(shot, number)]
+    name = unicodedata.normalize("NFC", str(number))
+    assert files_of(project)[0] == f"generated_images/clear/Shot_{shot}/Beat_{name}.png"
+    again = await live.client.post(f"{ROOT}/{events[0]['storyboard_id']}/beats/clear/{number}/redraw")
+    assert [(one["shot_number"], one["beat_number"]) for one in again.json()["styles"][0]["beats"]] == [(shot, number)]
+    other = body | {"promptsByStyle": {"clear": [beat(1) | {"shot_number": str(shot), "beat_number": name}]}}
+    await until(live.client, events[0]["storyboard_id"], "completed")
+    assert (await post(live, other))[1]["beat_number"] == name, "as it was sent last"
 
 
 async def test_a_folder_that_leads_out_of_the_root_is_refused(live: Live, project: Path, tmp_path: Path) -> None:

@@ -92,17 +92,19 @@ class _Beat:
     spot: Spot
     script: SandboxScript | None
     priority: int
+    sent: tuple[int | str, ...]
+    """The shot's number as it was sent; the beat's, too, where its name is another."""
 
 
 def _beats(request: StoryboardRequest, number: int, folder: str) -> list[_Beat]:
     """Return a style's beats in the order of the story. Raises InvalidInput where one stands there twice."""
-    asked, loc = request.prompts_by_style[number], ("body", "promptsByStyle", number)
-    style = name_of(asked.style, loc)
-    if style in {unicodedata.normalize("NFC", one.style) for one in request.prompts_by_style[:number]}:
+    name, loc = request.names[number], ("body", "promptsByStyle", number)
+    style = name_of(name, loc)
+    if style in {unicodedata.normalize("NFC", one) for one in request.names[:number]}:
         raise InvalidInput("This style stands there twice.", loc=loc)
     found: dict[str, _Beat] = {}
-    for place, wanted in enumerate(asked.beats):
-        at = (*loc, "beats", place)
+    for place, wanted in enumerate(request.prompts_by_style[number]):
+        at = (*loc, place)
         beat = name_of(str(wanted.beat_number), (*at, "beat_number"))
         if beat in found:
             raise InvalidInput("This beat stands twice in its style.", loc=(*at, "beat_number"))
@@ -110,7 +112,8 @@ def _beats(request: StoryboardRequest, number: int, folder: str) -> list[_Beat]:
         spot = Spot(project=folder, style=style, shot=shot, beat=beat)
         script = wanted.sandbox or request.sandbox
         params = _params(wanted, spot, script, afresh=request.redraw == "all")
-        found[beat] = _Beat(params=params, spot=spot, script=script, priority=wanted.priority or 0)
+        sent = (wanted.shot_number, *((wanted.beat_number,) if wanted.beat_number != beat else ()))
+        found[beat] = _Beat(params=params, spot=spot, script=script, priority=wanted.priority or 0, sent=sent)
     return list(found.values())
 
 
@@ -137,6 +140,7 @@ def _member(beat: _Beat, turn: int, pools: Mapping[str, ListedPool]) -> NewMembe
         meaning=_meaning(beat.params),
         not_before=start_of(beat.script),
         again={"honours": False, "replaces": True},
+        label=json.dumps(beat.sent),
     )
 
 

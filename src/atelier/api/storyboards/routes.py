@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -202,7 +203,7 @@ async def redraw(
 ) -> Response:
     """Draw a beat that has ended again, from another seed; its picture stays until there is a new one. The others go on."""
     group, wanted = await _group(storyboard_id, call), body or RedrawRequest(seed=None, ai_prompt=None)
-    name = f"{style}/{beat}"
+    name = unicodedata.normalize("NFC", f"{style}/{beat}")
     seed = random.randrange(LARGEST_SEED)  # noqa: S311 - a picture's seed keeps no secret
     make = partial(orders.to_redrawing, wanted=wanted, seed=seed, pools=call.around.pools)
     mark = orders.redrawing_mark(key, name, wanted) if key is not None else None

@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from atelier.api.fields import AspectRatio, Filled, Quality, SandboxScript, Text
+from atelier.pipelines.projects import LONGEST_NAME
 
 LONGEST_PATH = 1100
 MOST_STYLES = 50
 MOST_BEATS = 2000
 
-Number = Annotated[int, Field(ge=0, le=999_999_999)] | Annotated[str, Field(min_length=1, max_length=200)]
+LARGEST_NUMBER = 999_999_999
+NUMBER = f'should be a whole number from 0 to {LARGEST_NUMBER:,}, or a text like "1.1"'
+
+
+def _number(value: object) -> object:
+    """Take a whole number or a text. Raises PydanticCustomError, one for both: neither is what was meant."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_NUMBER
+    if not whole and not isinstance(value, str):
+        raise PydanticCustomError("number_or_name", NUMBER)
+    return value
+
+
+Number = Annotated[
+    int | str,
+    BeforeValidator(_number),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER},
+                {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
+            ]
+        }
+    ),
+]
 """A shot's or a beat's: a number, or a name like `1.1`."""
 
 LETTERS = "Letters and digits of any script, blanks inside, `.`, `_`, `-`; at most 64 characters."
@@ -36,25 +61,18 @@ class BeatRequest(BaseModel):
     sandbox: SandboxScript | None = Field(None, description="Scripted behaviour; the sandbox draws this beat.")
 
 
-class StyleRequest(BaseModel):
-    """A style and its beats, in the order of the story."""
-
-    model_config = ConfigDict(strict=True)
-
-    style: str
-    beats: list[BeatRequest]
-
-
 def _styles(value: object) -> object:
-    """Take the styles in their order: an error names a style by its place, never by what a caller called it."""
+    """Take each style's beats, in order: an error names a style by its place, never by what a caller called it."""
     if not isinstance(value, dict):
         raise PydanticCustomError("dict_type", "Input should be an object that has lists of beats by style")
     if not value:
         raise PydanticCustomError("too_short", "Input should have one style at least")
-    return [{"style": style, "beats": beats} for style, beats in value.items()]
+    return list(value.values())
 
 
-Styles = Annotated[list[StyleRequest], BeforeValidator(_styles, json_schema_input_type=dict[str, list[BeatRequest]])]
+Styles = Annotated[
+    list[list[BeatRequest]], BeforeValidator(_styles, json_schema_input_type=dict[str, list[BeatRequest]])
+]
 
 
 class StoryboardRequest(BaseModel):
@@ -94,6 +112,8 @@ class StoryboardRequest(BaseModel):
     prompts_by_style: Styles = Field(
         alias="promptsByStyle", min_length=1, max_length=MOST_STYLES, description=f"Names of styles: {LETTERS}"
     )
+    names: SkipJsonSchema[list[str]] = Field([], exclude=True)
+    """Of the styles, in the order of `prompts_by_style`; not sent, but taken from there."""
     max_concurrency: int | None = Field(
         None, ge=1, le=1000, description="Most beats under way at once; left out: what the pools and slots allow."
     )
@@ -101,6 +121,15 @@ class StoryboardRequest(BaseModel):
         None, description="Which beats that have pictures are drawn again; left out: none."
     )
     sandbox: SandboxScript | None = Field(None, description="Of every beat that has none itself.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: object) -> object:
+        """Keep the styles' names beside their beats."""
+        if not isinstance(data, dict):
+            return data
+        styles = data.get("promptsByStyle", data.get("prompts_by_style"))
+        return {**data, "names": list(styles) if isinstance(styles, dict) else []}
 
 
 class RedrawRequest(BaseModel):

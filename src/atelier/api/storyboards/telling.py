@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from atelier.api.storyboards.translate import cost_of, picture_of
+from atelier.api.storyboards.translate import beat_of, cost_of, picture_of, shot_of
 from atelier.jobs.groups.making import Place
 from atelier.jobs.groups.models import Group, Item, standing_of
 from atelier.jobs.models import Job, Json, Status, Update
@@ -68,11 +68,11 @@ class Telling:
         return {
             "type": "progress",
             "style": item.lane,
-            "beat_number": item.name.partition("/")[2],
+            "beat_number": beat_of(item),
             "completed": Counter(self._completed.values())[item.lane],
             "total": self._totals[item.lane],
             "status": status,
-            "shot_number": job.details["shot"],
+            "shot_number": shot_of(item, job),
             **more,
             "job_id": job.id,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -24,7 +25,7 @@ from atelier.api.storyboards.view_schemas import (
 from atelier.api.wire import absolute
 from atelier.frozen import frozen
 from atelier.jobs.groups.making import Place
-from atelier.jobs.groups.models import Group, Phase, standing_of
+from atelier.jobs.groups.models import Group, Item, Phase, standing_of
 from atelier.jobs.models import Job, Json, Status
 from atelier.pipelines.beats import copy_of
 from atelier.pipelines.keys import KeyReport
@@ -193,6 +194,23 @@ def urls(board_id: str, base: str) -> dict[str, str]:
     return {"self": own, **{name: f"{own}/{name}" for name in ("stream", "pause", "resume", "retry-failed", "cancel")}}
 
 
+def beat_of(item: Item) -> int | str:
+    """Return a beat's number as it was sent."""
+    _, *sent = _sent(item)
+    return sent[0] if sent else item.name.partition("/")[2]
+
+
+def shot_of(item: Item, job: Job | None) -> int | str:
+    """Return a shot's number as it was sent; of groups that were made before that was kept, as its job has it."""
+    return _sent(item)[0] if item.label else job.details["shot"] if job is not None else ""
+
+
+def _sent(item: Item) -> list[int | str]:
+    """Return the numbers of the shot and, where its name is another, of the beat as they were sent."""
+    sent: list[int | str] = json.loads(item.label or '[""]')
+    return sent
+
+
 def picture_of(result: Json, base: str) -> tuple[str | None, str | None]:
     """Return the addresses of a picture and its thumbnail."""
     picture = result["images"][0]
@@ -207,10 +225,9 @@ def _beat(place: Place, base: str) -> BeatView:
     done = place.completed.result if place.completed is not None else None
     image, thumbnail = picture_of(done, base) if done is not None else (None, None)
     job = place.latest.job if place.latest is not None else None
-    beat = place.item.name.partition("/")[2]
     return BeatView.model_construct(  # all of it is the service's own: nine hundred of them are not checked again
-        beat_number=beat,
-        shot_number=job.details["shot"] if job is not None else "",
+        beat_number=beat_of(place.item),
+        shot_number=shot_of(place.item, job),
         status=STATUSES[job.status] if job is not None else "pending",
         image_url=image,
         thumbnail_url=thumbnail,

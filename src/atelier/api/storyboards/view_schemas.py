@@ -14,8 +14,8 @@ BoardStatus = Literal["processing", "completed", "failed", "cancelled"]
 class BeatView(BaseModel):
     """One beat of a style: how its latest drawing is, and the latest picture there is of it."""
 
-    beat_number: str
-    shot_number: str
+    beat_number: int | str = Field(description="As it was sent.")
+    shot_number: int | str = Field(description="As it was sent.")
     status: BeatStatus
     image_url: str | None = Field(description="While it is drawn again, the picture before.")
     thumbnail_url: str | None

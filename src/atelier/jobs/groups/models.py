@@ -69,6 +69,8 @@ class NewMember:
     """What is asked for, as text: where a group is revised, another meaning is another request."""
     again: Mapping[str, Any] = field(default_factory=dict)
     """Which params are others where it is made again although it was there."""
+    label: str = ""
+    """What is told of it whatever becomes of its job, as text."""
 
 
 @frozen
@@ -112,6 +114,8 @@ class Item:
     lane: str = ""
     meaning: str = ""
     """Of what its latest drawing was asked for, in short."""
+    label: str = ""
+    """What is told of it whatever becomes of its job, as text, as of the latest content."""
 
 
 @frozen
@@ -167,7 +171,8 @@ def postponed(group: Group | None, job: Job, now: datetime) -> tuple[Event, ...]
 
 def item_of(new: NewMember, drawing: int) -> Item:
     """Return the place of a member to be."""
-    return Item(name=new.name, drawing=drawing, lane=new.lane, meaning=identity.fingerprint(new.meaning)[:16])
+    meaning = identity.fingerprint(new.meaning)[:16]
+    return Item(name=new.name, drawing=drawing, lane=new.lane, meaning=meaning, label=new.label)
 
 
 def opened(group: Group) -> Group:

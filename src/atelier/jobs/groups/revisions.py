@@ -51,7 +51,7 @@ def revised(
         before = known.pop(one.name, None)
         status = ended.get(one.name)
         if before is not None and not _again(one, before, status, redraw):
-            items.append(replace(before, lane=one.lane))
+            items.append(replace(before, lane=one.lane, label=one.label))
             kept.append(one.name)
             continue
         items.append(item_of(one, before.drawing + 1 if before is not None else 1))
@@ -94,7 +94,7 @@ def redrawn(group: Group, new: NewMember, ended: Status | None) -> Revision:
         raise Conflict(f"This is {ended} at present: it can be made again when that has ended.")
     before = group.items[place]
     item = item_of(new, before.drawing + 1)
-    item = item if new.meaning else replace(item, meaning=before.meaning)
+    item = replace(item, label=before.label, meaning=item.meaning if new.meaning else before.meaning)
     items = (*group.items[:place], item, *group.items[place + 1 :])
     changed = replace(group, items=items, phase=Phase.CREATING, complete=False)
     return Revision(group=changed, members=(new,), kept=(), left_out=())

@@ -21,7 +21,7 @@ export class Board {
   take(view) {
     const { storyboard_id: _, styles, ...standing } = view;
     this.note(standing);
-    this.styles = styles.map(({ style, beats }) => ({ name: style, beats: new Map(beats.map((beat) => [beat.beat_number, { ...beat, style }])) }));
+    this.styles = styles.map(({ style, beats }) => ({ name: style, beats: new Map(beats.map((beat) => [String(beat.beat_number), { ...beat, style }])) }));
   }
 
   /** Take what is known of the whole: `status, paused, cost, resume_at, troubles, files, pools`. */

@@ -110,8 +110,8 @@ export function understand(text) {
 }
 
 /** Return where a problem is in the words of the prompts: the service tells of styles and beats by their places only. */
-function named([body, name, style, list, beat, ...within], styles) {
-  if (name !== "promptsByStyle" || list !== "beats") return [body, name, style, list, beat, ...within].filter((part) => part !== undefined);
+function named([body, name, style, beat, ...within], styles) {
+  if (name !== "promptsByStyle" || beat === undefined) return [body, name, style].filter((part) => part !== undefined);
   const [called, beats] = Object.entries(styles)[style] ?? [style, []];
   return [body, name, called, `beat ${beats[beat]?.beat_number ?? beat + 1}`, ...within];
 }
