@@ -349,6 +349,19 @@ async def test_a_batch_survives_its_deadline_setting(serve: Serve) -> None:
         assert (await get(live, batch["batch_id"]))["status"] == "failed"
 
 
+async def test_jobs_that_were_deleted_are_told_as_that(live: Live) -> None:
+    batch = await post(live, [NOOP, NOOP])
+    counts = {}
+    for job_id in batch["job_ids"]:
+        await ended(live, job_id)
+    for gone, job_id in enumerate(batch["job_ids"], start=1):
+        assert (await live.client.delete(f"{ROOT}/jobs/{job_id}")).status_code == 204
+        found = await get(live, batch["batch_id"])
+        counts[gone] = [found[name] for name in ("status", "total_images", "completed", "cancelled", "deleted")]
+        assert len(found["jobs"]) == 2 - gone
+    assert counts == {1: ["completed", 2, 1, 1, 1], 2: ["cancelled", 2, 0, 2, 2]}
+
+
 async def test_a_stream_says_goodbye_when_the_service_stops(live: Live) -> None:
     batch = await post(live, [STALL, NOOP])
     await ended(live, batch["job_ids"][1])

@@ -245,6 +245,59 @@ async def test_what_is_drawn_again_is_what_was_asked_for(live: Live, redraw: str
     assert [number for number, one in beats_of(view, "clear").items() if one["drawing"] == 2] == drawn
 
 
+async def test_a_beat_whose_job_was_deleted_is_told_as_that(live: Live) -> None:
+    board_id = (await post(live, board(("clear",), 2)))[0]["storyboard_id"]
+
+    async def delete(number: str) -> None:
+        job_id = beats_of(await grid(live.client, board_id), "clear")[number]["job_id"]
+        assert (await live.client.delete(f"/api/v1/images/jobs/{job_id}")).status_code == 204
+
+    await delete("1.1")
+    view = await grid(live.client, board_id)
+    gone = beats_of(view, "clear")["1.1"]
+    assert (view["status"], gone["status"], gone["job_id"], gone["shot_number"]) == ("completed", "cancelled", None, 1)
+    assert "was deleted; post the storyboard again" in gone["error"]
+    counts = (await live.client.get(f"{STATUS}/films/hill")).json()["styles"]["clear"]
+    assert (counts["completed"], counts["pending"], counts["cancelled"]) == (1, 0, 1)
+    events = told((await live.client.get(f"{ROOT}/{board_id}/stream")).text)
+    seen = [(one.get("beat_number"), one.get("status"), one.get("completed")) for one in events]
+    assert seen == [(None, None, None), ("1.2", "exists", 1), ("1.1", "error", 1), (None, None, None)]
+    assert (events[2]["error"], events[2]["code"], events[2]["job_id"]) == (gone["error"], "cancelled", None)
+    result = events[-1]["result"]
+    assert [result[name] for name in ("completed", "failed", "cancelled", "total")] == [1, 0, 1, 2]
+    for action, status in (("retry-failed", 409), ("beats/clear/1.1/redraw", 404)):
+        refused = await live.client.post(f"{ROOT}/{board_id}/{action}")
+        assert refused.status_code == status
+    assert refused.json()["detail"] == "This was deleted; post the whole again to have it."
+    await delete("1.2")
+    assert (await grid(live.client, board_id))["status"] == "cancelled"
+    events = told((await live.client.get(f"{ROOT}/{board_id}/stream")).text)
+    assert (events[-1]["type"], events[-1]["result"]["success"], events[-1]["result"]["cancelled"]) == (
+        "complete",
+        False,
+        2,
+    )
+    assert (await post(live, board(("clear",), 2)))[-1]["result"]["completed"] == 2
+
+
+async def test_a_beat_that_is_deleted_while_somebody_watches_is_told_before_the_end(live: Live) -> None:
+    body = board(("clear",), 2)
+    body["promptsByStyle"]["clear"][1]["sandbox"] = STALL
+    async with live.client.stream("POST", POST, json=body) as response:
+        lines = response.aiter_lines()
+        seen: list[Json] = []
+        async for line in lines:
+            if line.startswith("data: "):
+                seen.append(json.loads(line[6:]))
+                if seen[-1].get("status") == "complete":
+                    await live.client.delete(f"/api/v1/images/jobs/{seen[-1]['job_id']}")
+                    await live.client.post(f"{ROOT}/{seen[0]['storyboard_id']}/cancel")
+    assert [(one["beat_number"], one["status"], one["completed"]) for one in seen[-3:-1]] == [
+        ("1.2", "error", 1), ("1.1", "error", 0),
+    ]  # fmt: skip
+    assert seen[-1]["message"] == "Cancelled"
+
+
 async def test_pictures_of_an_earlier_system_are_taken_for_the_beats(live: Live, project: Path) -> None:
     folder = project / "generated_images" / "clear" / "Shot_1"
     folder.mkdir(parents=True)

@@ -11,7 +11,7 @@ from tests.engine.test_groups import Crash, crash_at
 from tests.house import House, failing
 
 from atelier.errors import Conflict, IdempotencyMismatch, NotFound, ProviderRefused, QueueFull
-from atelier.jobs.groups import Group, Mark, NewGroup, NewMember, Phase, Place, Redraw
+from atelier.jobs.groups import Group, Mark, NewGroup, NewMember, Phase, Place, Redraw, standing_of
 from atelier.jobs.groups.register import CONTENT, WORK
 from atelier.jobs.models import Status
 
@@ -183,6 +183,18 @@ async def test_a_member_that_was_deleted_is_made_again(house: House) -> None:
     await house.store.delete(gone.job.id)
     group = await post(house, names(1, 2))
     assert await drawings(house, group) == {"a/1": 2, "a/2": 1}
+
+
+async def test_a_member_that_was_deleted_counts_as_cancelled(house: House) -> None:
+    group = await post(house, names(1, 2, 3))
+    await run_all(house, group)
+    for deleted in (1, 2, 3):
+        await house.engine.delete("ann", house.engine.groups.member_ids(group)[deleted - 1])
+        now = await house.engine.groups.get("ann", group.id)
+        members = await house.engine.groups.members(now)
+        standing = standing_of(now, (member.job.status for member in members))
+        assert (standing.completed, standing.cancelled, standing.deleted) == (3 - deleted, deleted, deleted)
+        assert standing.status is (Status.COMPLETED if deleted < 3 else Status.CANCELLED)
 
 
 async def test_retry_failed_runs_only_what_failed_and_through_the_window(house: House) -> None:

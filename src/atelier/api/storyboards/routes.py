@@ -239,6 +239,8 @@ async def _told(group: Group, call: Call) -> AsyncIterator[Message | None]:
             await _renew(telling, call)
             places = await groups.places(telling.group)
             await FOLDERS.mend(call, telling.group, places, now=True)
+            for message in telling.deleted(places):
+                yield message
             yield telling.end(places)
             yield None
             return

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from atelier.api.storyboards.translate import beat_of, cost_of, picture_of, shot_of
+from atelier.api.storyboards.translate import DELETED, beat_of, cost_of, picture_of, shot_of
 from atelier.jobs.groups.making import Place
 from atelier.jobs.groups.models import Group, Item, standing_of
 from atelier.jobs.models import Job, Json, Status, Update
@@ -24,6 +24,7 @@ class Telling:
         self._completed: dict[str, str] = {}
         self._told: dict[str, tuple[int, bool]] = {}
         """Of each beat told of, in which run, and whether that had ended."""
+        self._gone: set[Item] = set()
         self.renew(group, ids)
 
     def renew(self, group: Group, ids: Sequence[str]) -> None:
@@ -48,12 +49,24 @@ class Telling:
         return {"type": "start", "message": told, "storyboard_id": self.group.id}
 
     def before(self, places: Sequence[Place]) -> Iterator[Json]:
-        """Yield what had ended before anybody watched, what has a picture first: what is still going on comes behind."""
+        """Yield what had ended before anybody watched, what has a picture first, what was deleted last: the rest goes on."""
         ended = [place.latest for place in places if place.latest is not None and place.latest.job.status.terminal]
         for one in sorted(ended, key=lambda one: one.job.status is not Status.COMPLETED):
             message = self.tell(Update(job=one.job, record=None, result=one.result))
             if message is not None:
                 yield message
+        yield from self.deleted(places)
+
+    def deleted(self, places: Sequence[Place]) -> Iterator[Json]:
+        """Yield of each beat that was deleted that it was, where that is news: there is no update of what is no more."""
+        gone = [place.item for place in places if place.latest is None and self.group.complete]
+        for item in gone:
+            if item not in self._gone:
+                self._gone.add(item)
+                self._completed = {
+                    job_id: one for job_id, one in self._completed.items() if self._items[job_id] != item
+                }
+                yield self._progress(item, "error", None, {"error": DELETED, "code": "cancelled"})
 
     def tell(self, update: Update) -> Json | None:
         """Return what a beat's state means; None: nothing new."""
@@ -65,6 +78,9 @@ class Telling:
         if not status or now <= self._told.get(job.id, (0, False)):
             return None
         self._told[job.id] = now
+        return self._progress(item, status, job, more)
+
+    def _progress(self, item: Item, status: str, job: Job | None, more: Json) -> Json:
         return {
             "type": "progress",
             "style": item.lane,
@@ -74,7 +90,7 @@ class Telling:
             "status": status,
             "shot_number": shot_of(item, job),
             **more,
-            "job_id": job.id,
+            "job_id": job.id if job is not None else None,
         }
 
     def _said(self, item: Item, update: Update) -> tuple[str, Json]:
@@ -98,7 +114,7 @@ class Telling:
         """Return the last event: all beats have ended."""
         jobs = [place.latest.job for place in places if place.latest is not None]
         standing = standing_of(self.group, (job.status for job in jobs))
-        if self.group.cancelled_at is not None and standing.cancelled:
+        if self.group.cancelled_at is not None and standing.cancelled > standing.deleted:
             return {"type": "error", "message": "Cancelled", "error": "Cancelled", "storyboard_id": self.group.id}
         result = {
             "success": any(place.completed is not None for place in places),

@@ -218,21 +218,21 @@ def picture_of(result: Json, base: str) -> tuple[str | None, str | None]:
 
 
 def _beats(board: Board, style: str, base: str) -> list[BeatView]:
-    return [_beat(place, base) for place in board.places if place.item.lane == style]
+    return [_beat(board.group, place, base) for place in board.places if place.item.lane == style]
 
 
-def _beat(place: Place, base: str) -> BeatView:
+def _beat(group: Group, place: Place, base: str) -> BeatView:
     done = place.completed.result if place.completed is not None else None
     image, thumbnail = picture_of(done, base) if done is not None else (None, None)
     job = place.latest.job if place.latest is not None else None
     return BeatView.model_construct(  # all of it is the service's own: nine hundred of them are not checked again
         beat_number=beat_of(place.item),
         shot_number=shot_of(place.item, job),
-        status=STATUSES[job.status] if job is not None else "pending",
+        status=STATUSES[status_in(group, place)],
         image_url=image,
         thumbnail_url=thumbnail,
         job_id=job.id if job is not None else None,
-        error=job.fault.message if job is not None and job.fault is not None and job.status in ENDED_BADLY else None,
+        error=_error(group, place),
         state_reason=job.state_reason if job is not None else None,
         resume_at=job.resume_at if job is not None else None,
         drawing=place.item.drawing,
@@ -242,14 +242,28 @@ def _beat(place: Place, base: str) -> BeatView:
 
 
 ENDED_BADLY = frozenset({Status.FAILED, Status.CANCELLED})
+DELETED = "The latest drawing of this beat was deleted; post the storyboard again to have one."
+
+
+def status_in(group: Group, place: Place) -> Status:
+    """Return how a beat is: one without a job waits for it or, where all were made, was deleted, which counts as cancelled."""
+    if place.latest is not None:
+        return place.latest.job.status
+    return Status.CANCELLED if group.complete else Status.PENDING
+
+
+def _error(group: Group, place: Place) -> str | None:
+    if place.latest is None:
+        return DELETED if group.complete else None
+    job = place.latest.job
+    return job.fault.message if job.fault is not None and job.status in ENDED_BADLY else None
 
 
 def _progress(board: Board) -> dict[str, StyleProgress]:
-    """Count each style's beats; one whose job is not made yet waits."""
+    """Count each style's beats."""
     counts: dict[str, Counter[BeatStatus]] = {lane: Counter() for lane in board.group.lanes}
     for place in board.places:
-        status = place.latest.job.status if place.latest is not None else Status.PENDING
-        counts[place.item.lane][STATUSES[status]] += 1
+        counts[place.item.lane][STATUSES[status_in(board.group, place)]] += 1
     return {
         lane: StyleProgress(
             completed=count["completed"],

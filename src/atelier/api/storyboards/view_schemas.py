@@ -16,7 +16,9 @@ class BeatView(BaseModel):
 
     beat_number: int | str = Field(description="As it was sent.")
     shot_number: int | str = Field(description="As it was sent.")
-    status: BeatStatus
+    status: BeatStatus = Field(
+        description="`cancelled` of one that was deleted, too; `error` says so, and it has no job."
+    )
     image_url: str | None = Field(description="While it is drawn again, the picture before.")
     thumbnail_url: str | None
     job_id: str | None

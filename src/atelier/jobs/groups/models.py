@@ -44,7 +44,7 @@ NOT_NOW = {
 """Why something cannot be done to a group that is not open, as callers of every dialect are told."""
 
 UNKNOWN = "Nothing in it has this name."
-DELETED = "This was deleted; ask for the whole again to have it made anew."
+DELETED = "This was deleted; post the whole again to have it."
 
 
 @frozen
@@ -238,23 +238,31 @@ def done_before(group: Group, mark: Mark | None) -> bool:
 
 @frozen
 class Standing:
-    """A group as its members make it: its status, and how many ended how."""
+    """A group as its members make it: its status, and how many ended how.
+
+    One that somebody deleted counts as cancelled, whatever it was before: there is nothing to have of it, and nobody draws it.
+    """
 
     status: Status
     completed: int
     failed: int
     cancelled: int
+    deleted: int
+    """Of those that are cancelled."""
 
 
 def standing_of(group: Group, members: Iterable[Status]) -> Standing:
     """Derive: any member running, waiting or to come: processing; else a picture: completed; else failed; else cancelled."""
     counts = Counter(members)
+    missing = len(group.items) - counts.total()
+    deleted = missing if group.complete else 0
     ended = {status: counts[status] for status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)}
-    live = counts.total() > sum(ended.values()) or (not group.complete and counts.total() < len(group.items))
+    live = counts.total() > sum(ended.values()) or missing > deleted
     first = next((status for status, count in ended.items() if count), Status.CANCELLED)
     return Standing(
         status=Status.PROCESSING if live else first,
         completed=ended[Status.COMPLETED],
         failed=ended[Status.FAILED],
-        cancelled=ended[Status.CANCELLED],
+        cancelled=ended[Status.CANCELLED] + deleted,
+        deleted=deleted,
     )

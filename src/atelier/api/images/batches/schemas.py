@@ -80,7 +80,8 @@ class BatchView(BaseModel):
     total_images: int
     completed: int
     failed: int
-    cancelled: int
+    cancelled: int = Field(description="Those whose jobs were deleted count here.")
+    deleted: int = Field(description="Of the cancelled ones, those whose jobs were deleted.")
     jobs: list[JobView] = Field(description="In the order of the request; deleted ones are missing.")
     created_at: datetime
     must_finish_by: datetime

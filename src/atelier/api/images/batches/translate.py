@@ -100,6 +100,7 @@ def to_view(group: Group, members: Sequence[tuple[Snapshot, Outlook | None]], ba
             "completed": standing.completed,
             "failed": standing.failed,
             "cancelled": standing.cancelled,
+            "deleted": standing.deleted,
             "jobs": [_job(member, outlook, base) for member, outlook in members],
             "created_at": group.created_at,
             "must_finish_by": max([group.must_finish_by(now), *(_deadlines(members))]),
