@@ -119,6 +119,10 @@ async def test_a_text_that_fails_fails_the_story_and_may_be_tried_again(live: Li
     status = await read(live, story_id, "images/status/")
     assert (status["status"], status["message"], status["failed"]) == ("failed", story["error_message"], 2)
     assert {one["error"] for one in status["images"]} == {story["error_message"]}
+    refused = await live.client.post(f"{ROOT}/{story_id}/images/2/retry/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict"), "it failed with its story"
+    assert f"{ROOT}/{story_id}/retry/" in refused.json()["detail"], "where to go instead"
+    assert (await live.client.post(f"{ROOT}/{story_id}/images/3/retry/")).status_code == 404
     again = await live.client.post(f"{ROOT}/{story_id}/retry/")
     assert again.json()["status"] in {"pending", "processing", "failed"}
     await until(live, story_id, "failed")
@@ -142,6 +146,21 @@ async def test_pictures_that_failed_are_drawn_again_one_at_a_time(live: Live) ->
     job = (await live.client.get(f"/api/v1/images/jobs/{again['images'][1]['job_id']}")).json()
     assert (job["run"], job["must_finish_by"] > before) == (2, True)
     assert (await live.client.post(f"{ROOT}/{await _done(live)}/images/1/retry/")).status_code == 409
+
+
+async def test_a_picture_that_is_not_ordered_yet_or_was_deleted_is_not_drawn_again(live: Live) -> None:
+    early = await order(live, {**DRAWN, "sandbox": {"scenario": "stall"}})
+    refused = await live.client.post(f"{ROOT}/{early}/images/1/retry/")
+    assert (refused.status_code, "as soon as the text is there" in refused.json()["detail"]) == (409, True)
+    story = await until(live, await _done(live), "completed")
+    assert (await live.client.delete(f"/api/v1/images/jobs/{story['images'][0]['job_id']}")).status_code == 204
+    status = await read(live, story["id"], "images/status/")
+    assert (status["message"], status["images"][0]["error"]) == (
+        "1 of 2 images are ready; the other was deleted.",
+        "The image was deleted.",
+    )
+    gone = await live.client.post(f"{ROOT}/{story['id']}/images/1/retry/")
+    assert (gone.status_code, "deleted" in gone.json()["detail"]) == (409, True)
 
 
 async def _done(live: Live) -> str:

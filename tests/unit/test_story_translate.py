@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from tests.jobs import new_job
 
-from atelier.api.stories.translate import Story, to_images_view, to_view
+from atelier.api.stories.seen import Story, not_there, sentence_of
+from atelier.api.stories.translate import to_images_view, to_view
+from atelier.errors import Conflict, NotFound
 from atelier.jobs.groups import Group, Item
 from atelier.jobs.models import Fault, Job, Record, Snapshot, Status
 from atelier.pipelines.story.models import KIND, PICTURES
@@ -33,16 +35,25 @@ def text_job(status: Status, *, illustrated: bool = True, scenes: int = 2) -> Jo
     )
 
 
-def story(status: Status, *pictures: Status, illustrated: bool = True) -> Story:
+def story(status: Status, *pictures: Status | None, illustrated: bool = True, complete: bool = False) -> Story:
+    """Return a story whose pictures stand so; None: a picture's job is not there."""
     members = {
         place + 1: Snapshot(
             job=new_job(NOW, f"p{place}", place=place, status=each, fault=FAULT if each is LOST else None)
         )
         for place, each in enumerate(pictures)
+        if each is not None
     }
-    items = tuple(Item(name=str(number)) for number in (1, 2))
     album = Group(
-        id="g", kind=PICTURES, member_kind="image", owner="ann", created_at=NOW, deadline=NOW, items=items, content=""
+        id="g",
+        kind=PICTURES,
+        member_kind="image",
+        owner="ann",
+        created_at=NOW,
+        deadline=NOW,
+        items=tuple(Item(name=str(number)) for number in (1, 2)),
+        content="",
+        complete=complete,
     )
     return Story(
         snapshot=Snapshot(job=text_job(status, illustrated=illustrated)),
@@ -99,13 +110,43 @@ def test_a_text_that_was_told_is_read_whatever_becomes_of_its_job(status: Status
     assert to_view(Story(snapshot=Snapshot(job=text_job(status))), "http://x").text is None
 
 
-def test_a_picture_that_was_deleted_is_said_to_be() -> None:
-    seen = story(DONE, DONE)
-    assert seen.album is not None
-    opened = replace(seen, album=replace(seen.album, complete=True))
-    view = to_images_view(opened, "http://x")
-    assert (view.status, view.images[1].status, view.images[1].error) == (
-        "completed",
-        "failed",
-        "The image was deleted.",
-    )
+@pytest.mark.parametrize(
+    ("seen", "status", "message"),
+    [
+        (story(DONE, DONE, None, complete=True), "completed", "1 of 2 images are ready; the other was deleted."),
+        (story(DONE, RUNS, None, complete=True), "processing", "Generating image 2/2..."),
+        (story(DONE, LOST, None, complete=True), "failed", "It broke."),
+        (story(DONE, None, None, complete=True), "failed", "All images were deleted."),
+        (story(STOPPED, DONE, None, complete=True), "completed", "1 of 2 images are ready; the other was deleted."),
+    ],
+)
+def test_a_picture_that_was_deleted_is_said_to_be(seen: Story, status: str, message: str) -> None:
+    view = to_images_view(seen, "http://x")
+    assert (view.status, view.message) == (status, message)
+    assert (view.images[1].status, view.images[1].error) == ("failed", "The image was deleted.")
+
+
+def test_what_is_left_of_many_pictures_is_counted() -> None:
+    seen = story(DONE, DONE, LOST, None, None, complete=True)
+    five = replace(seen, snapshot=Snapshot(job=text_job(DONE, scenes=5)))
+    assert sentence_of(five) == "1 of 5 images are ready; 1 can be retried, 3 were deleted."
+
+
+@pytest.mark.parametrize(
+    ("seen", "number", "kind", "words"),
+    [
+        (story(RUNS), 1, Conflict, "Wait for it"),
+        (story(DONE, DONE, None), 2, Conflict, "Wait for it"),
+        (story(LOST), 1, Conflict, "retry the story itself, POST /api/ai/generated-content/"),
+        (story(STOPPED), 2, Conflict, "retry the story itself"),
+        (story(DONE, DONE, None, complete=True), 2, Conflict, "deleted"),
+        (story(LOST), 3, NotFound, "no such image"),
+        (story(DONE, illustrated=False), 1, NotFound, "no such image"),
+    ],
+)
+def test_why_a_picture_without_a_job_cannot_be_drawn_again(
+    seen: Story, number: int, kind: type[Exception], words: str
+) -> None:
+    error = not_there(seen, number)
+    assert type(error) is kind
+    assert words in error.message

@@ -24,11 +24,11 @@ from atelier.api.stories.schemas import (
     StoryRequest,
     StoryView,
 )
-from atelier.api.stories.translate import Story
+from atelier.api.stories.seen import Story, not_there, urls
 from atelier.api.streams import message_stream
 from atelier.api.ticket_routes import job_ticket
 from atelier.api.tickets import TicketView
-from atelier.errors import AlreadyTerminal, Conflict, NotFound
+from atelier.errors import AlreadyTerminal, Conflict
 from atelier.jobs.models import Status
 from atelier.pipelines.story.models import KIND, PICTURES
 
@@ -74,7 +74,7 @@ async def create(body: StoryRequest, call: Keyed, key: Key = None, prefer: Prefe
     new = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
     submitted = await submit(call, new, 0.0)
     job, wait = submitted.snapshot.job, wait_of(prefer)
-    headers = {**replayed(submitted), "X-Job-Id": job.id, "Location": translate.urls(job.id, call.base)["self"]}
+    headers = {**replayed(submitted), "X-Job-Id": job.id, "Location": urls(job.id, call.base)["self"]}
     if wait is None:
         return answer(translate.to_accepted(job, call.base, call.around.engine.estimate(job)), headers)
     await watching.wait(job.id, wait, call)
@@ -127,7 +127,7 @@ async def images_status(story_id: str, call: KeyedReader, if_none_match: Match =
 async def images_stream(story_id: str, call: KeyedReader) -> Response:
     """Send how the text is getting on, then every picture and its changes, and at the end `complete`. Connecting again starts afresh."""
     await call.around.engine.get(call.owner, story_id, kind=KIND)
-    headers = {"X-Job-Id": story_id, "Location": translate.urls(story_id, call.base)["self"]}
+    headers = {"X-Job-Id": story_id, "Location": urls(story_id, call.base)["self"]}
     return message_stream(watching.watch(story_id, call), headers)
 
 
@@ -143,7 +143,7 @@ async def retry_image(story_id: str, event_number: Number, call: Keyed) -> Respo
     found = await watching.look(story_id, call)
     picture = found.pictures.get(event_number)
     if picture is None:
-        raise NotFound("There is no such image.")
+        raise not_there(found, event_number)
     await call.around.engine.retry(call.owner, picture.job.id, time_of=PICTURES)
     return _fresh(await watching.look(story_id, call), translate.to_images_view, call, None)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from atelier.api.job_views import sentence
 from atelier.api.requesting import cursor_of
-from atelier.api.stories.orders import ROOT
 from atelier.api.stories.schemas import (
     ImagesStatus,
     ImageStatus,
@@ -20,9 +18,9 @@ from atelier.api.stories.schemas import (
     StoryStatus,
     StoryView,
 )
+from atelier.api.stories.seen import Story, sentence_of, urls
 from atelier.api.wire import absolute, to_eta
-from atelier.jobs.estimates import Estimate, Outlook
-from atelier.jobs.groups import Group, standing_of
+from atelier.jobs.estimates import Estimate
 from atelier.jobs.models import Job, Json, Snapshot, Status, Update
 
 IMAGE_STATUS: dict[Status, ImageStatus] = {
@@ -35,57 +33,7 @@ IMAGE_STATUS: dict[Status, ImageStatus] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Story:
-    """A story as of one moment: its job with its log, its pictures' jobs by scene, and what is to be expected of each."""
-
-    snapshot: Snapshot
-    album: Group | None = None
-    pictures: Mapping[int, Snapshot] = field(default_factory=dict)
-    outlooks: Mapping[str, Outlook | None] = field(default_factory=dict)
-
-    @property
-    def job(self) -> Job:
-        """The job that writes it."""
-        return self.snapshot.job
-
-    @property
-    def illustrated(self) -> bool:
-        """Whether it has pictures, or will."""
-        return self.job.tags.get("illustrated") == "yes"
-
-    @property
-    def scenes(self) -> int:
-        """How many scenes it has, or will have."""
-        return int(self.job.details["scenes"])
-
-    @property
-    def status(self) -> StoryStatus:
-        """What the text's job says until it has ended; then what the pictures make of it."""
-        job = self.job
-        if not job.status.terminal:
-            return "processing" if job.started_at is not None else "pending"
-        if self.album is None:
-            return "completed" if job.status is Status.COMPLETED and not self.illustrated else _badly(job)
-        return _NAMES[standing_of(self.album, (each.job.status for each in self.pictures.values())).status]
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing of it goes on."""
-        return self.status not in {"pending", "processing"}
-
-
-def _badly(job: Job) -> StoryStatus:
-    return "cancelled" if job.status is Status.CANCELLED else "failed"
-
-
 COUNTS = ("status", "total", "completed", "failed", "message")
-_NAMES: dict[Status, StoryStatus] = {
-    Status.PROCESSING: "processing",
-    Status.COMPLETED: "completed",
-    Status.FAILED: "failed",
-    Status.CANCELLED: "cancelled",
-}
 
 
 def to_accepted(job: Job, base: str, eta: Estimate) -> StoryAccepted:
@@ -116,7 +64,7 @@ def to_view(story: Story, base: str) -> StoryView:
         illustrated=story.illustrated,
         image_count=story.scenes,
         status=story.status,
-        message=_message(story),
+        message=sentence_of(story),
         error_message=fault.message if fault else None,
         error_code=fault.code if fault else None,
         progress_percentage=job.progress,
@@ -154,7 +102,7 @@ def to_images_view(story: Story, base: str) -> ImagesView:
         total=len(images),
         completed=sum(image.status == "completed" for image in images),
         failed=sum(image.status == "failed" for image in images),
-        message=_message(story),
+        message=sentence_of(story),
         current_provider=next(
             (image.provider for image in images if image.status == "generating" and image.provider), None
         ),
@@ -167,9 +115,9 @@ def to_images(story: Story, base: str) -> list[StoryImage]:
     """Return a story's pictures in order; those that are not ordered yet are pending, or failed with their story."""
     if not story.illustrated:
         return []
-    why = story.job.fault.message if story.job.fault else "The image was deleted."
-    lost = why if story.ended else None
-    return [to_image(number, story.pictures.get(number), base, lost=lost) for number in range(1, story.scenes + 1)]
+    return [
+        to_image(number, story.pictures.get(number), base, lost=story.lost) for number in range(1, story.scenes + 1)
+    ]
 
 
 def to_image(number: int, picture: Snapshot | None, base: str, lost: str | None = None) -> StoryImage:
@@ -235,24 +183,6 @@ def _images_status(story: Story) -> ImagesStatus:
     return "failed" if status == "cancelled" else status
 
 
-def _message(story: Story) -> str:
-    """Say in a sentence how the story is."""
-    job, total = story.job, story.scenes if story.illustrated else 0
-    if not job.status.terminal or (job.status is not Status.COMPLETED and story.album is None):
-        return sentence(job)
-    if not total:
-        return "The story is ready."
-    done = [each.job for each in story.pictures.values() if each.job.status.terminal]
-    if not story.ended:
-        return f"Generating image {min(len(done) + 1, total)}/{total}..."
-    ready = sum(each.status is Status.COMPLETED for each in done)
-    if ready == total:
-        return f"All {total} images are ready." if total > 1 else "The image is ready."
-    if ready:
-        return f"{ready} of {total} images are ready; the others can be retried."
-    return next((each.fault.message for each in done if each.fault), "No image could be generated.")
-
-
 def _told(snapshot: Snapshot) -> Json:
     """Return the text: of the result, else as the log tells it."""
     if snapshot.result is not None:
@@ -264,10 +194,3 @@ def _told(snapshot: Snapshot) -> Json:
 def _warnings(story: Story) -> list[str]:
     each = (warning for picture in story.pictures.values() for warning in picture.job.warnings)
     return list(dict.fromkeys([*story.job.warnings, *each]))
-
-
-def urls(story_id: str, base: str) -> dict[str, str]:
-    """Return where a story can be read, watched, cancelled, retried and shared."""
-    own = f"{base}{ROOT}/{story_id}/"
-    there = {"self": own, "images": f"{own}images/status/", "stream": f"{own}images/stream/"}
-    return there | {name: f"{own}{name}/" for name in ("cancel", "retry", "ticket")}

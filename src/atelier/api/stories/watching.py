@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from atelier.api.deps import Call
 from atelier.api.stories import translate
-from atelier.api.stories.translate import Story
+from atelier.api.stories.seen import Story
 from atelier.api.streams import Message
 from atelier.jobs.groups import Group
 from atelier.jobs.models import Snapshot
