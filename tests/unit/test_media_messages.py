@@ -197,6 +197,19 @@ def test_whatever_it_says_it_is_short(text: str, base: str, status: Status) -> N
     if status is Status.FAILED:
         assert message["error"]
         assert message["message"].startswith("Generation failed: ")
+    if status is Status.COMPLETED:
+        assert "error" not in message
+        assert "image_url" in message or message["job_id"]
+
+
+@pytest.mark.parametrize(("host", "task", "kept"), [(22, 128, "image_url"), (150, 36, "image_url"), (180, 128, "job_id")])
+def test_the_address_of_a_finished_picture_goes_last(host: int, task: int, kept: str) -> None:
+    result = {"images": [{"location": "/pictures/" + "p" * 60}]}
+    sight = Sight(task_id="t" * task, base="http://" + "a" * host, now=NOW)
+    message = to_message(Update(job=job(status=Status.COMPLETED), record=None, result=result), sight)
+    assert kept in message
+    assert "error" not in message
+    assert message["message"] == "Image generated successfully"
 
 
 @pytest.mark.parametrize("text", ["x", "é", "…", "x…", "\U0001f600", '"', "\n", "पन्ह "])

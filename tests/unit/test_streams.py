@@ -67,6 +67,22 @@ def test_any_text_fits_and_stays_one_line(alt_text: str, message: str, pictures:
     assert sent["stage"] == "completed"
 
 
+def test_the_longest_names_fit_and_the_picture_stays() -> None:
+    message = completed("A hill", "Completed")
+    base = "https://" + "a" * 222
+    result = message["data"]["result"]
+    result["images"][0]["image_url"] = f"{base}/pictures/{'p' * 60}"
+    result |= {"success": True, "provider": "stability_ai", "model": "m" * 60, "generation_time_seconds": 1.2, "cost": 0.01}
+    message["urls"]["self"] = f"{base}/api/v1/images/jobs/{'f' * 32}"
+    event = encode(message, 2**53)
+    assert len(event) <= LIMIT
+    sent = parse(event)
+    assert (sent["job_id"], sent["progress"]) == ("f" * 32, 100.0)
+    assert sent["data"]["result"]["images"][0]["image_url"].startswith(base)
+    assert set(SIX) <= sent["data"]["result"]["images"][0].keys()
+    assert (sent["data"]["blog_id"], sent["data"]["blog_job_id"]) == ("b" * 128, "j" * 128)
+
+
 @given(texts)
 def test_an_error_keeps_a_text(error: str) -> None:
     message = {

@@ -166,7 +166,7 @@ def encode(message: Message, number: int | None) -> bytes:
         event = f"{numbered}data: {compact(message)}\n\n".encode()
         if len(event) <= LIMIT:
             break
-    return event  # over the limit only with an absurdly long address of the service: better long than lost
+    return event  # over the limit only with addresses longer than a Host may be: better long than lost
 
 
 def compact(message: Message) -> str:
@@ -240,6 +240,18 @@ def _drop_details(message: Message) -> None:
     }
 
 
+def _drop_making(message: Message) -> None:
+    """Drop how pictures were made: they are enough."""
+    result = message["data"].get("result")
+    if result and "images" in result:
+        message["data"]["result"] = {"images": result["images"]}
+
+
+def _drop_address(message: Message) -> None:
+    """Drop the job's own address: the event names the job."""
+    message.pop("urls", None)
+
+
 _SIZES = (400, 200, 100, 50)
 
 
@@ -286,6 +298,8 @@ _STEPS: tuple[Callable[[Message], None], ...] = (
     _drop_details,
     *(partial(cut, size=size) for cut in (_cut_alt_text, _cut_titles, _cut_error, _cut_message) for size in _SIZES),
     _drop_draft,
+    _drop_making,
+    _drop_address,
 )
 """What is done to an event that is too long, in this order, until it fits."""
 

@@ -216,16 +216,26 @@ def _extras(update: Update, status: Status, step: Step | None, base: str) -> Jso
 
 
 def fit(message: Json) -> Json:
-    """Return the message, shortened until it fits: what a client can do without goes first, then texts are cut."""
-    for name in ("preview_url", "job_id", "error", "message", "image_url"):
-        over = len(compact(message).encode()) - LIMIT
+    """Return the message, shortened until it fits: what a client can do without goes first, then texts are cut.
+
+    A picture's address goes last, where task and service have very long names; the job's id, which leads to it, is then there.
+    """
+    whole = dict(message)
+    for name in ("preview_url", "job_id", "error", "message", "estimated", "image_url"):
+        over = _over(message)
         if over <= 0:
             break
-        if name in {"error", "message"}:
-            message[name] = _cut(message.get(name, ""), over)
-        else:
+        if name not in {"error", "message"}:
             message.pop(name, None)
-    return message
+        elif name in message:
+            message[name] = _cut(message[name], over)
+    found = {"job_id": whole["job_id"]} if "image_url" in whole.keys() - message.keys() else {}
+    return message | found
+
+
+def _over(message: Json) -> int:
+    """Return by how many bytes a message is too long."""
+    return len(compact(message).encode()) - LIMIT
 
 
 def _cut(text: str, over: int) -> str:
