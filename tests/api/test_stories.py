@@ -108,8 +108,21 @@ async def test_the_text_can_be_read_while_the_pictures_are_drawn(live: Live) -> 
         "cancelled",
         story["text"],
     )
-    assert (await read(live, story_id, "images/status/"))["status"] == "failed"
+    status = await read(live, story_id, "images/status/")
+    assert status["status"] == "failed"
+    assert status["cancellation"] == cancelled.json()["cancellation"]
+    assert status["cancellation"] in [one["cancellation"] for one in status["images"]] != [None, None]
     assert (await live.client.post(f"{ROOT}/{story_id}/cancel/")).status_code == 409
+
+
+async def test_a_text_that_is_cancelled_has_its_receipt(live: Live) -> None:
+    story_id = await order(live, {**FOX, "sandbox": {"scenario": "stall"}})
+    await until(live, story_id, "processing")
+    assert (await read(live, story_id))["cancellation"] is None
+    cancelled = (await live.client.post(f"{ROOT}/{story_id}/cancel/")).json()
+    assert cancelled["cancellation"].keys() == {"requested_at", "outcome", "billed"}
+    assert (await read(live, story_id))["cancellation"] == cancelled["cancellation"]
+    assert (await read(live, story_id, "images/status/"))["cancellation"] == cancelled["cancellation"]
 
 
 async def test_a_text_that_fails_fails_the_story_and_may_be_tried_again(live: Live) -> None:

@@ -202,7 +202,9 @@ def test_whatever_it_says_it_is_short(text: str, base: str, status: Status) -> N
         assert "image_url" in message or message["job_id"]
 
 
-@pytest.mark.parametrize(("host", "task", "kept"), [(22, 128, "image_url"), (150, 36, "image_url"), (180, 128, "job_id")])
+@pytest.mark.parametrize(
+    ("host", "task", "kept"), [(22, 128, "image_url"), (150, 36, "image_url"), (180, 128, "job_id")]
+)
 def test_the_address_of_a_finished_picture_goes_last(host: int, task: int, kept: str) -> None:
     result = {"images": [{"location": "/pictures/" + "p" * 60}]}
     sight = Sight(task_id="t" * task, base="http://" + "a" * host, now=NOW)

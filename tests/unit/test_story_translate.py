@@ -12,7 +12,7 @@ from atelier.api.stories.seen import Story, not_there, sentence_of
 from atelier.api.stories.translate import to_images_view, to_view
 from atelier.errors import Conflict, NotFound
 from atelier.jobs.groups import Group, Item
-from atelier.jobs.models import Fault, Job, Record, Snapshot, Status
+from atelier.jobs.models import Fault, Job, Receipt, Record, Snapshot, Status
 from atelier.pipelines.story.models import KIND, PICTURES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -150,3 +150,17 @@ def test_why_a_picture_without_a_job_cannot_be_drawn_again(
     error = not_there(seen, number)
     assert type(error) is kind
     assert words in error.message
+
+
+def test_of_several_receipts_the_dearest_is_the_story_s() -> None:
+    receipts = [Receipt(requested_at=NOW, outcome="dequeued", billed=billed) for billed in ("no", "yes", "unknown")]
+    seen = story(DONE, STOPPED, STOPPED, STOPPED)
+    stopped = {
+        place: Snapshot(job=replace(picture.job, cancellation=receipt))
+        for (place, picture), receipt in zip(seen.pictures.items(), receipts, strict=True)
+    }
+    view = to_view(replace(seen, pictures=stopped), "http://x")
+    assert view.cancellation is not None
+    assert view.cancellation.billed == "yes"
+    assert [one.cancellation and one.cancellation.billed for one in view.images] == ["no", "yes"]
+    assert to_view(seen, "http://x").cancellation is None

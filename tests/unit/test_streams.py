@@ -72,7 +72,13 @@ def test_the_longest_names_fit_and_the_picture_stays() -> None:
     base = "https://" + "a" * 222
     result = message["data"]["result"]
     result["images"][0]["image_url"] = f"{base}/pictures/{'p' * 60}"
-    result |= {"success": True, "provider": "stability_ai", "model": "m" * 60, "generation_time_seconds": 1.2, "cost": 0.01}
+    result |= {
+        "success": True,
+        "provider": "stability_ai",
+        "model": "m" * 60,
+        "generation_time_seconds": 1.2,
+        "cost": 0.01,
+    }
     message["urls"]["self"] = f"{base}/api/v1/images/jobs/{'f' * 32}"
     event = encode(message, 2**53)
     assert len(event) <= LIMIT

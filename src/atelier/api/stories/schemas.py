@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from atelier.api.fields import Filled, SandboxScript
-from atelier.api.wire_schemas import EtaView
+from atelier.api.wire_schemas import Cancellation, EtaView
 
 StoryStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
 ImagesStatus = Literal["pending", "processing", "completed", "failed"]
@@ -22,6 +22,11 @@ _URLS: JsonDict = {
     "stream": f"{_STORY}images/stream/",
     **{name: f"{_STORY}{name}/" for name in ("cancel", "retry", "ticket")},
 }
+
+
+_RECEIPT: Any = Field(
+    description="Of what was cancelled, text or picture, the receipt of what may have cost most; each picture has its own."
+)
 
 
 class StoryRequest(BaseModel):
@@ -100,6 +105,7 @@ class StoryImage(BaseModel):
     attempts: int = Field(description="Of the present run; a retry begins another.")
     job_id: str | None = Field(description="Its own job, with every stage: below /api/v1/images/jobs.")
     warnings: list[str]
+    cancellation: Cancellation | None
 
 
 class SceneView(BaseModel):
@@ -136,6 +142,7 @@ class StoryView(BaseModel):
     started_at: datetime | None
     text_completed_at: datetime | None
     must_finish_by: datetime
+    cancellation: Cancellation | None = _RECEIPT
     urls: dict[str, str]
 
 
@@ -150,6 +157,7 @@ class ImagesView(BaseModel):
     current_provider: str | None
     estimated_time_remaining: float | None = Field(description="Seconds; null when everything has ended.")
     images: list[StoryImage]
+    cancellation: Cancellation | None = _RECEIPT
 
 
 class StoryList(BaseModel):

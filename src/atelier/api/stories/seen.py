@@ -11,9 +11,10 @@ from atelier.api.stories.schemas import StoryStatus
 from atelier.errors import AtelierError, Conflict, NotFound
 from atelier.jobs.estimates import Outlook
 from atelier.jobs.groups import Group, standing_of
-from atelier.jobs.models import Job, Snapshot, Status
+from atelier.jobs.models import Billed, Job, Receipt, Snapshot, Status
 
 DELETED = "The image was deleted."
+DEARER: tuple[Billed, ...] = ("no", "unknown", "yes")
 
 _NAMES: dict[Status, StoryStatus] = {
     Status.PROCESSING: "processing",
@@ -70,6 +71,12 @@ class Story:
         if self.album is not None or not self.job.status.terminal:
             return None
         return self.job.fault.message if self.job.fault is not None else DELETED
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What cancelling achieved: of text and pictures, of which each has its own, what may have cost most."""
+        each = (job.cancellation for job in (self.job, *(picture.job for picture in self.pictures.values())))
+        return max((receipt for receipt in each if receipt), key=lambda one: DEARER.index(one.billed), default=None)
 
     @property
     def ended(self) -> bool:

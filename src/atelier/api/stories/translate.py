@@ -19,7 +19,7 @@ from atelier.api.stories.schemas import (
     StoryView,
 )
 from atelier.api.stories.seen import Story, sentence_of, urls
-from atelier.api.wire import absolute, to_eta
+from atelier.api.wire import absolute, to_cancellation, to_eta
 from atelier.jobs.estimates import Estimate
 from atelier.jobs.models import Job, Json, Snapshot, Status, Update
 
@@ -79,6 +79,7 @@ def to_view(story: Story, base: str) -> StoryView:
         started_at=job.started_at,
         text_completed_at=job.completed_at if job.status is Status.COMPLETED else None,
         must_finish_by=max([job.must_finish_by, *ends]),
+        cancellation=to_cancellation(story.receipt),
         urls=urls(job.id, base),
     )
 
@@ -108,6 +109,7 @@ def to_images_view(story: Story, base: str) -> ImagesView:
         ),
         estimated_time_remaining=max(waits) if waits and not story.ended else None,
         images=images,
+        cancellation=to_cancellation(story.receipt),
     )
 
 
@@ -123,7 +125,7 @@ def to_images(story: Story, base: str) -> list[StoryImage]:
 def to_image(number: int, picture: Snapshot | None, base: str, lost: str | None = None) -> StoryImage:
     """Return a picture as it is now; `lost`: why there will be none where none was ordered."""
     if picture is None:
-        nothing = dict.fromkeys(("image_url", "thumbnail_url", "provider", "code", "job_id"))
+        nothing = dict.fromkeys(("image_url", "thumbnail_url", "provider", "code", "job_id", "cancellation"))
         status: ImageStatus = "failed" if lost else "pending"
         return StoryImage(
             event_number=number, status=status, alt_text="", error=lost, attempts=0, warnings=[], **nothing
@@ -144,6 +146,7 @@ def to_image(number: int, picture: Snapshot | None, base: str, lost: str | None 
         attempts=job.attempt,
         job_id=job.id,
         warnings=list(job.warnings),
+        cancellation=to_cancellation(job.cancellation),
     )
 
 
