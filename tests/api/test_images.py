@@ -241,6 +241,10 @@ async def test_bodies_that_are_no_proper_json(live: Live, body: bytes) -> None:
         (f"{ROOT}/generate", {}, {**NOOP, "blog_id": "a b"}, "1 to 128 letters, digits"),
         (f"{ROOT}/generate", {}, [], "should be a JSON object"),
         (f"{ROOT}/generate", {}, {**NOOP, "sandbox": 1}, "should be a JSON object"),
+        (f"{ROOT}/generate", {}, {**NOOP, "negative_prompt": "x" * 10_001}, "should have at most 10000 characters"),
+        (f"{ROOT}/generate", {}, {**NOOP, "blog_topic": "x" * 501}, "should have at most 500 characters"),
+        ("/api/v1/blog/generate-enhanced", {}, {"topic": "x", "target_audience": "x" * 201}, "at most 200 characters"),
+        (f"{ROOT}/batch-generate", {}, {"images": []}, "at least 1 item"),
         ("/api/v1/blog/generate-enhanced", {}, {"topic": "x", "template_type": "-"}, "1 to 64 letters, digits"),
         (
             "/api/generate-images",
@@ -272,6 +276,15 @@ async def test_a_problem_never_echoes_the_input(live: Live) -> None:
 async def test_unknown_fields_and_nulls_are_ignored(live: Live) -> None:
     body = {**NOOP, "style": None, "seed": None, "surprise": {"deep": [1, 2]}}
     assert (await live.client.post(f"{ROOT}/generate", json=body)).status_code == 200
+
+
+async def test_a_script_s_nulls_are_left_out_and_the_same_request(live: Live) -> None:
+    once = {"Idempotency-Key": "nulls"}
+    nulls = dict.fromkeys(("scenario", "seconds", "hold_until"))
+    first = await live.client.post(f"{ROOT}/generate", json={**NOOP, "sandbox": {}}, headers=once)
+    again = await live.client.post(f"{ROOT}/generate", json={**NOOP, "sandbox": nulls}, headers=once)
+    assert (again.status_code, again.json().get("job_id")) == (200, first.json()["job_id"]), again.text
+    assert (await ended(live, first.json()["job_id"]))["status"] == "completed"
 
 
 async def test_too_large_a_body(live: Live) -> None:

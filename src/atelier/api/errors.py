@@ -56,6 +56,8 @@ SENTENCES = {
 }
 """What is wrong, by the library's name for it."""
 
+TEXT_LENGTHS = {"too_long": ("most", "max_length"), "too_short": ("least", "min_length")}
+
 MOST_ERRORS = 50
 """Of a thousand wrong values the first ones are told: an answer is not larger than what was asked."""
 
@@ -136,7 +138,16 @@ def _field_error(item: dict[str, Any]) -> FieldError:
     """Keep where and what; drop the input and its context, which may hold a secret."""
     if item["type"] == "json_invalid":
         return FieldError(loc=["body"], msg="The body is not valid JSON.", type="json_invalid")
-    return FieldError(loc=list(item["loc"]), msg=_sentence(item), type=item["type"])
+    told = _text_length(item) if item["type"] in TEXT_LENGTHS and isinstance(item.get("input"), str) else item
+    return FieldError(loc=list(told["loc"]), msg=_sentence(told), type=told["type"])
+
+
+def _text_length(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what the library says of an optional text's length, which it counts in items, as it does of a required one's."""
+    word, bound = TEXT_LENGTHS[item["type"]]
+    count = item["ctx"][bound]
+    sentence = f"String should have at {word} {count} character{'' if count == 1 else 's'}"
+    return {**item, "type": f"string_{item['type']}", "msg": sentence}
 
 
 def _sentence(item: dict[str, Any]) -> str:

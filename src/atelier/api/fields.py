@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 JobStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled"]
 AspectRatio = Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"]
@@ -47,15 +47,25 @@ Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 
 
 class SandboxScript(BaseModel):
-    """What the sandbox shall do: a scenario, its length, and when the job may start."""
+    """What the sandbox shall do: a scenario, its length, and when the job may start. Null means left out."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
-    scenario: Scenario = Field("ok", description="`noop` draws nothing; the others draw, or fail as they are named.")
-    seconds: float = Field(5.0, ge=0, le=600, description="How long `slow` lasts.")
-    hold_until: float = Field(
+    scenario: Scenario | None = Field(
+        "ok", description="`noop` draws nothing; the others draw, or fail as they are named."
+    )
+    seconds: float | None = Field(5.0, ge=0, le=600, description="How long `slow` lasts.")
+    hold_until: float | None = Field(
         0, ge=0, le=4_102_444_800, description="Unix seconds before which the job is not started."
     )
+
+    @model_validator(mode="after")
+    def _write_out(self) -> Self:
+        """Put its default where null stands: both are the same request."""
+        for name, field in type(self).model_fields.items():
+            if getattr(self, name) is None:
+                setattr(self, name, field.default)
+        return self
 
 
 class Page(BaseModel):
