@@ -223,6 +223,10 @@ async def test_a_key_makes_one_batch(live: Live) -> None:
     assert {response.headers["idempotency-replayed"] for response in replays} == {"true"}
     for response in replays:
         assert response.json()["job_ids"] == first["job_ids"]
+    for job_id in first["job_ids"]:
+        await ended(live, job_id)
+    later = (await live.client.post(f"{ROOT}/batch-generate", json={"images": [NOOP, NOOP]}, headers=headers)).json()
+    assert later["message"] == "Batch of 2 images completed: 2 completed, 0 failed, 0 cancelled"
     other = await live.client.post(f"{ROOT}/batch-generate", json={"images": [NOOP]}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
     assert len((await live.client.get(f"{ROOT}/jobs")).json()["jobs"]) == 2

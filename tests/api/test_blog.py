@@ -198,6 +198,8 @@ async def test_the_same_request_is_the_same_job_however_the_answer_comes(live: L
     }  # fmt: skip
     waited = await live.client.post(f"{ASK}?async_mode=false", json=written_out, headers=headers)
     assert (waited.status_code, waited.json()["job_id"]) == (200, job_id)
+    later = (await live.client.post(ASK, json=TOMATOES, headers=headers)).json()
+    assert (later["status"], later["message"], later["estimated_completion_time"]) == ("completed", "Completed", 0.0)
     attached = await live.client.post(f"{ASK}/stream", json=TOMATOES, headers=headers)
     assert attached.headers["x-job-id"] == job_id
     assert events_of(attached.text)[-1][1]["stage"] == "completed"

@@ -388,6 +388,7 @@ async def test_an_idempotency_key_makes_one_job(live: Live) -> None:
     again = await live.client.post(f"{ROOT}/generate", json={**NOOP, "unknown": 1}, headers=headers)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
     assert (again.json()["job_id"], again.json()["status"]) == (job_id, "completed")
+    assert (again.json()["message"], again.json()["estimated_completion_time"]) == ("Completed", 0.0)
     attached = await live.client.post(f"{ROOT}/generate/stream", json=NOOP, headers=headers)
     assert attached.headers["idempotency-replayed"] == "true"
     assert [event["stage"] for _, event in events_of(attached.text)] == STAGES

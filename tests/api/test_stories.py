@@ -254,6 +254,10 @@ async def test_the_same_key_is_the_same_story(live: Live) -> None:
     assert first.json()["id"] == again.json()["id"]
     assert again.headers["Idempotency-Replayed"] == "true"
     assert (await live.client.post(f"{ROOT}/", json=DRAWN, headers=once)).status_code == 422
+    story = await until(live, first.json()["id"], "completed")
+    later = (await live.client.post(f"{ROOT}/", json=NOOP, headers=once)).json()
+    assert (later["status"], later["message"]) == (story["status"], story["message"])
+    assert later["estimated_completion_time"] == 0.0
 
 
 async def test_who_prefers_to_wait_gets_the_whole_story(live: Live) -> None:

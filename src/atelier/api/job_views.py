@@ -16,6 +16,21 @@ def urls(root: str, job_id: str, base: str) -> dict[str, str]:
     return {"self": own, **{name: f"{own}/{name}" for name in ("stream", "cancel", "retry", "ticket")}}
 
 
+def fresh(job: Job) -> bool:
+    """Whether a job that is accepted is as it was made: one that was there before may be further."""
+    return job.status in {Status.PENDING, Status.QUEUED} and job.attempt == 0
+
+
+def accepted(job: Job, queued: str, eta: Estimate) -> Json:
+    """Return the fields that every answer to an accepted request has; `queued` says that a job was made."""
+    return {
+        "job_id": job.id,
+        "message": queued if fresh(job) else sentence(job),
+        "estimated_completion_time": 0.0 if job.status.terminal else eta.p50,
+        "warnings": list(job.warnings),
+    }
+
+
 def state(job: Job, outlook: Outlook | None) -> Json:
     """Return the fields of a job's answer that are named and meant alike everywhere; times as they are."""
     fault = job.fault if job.status in {Status.FAILED, Status.CANCELLED} else None

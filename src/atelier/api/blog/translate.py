@@ -8,7 +8,7 @@ from atelier.api import job_views
 from atelier.api.blog.orders import ROOT
 from atelier.api.blog.result_schemas import BlogGenerationStage, BlogProgressUpdate, BlogResultView
 from atelier.api.blog.schemas import BlogAccepted, BlogJobList, BlogJobView
-from atelier.api.job_views import event, stage_of, state, steps
+from atelier.api.job_views import accepted, event, stage_of, state, steps
 from atelier.api.requesting import cursor_of
 from atelier.api.wire import to_cancellation
 from atelier.jobs.estimates import Estimate, Outlook
@@ -45,12 +45,9 @@ STARTS = tuple(start for start, _ in SPANS.values())
 def to_accepted(job: Job, base: str, eta: Estimate) -> BlogAccepted:
     """Return the answer to an accepted request."""
     return BlogAccepted(
-        job_id=job.id,
+        **accepted(job, "Blog generation job queued successfully", eta),
         status=job.status.value,
-        message="Blog generation job queued successfully",
-        estimated_completion_time=eta.p50,
         blog_id=job.tags["blog_id"],
-        warnings=list(job.warnings),
         urls=urls(job.id, base),
     )
 

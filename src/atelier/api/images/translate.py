@@ -7,7 +7,7 @@ from collections.abc import Callable
 from atelier.api import job_views
 from atelier.api.images.orders import ROOT
 from atelier.api.images.schemas import Accepted, JobList, JobView
-from atelier.api.job_views import event, state, steps
+from atelier.api.job_views import accepted, event, state, steps
 from atelier.api.requesting import cursor_of
 from atelier.api.wire import absolute, to_cancellation, to_progress_update
 from atelier.jobs.estimates import Estimate, Outlook
@@ -25,12 +25,9 @@ PICTURE_EXTRAS = (
 def to_accepted(job: Job, base: str, eta: Estimate) -> Accepted:
     """Return the answer to an accepted request."""
     return Accepted(
-        job_id=job.id,
+        **accepted(job, "Image generation job queued successfully", eta),
         status=str(job.status),
-        message="Image generation job queued successfully",
-        estimated_completion_time=eta.p50,
         is_draft=_is_draft(job),
-        warnings=list(job.warnings),
         urls=urls(job.id, base),
     )
 

@@ -71,12 +71,14 @@ async def create(body: StoryRequest, call: Keyed, key: Key = None, prefer: Prefe
     """
     painters = await call.around.illustrators.of(call.owner)
     order = orders.to_order(body, await call.writers(), painters)
-    new = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
-    submitted = await submit(call, new, 0.0)
+    wanted = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
+    submitted = await submit(call, wanted, 0.0)
     job, wait = submitted.snapshot.job, wait_of(prefer)
     headers = {**replayed(submitted), "X-Job-Id": job.id, "Location": urls(job.id, call.base)["self"]}
     if wait is None:
-        return answer(translate.to_accepted(job, call.base, call.around.engine.estimate(job)), headers)
+        new = Story(snapshot=submitted.snapshot)
+        story = await watching.complete(submitted.snapshot, call) if submitted.replayed else new
+        return answer(translate.to_accepted(story, call.base, call.around.engine.estimate(job)), headers)
     await watching.wait(job.id, wait, call)
     headers["Preference-Applied"] = f"wait={wait.seconds}"
     return await _answer(job.id, call, headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from atelier.api.job_views import sentence
+from atelier.api.job_views import accepted, fresh, sentence
 from atelier.api.requesting import cursor_of
 from atelier.api.stories.schemas import (
     ImagesStatus,
@@ -21,7 +21,7 @@ from atelier.api.stories.schemas import (
 from atelier.api.stories.seen import Story, sentence_of, urls
 from atelier.api.wire import absolute, to_cancellation, to_eta
 from atelier.jobs.estimates import Estimate
-from atelier.jobs.models import Job, Json, Snapshot, Status, Update
+from atelier.jobs.models import Json, Snapshot, Status, Update
 
 IMAGE_STATUS: dict[Status, ImageStatus] = {
     Status.PENDING: "pending",
@@ -36,17 +36,13 @@ IMAGE_STATUS: dict[Status, ImageStatus] = {
 COUNTS = ("status", "total", "completed", "failed", "message")
 
 
-def to_accepted(job: Job, base: str, eta: Estimate) -> StoryAccepted:
+def to_accepted(story: Story, base: str, eta: Estimate) -> StoryAccepted:
     """Return the answer to an accepted request."""
-    return StoryAccepted(
-        id=job.id,
-        job_id=job.id,
-        status=Story(snapshot=Snapshot(job=job)).status,
-        message="Story generation queued successfully",
-        estimated_completion_time=eta.p50,
-        warnings=list(job.warnings),
-        urls=urls(job.id, base),
-    )
+    job = story.job
+    said = accepted(job, "Story generation queued successfully", eta)
+    if not fresh(job):
+        said["message"] = sentence_of(story)
+    return StoryAccepted(id=job.id, status=story.status, urls=urls(job.id, base), **said)
 
 
 def to_view(story: Story, base: str) -> StoryView:

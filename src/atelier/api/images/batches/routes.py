@@ -50,7 +50,7 @@ async def batch_generate(body: BatchRequest, call: Call, key: Key = None, prefer
     headers, wait = {"Idempotency-Replayed": "true"} if replayed else {}, wait_of(prefer)
     if wait is None:
         members, job_ids = await groups.members(group), groups.member_ids(group)
-        return answer(translate.to_accepted(group, job_ids, members, call.base), headers)
+        return answer(translate.to_accepted(group, job_ids, members, call.base, replayed=replayed), headers)
     await groups.wait(group.id, wait)
     headers["Preference-Applied"] = f"wait={wait.seconds}"
     return answer(await _view(group, call), headers)

@@ -13,7 +13,7 @@ from atelier.api.images.translate import to_status
 from atelier.api.requesting import Order
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.jobs.estimates import Outlook
-from atelier.jobs.groups.models import Group, NewGroup, NewMember, standing_of
+from atelier.jobs.groups.models import Group, NewGroup, NewMember, Standing, standing_of
 from atelier.jobs.models import Snapshot
 from atelier.pipelines import pictures
 from atelier.pipelines.pace import expected, pace
@@ -74,19 +74,27 @@ def _order(place: int, wanted: GenerateRequest, configured: tuple[str, ...]) -> 
         raise ProviderNotConfigured(f"images.{place}: {error.message}") from error
 
 
-def to_accepted(group: Group, job_ids: Sequence[str], members: Sequence[Snapshot], base: str) -> BatchAccepted:
-    """Return the answer to an accepted batch."""
+def to_accepted(
+    group: Group, job_ids: Sequence[str], members: Sequence[Snapshot], base: str, *, replayed: bool
+) -> BatchAccepted:
+    """Return the answer to an accepted batch; `replayed`: it was there before, and may be further."""
+    standing = standing_of(group, (member.job.status for member in members))
     return BatchAccepted.model_validate(
         {
             "batch_id": group.id,
             "job_ids": list(job_ids),
             "total_images": len(group.items),
-            "status": standing_of(group, (member.job.status for member in members)).status,
-            "message": f"Batch of {len(group.items)} images queued successfully",
+            "status": standing.status,
+            "message": f"Batch of {len(group.items)} images {_progress(standing) if replayed else 'queued successfully'}",
             "warnings": list(dict.fromkeys(warning for member in members for warning in member.job.warnings)),
             "urls": urls(group.id, base),
         }
     )
+
+
+def _progress(standing: Standing) -> str:
+    counts = f"{standing.completed} completed, {standing.failed} failed, {standing.cancelled} cancelled"
+    return f"{standing.status}: {counts}"
 
 
 def to_view(group: Group, members: Sequence[tuple[Snapshot, Outlook | None]], base: str, now: datetime) -> BatchView:
