@@ -402,7 +402,7 @@ async def test_an_idempotency_key_makes_one_job(live: Live) -> None:
 
 
 async def test_prefer_wait_answers_the_ended_job(live: Live) -> None:
-    done = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Prefer": "respond-async, wait=10"})
+    done = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Prefer": "respond-async, WAIT=10"})
     assert (done.status_code, done.headers["preference-applied"]) == (200, "wait=10")
     assert done.json()["status"] == "completed"
     assert done.json()["result"]["images"]
@@ -447,6 +447,12 @@ async def test_an_unchanged_job_is_not_sent_again(live: Live) -> None:
     tag = first.headers["etag"]
     same = await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"If-None-Match": tag})
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    for named in ("*", tag.removeprefix("W/"), f'"other", {tag}', f'W/"a","b",{tag.removeprefix("W/")}'):
+        known = await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"If-None-Match": named})
+        assert known.status_code == 304, named
+    for named in ('"other"', f'"x{tag[3:]}', tag.replace('"', ""), ""):
+        unknown = await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"If-None-Match": named})
+        assert unknown.status_code == 200, named
     await live.client.post(f"{ROOT}/jobs/{job_id}/cancel")
     changed = await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"If-None-Match": tag})
     assert (changed.status_code, changed.json()["status"]) == (200, "cancelled")
@@ -638,6 +644,17 @@ async def test_pictures_are_cached_for_good_and_nothing_else_is_served(live: Liv
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert response.headers["access-control-allow-origin"] == "*"
         assert response.headers["x-content-type-options"] == "nosniff"
+        tag, changed = response.headers["etag"], response.headers["last-modified"]
+        for has in ({"If-None-Match": f'"x", W/{tag}'}, {"If-None-Match": "*"}, {"If-Modified-Since": changed}):
+            again = await live.client.get(url, headers={"Origin": "https://elsewhere.example", **has})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag), has
+            assert again.headers["access-control-allow-origin"] == "*"
+        for lacks in (
+            {"If-None-Match": '"x"', "If-Modified-Since": changed},
+            {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+            {"If-Modified-Since": "yesterday"},
+        ):
+            assert (await live.client.get(url, headers=lacks)).status_code == 200, lacks
     for path in (
         "/pictures/shared/..%2f..%2fsecret.key",
         "/pictures/..%2fsecret.key/x.png",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import struct
@@ -139,13 +140,16 @@ async def test_in_open_mode_tokens_of_other_apps_are_ignored(live: Live) -> None
         assert (await watcher.next())["status"] == "pending"
 
 
-async def test_pages_of_foreign_origins_are_refused_before_it_is_accepted(live: Live) -> None:
+async def test_pages_of_foreign_origins_are_refused_before_it_is_accepted(
+    live: Live, caplog: pytest.LogCaptureFixture
+) -> None:
     for origin in ("https://evil.example", "null", "http://localhost.evil.example", "file://"):
         status, problem = await refused_with(live, origin)
         assert (status, problem["code"]) == (403, "origin_refused"), origin
     for origin in ("http://localhost:3000", f"http://127.0.0.1:{live.port}"):
         async with watching(live.base, "task-1", origin=origin) as watcher:
             assert (await watcher.next())["status"] == "pending"
+    assert not [line for line in caplog.records if line.levelno >= logging.ERROR], "it is the page's fault alone"
 
 
 async def test_names_that_are_none_and_addresses_without_a_socket(live: Live) -> None:

@@ -155,7 +155,7 @@ async def test_it_begins_at_once_behind_the_cursor_or_with_the_present_state(
     assert numbers(seen) == [*first, *then]
 
 
-@pytest.mark.parametrize("after", [None, 4, 2])
+@pytest.mark.parametrize("after", [None, 4, 2, 99])
 async def test_of_a_job_that_has_ended_the_end_is_told(house: House, after: int | None) -> None:
     job = await house.submit(key=KEY)
     await house.deliver(job.id)

@@ -219,7 +219,7 @@ STREAM = Depends(stream_place)
 
 def wait_of(prefer: str | None) -> timedelta | None:
     """Return how long a `Prefer` header asks to wait, 60 seconds at most; None where it asks for nothing of ours."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "", re.IGNORECASE)
     return timedelta(seconds=min(int(found.group(1)), LONGEST_WAIT_SECONDS)) if found else None
 
 

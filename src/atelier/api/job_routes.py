@@ -17,6 +17,7 @@ from atelier.api.deps import STREAM, Call, Keyed, Reader, answer, wait_of
 from atelier.api.endings import Endings
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.fields import KEY
+from atelier.api.freshness import is_known
 from atelier.api.job_views import etag
 from atelier.api.requesting import Order
 from atelier.api.streams import Message, event_stream
@@ -121,7 +122,7 @@ class JobRoutes:
         snapshot = await engine.get(call.owner, job_id, kind=kind, after=after or 0)
         outlook = await engine.outlook(snapshot.job)
         headers = _freshness(snapshot.job, outlook)
-        if if_none_match is not None and headers["ETag"] in if_none_match:
+        if is_known(headers["ETag"], if_none_match):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         if outlook is None and not after:
             return Response(self._endings.body(snapshot, call.base), headers=headers, media_type="application/json")

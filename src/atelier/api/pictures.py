@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
+from http import HTTPStatus
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from atelier.api.deps import Around
+from atelier.api.freshness import is_unmodified
 from atelier.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
@@ -25,17 +29,33 @@ PREVIEW = "preview-"
 
 
 @router.api_route("/pictures/{folder}/{name}", methods=["GET", "HEAD"])
-async def picture(folder: str, name: str, around: Around) -> Response:
-    """Return a picture's file. Only names the storage makes are looked for."""
-    found = around.pictures.find(f"{folder}/{name}")
-    if found is None:
+async def picture(folder: str, name: str, around: Around, request: Request) -> Response:
+    """Return a picture's file, unless the caller has it. Only names the storage makes are looked for."""
+    named = around.pictures.find(f"{folder}/{name}")
+    if named is None:
         raise _not_found()
-    path, content_type = found
+    path, content_type = named
     if name.startswith(PREVIEW):
         return await _preview(path, content_type)
-    if not await asyncio.to_thread(path.is_file):
+    found = await asyncio.to_thread(_look, path)
+    response = FileResponse(
+        path, media_type=content_type, headers={**HEADERS, "Cache-Control": FOR_GOOD}, stat_result=found
+    )
+    if not is_unmodified(response.headers, request.headers):
+        return response
+    kept = {name: response.headers[name] for name in ("cache-control", "etag", "last-modified")}
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**HEADERS, **kept})
+
+
+def _look(path: Path) -> os.stat_result:
+    """Return how a file is. Raises NotFound where there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _not_found() from error
+    if not stat.S_ISREG(found.st_mode):
         raise _not_found()
-    return FileResponse(path, media_type=content_type, headers={**HEADERS, "Cache-Control": FOR_GOOD})
+    return found
 
 
 async def _preview(path: Path, content_type: str) -> Response:

@@ -8,6 +8,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -126,6 +127,11 @@ class SocketConnection(WebSocketsSansIOProtocol):
         """See to it that the connection ends, whatever the client does."""
         super().on_task_complete(task)
         self._end_soon()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; a refusal that was sent whole is an end like any other, and no fault of the app."""
+        await super().send(message)
+        self.handshake_complete = self.handshake_complete or self.close_sent
 
     def _few(self) -> bool:
         """Whether no more frames have come than may; else the connection is closed."""

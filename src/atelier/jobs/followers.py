@@ -224,7 +224,8 @@ class Followers:
     async def expect(self, job_id: str, after: int | None) -> AsyncGenerator[Update | None]:
         """Yield as `follow` does, of a job that may be yet to come: None as long as it is not there, then its updates.
 
-        Begins at once with what is behind `after`; with the present state where that is nothing, or there is no cursor.
+        Begins at once with what is behind `after`; with the present state where that is nothing, or there is no cursor. Of a job
+        that has ended nothing is behind a cursor beyond its log.
         """
         async with self.watching(job_id) as follower:
             await follower.changed(None)
@@ -233,7 +234,7 @@ class Followers:
                 await follower.come()
                 after = after or 0
             seen = await follower.reaching(after or 0)
-            if seen is not None and after in {None, seen.job.seq} and not follower.over:
+            if seen is not None and _is_all_told(seen.job, after) and not follower.over:
                 yield Update(job=seen.job, record=None, result=seen.result)
                 after = seen.job.seq
             async with aclosing(self.follow(job_id, after or 0)) as updates:
@@ -260,6 +261,11 @@ def _patience(seen: Snapshot | None, ahead: int | None) -> float | None:
 def _between_records(job: Job) -> tuple[object, ...]:
     """What may change without a record and is worth telling."""
     return (job.state_reason, job.resume_at, job.step)
+
+
+def _is_all_told(job: Job, after: int | None) -> bool:
+    """Whether no record is to be told to who comes now: there is no cursor, or nothing behind it."""
+    return after is None or after == job.seq or (job.status.terminal and after > job.seq)
 
 
 def _start(snapshot: Snapshot, after: int) -> int:

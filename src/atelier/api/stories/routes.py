@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from atelier.api.deps import STREAM, Keyed, KeyedReader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
+from atelier.api.freshness import is_known
 from atelier.api.job_routes import CHANGES, CREATES, READS, UNCHANGED, Key, Match, Prefer, events, new_job, replayed
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import submit
@@ -210,6 +211,6 @@ def _fresh(
     """Answer with what there is, unless the caller has it already."""
     again = {} if found.ended else {"Retry-After": "5"}
     headers = {"Cache-Control": "private, no-cache", "ETag": translate.etag(found), **again}
-    if match is not None and headers["ETag"] in match:
+    if is_known(headers["ETag"], match):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return answer(to_answer(found, call.base), headers)
