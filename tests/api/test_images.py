@@ -731,6 +731,32 @@ async def test_the_openapi_document_has_examples_and_problems(live: Live) -> Non
     assert "text/event-stream" in stream_answer
 
 
+async def test_the_openapi_document_tells_headers_streams_and_what_a_refusal_shows(live: Live) -> None:
+    first, document = [(await live.client.get("/openapi.json")).json() for _ in range(2)]
+    assert first == document, "it is completed once"
+    told = {
+        path: operation["responses"] for path, methods in document["paths"].items() for operation in methods.values()
+    }
+    job = document["paths"][f"{ROOT}/jobs/{{job_id}}"]["get"]["responses"]
+    assert (set(job["200"]["headers"]), set(job["304"]["headers"])) == (
+        {"ETag", "Retry-After"},
+        {"ETag", "Retry-After"},
+    )
+    assert {"Preference-Applied", "Idempotency-Replayed"} <= told[f"{ROOT}/generate"]["200"]["headers"].keys()
+    stream = told[f"{ROOT}/generate/stream"]["200"]
+    assert (set(stream["content"]), {"Location", "X-Job-Id"} <= stream["headers"].keys()) == (
+        {"text/event-stream"},
+        True,
+    )
+    for path, responses in told.items():
+        if path.rstrip("/").endswith("/cancel"):
+            schema = responses["409"]["content"]["application/problem+json"]["schema"]["allOf"][1]
+            assert next(iter(schema["properties"])) in {"job", "batch", "story", "storyboard"}, path
+    for status in ("502", "504"):
+        content = told["/api/v1/blog/generate-enhanced"][status]["content"]
+        assert content["application/problem+json"]["schema"]["$ref"].endswith("/PostProblem")
+
+
 async def test_an_unexpected_fault_is_a_problem_with_cors(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret inside")

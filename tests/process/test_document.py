@@ -25,6 +25,8 @@ from tests.images import ROOT
 from tests.process.servers import Server, running
 from tests.sockets import GENERATE
 
+from atelier.api.openapi import SENT
+
 CHECKS = [
     checks.not_a_server_error,
     document_checks.status_code_conformance,
@@ -106,6 +108,7 @@ def answers_as_documented(address: str, document: dict[str, Any], known: Known, 
             _without_waiting(case)
             answer = asked(client, case)
             case.validate_response(answer, checks=CHECKS, excluded_checks=_not_for(answer))
+            headers_are_documented(case, answer)
 
         holds()
 
@@ -114,10 +117,18 @@ def answers_as_documented(address: str, document: dict[str, Any], known: Known, 
             for case in _of_what_exists(operation, known):
                 answer = asked(client, case)
                 case.validate_response(answer, checks=CHECKS, excluded_checks=_not_for(answer))
+                headers_are_documented(case, answer)
             tried(client, operation, GenerationMode.POSITIVE)
             if _can_be_asked_wrongly(operation):
                 tried(client, operation, GenerationMode.NEGATIVE)
     return sent
+
+
+def headers_are_documented(case: schemathesis.Case[Any], answer: httpx.Response) -> None:
+    responses = case.operation.definition.raw["responses"]
+    told = {name.lower() for name in responses[str(answer.status_code)].get("headers", ())}
+    sent = {name.lower() for name in SENT} & set(answer.headers.keys())
+    assert sent <= told, (case.method, case.path, answer.status_code, sent - told)
 
 
 def _operations(document: dict[str, Any]) -> list[Any]:

@@ -19,6 +19,7 @@ from atelier.api.errors import PROBLEM, problem
 from atelier.api.fields import KEY
 from atelier.api.freshness import is_known
 from atelier.api.job_views import etag
+from atelier.api.openapi import sends
 from atelier.api.requesting import Order
 from atelier.api.streams import Message, event_stream
 from atelier.api.ticket_routes import job_ticket
@@ -31,7 +32,10 @@ from atelier.jobs.ports import Find
 
 UNCHANGED = {"description": "It is still as the `ETag` in `If-None-Match` says."}
 CREATES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 413, 422, 503), PROBLEM)
+WAITED: dict[int | str, dict[str, Any]] = {200: sends("ETag", "Retry-After")}
+"""A job that was waited for comes as it does when it is read."""
 READS: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 422, 503), PROBLEM)
+TICKETS: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 422, 503), PROBLEM)
 CHANGES: dict[int | str, dict[str, Any]] = dict.fromkeys((403, 404, 409, 422, 503), PROBLEM)
 
 Key = Annotated[
@@ -106,7 +110,7 @@ class JobRoutes:
         router.post(
             f"{job}/retry", summary="Run a failed or cancelled job again", response_model=view, responses=CHANGES
         )(self.retry)
-        router.post(f"{job}/ticket", summary="Get a ticket for a job", responses=CHANGES)(self.ticket)
+        router.post(f"{job}/ticket", summary="Get a ticket for a job", responses=TICKETS)(self.ticket)
 
     async def job(
         self, job_id: str, call: Reader, after: After = None, wait: Wait = 0, if_none_match: Match = None

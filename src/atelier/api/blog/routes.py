@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from atelier.api.blog import orders, translate
 from atelier.api.blog.result_schemas import BlogResultView
-from atelier.api.blog.schemas import BlogAccepted, BlogHistory, BlogJobList, BlogJobView, BlogRequest
+from atelier.api.blog.schemas import BlogAccepted, BlogHistory, BlogJobList, BlogJobView, BlogRequest, PostProblem
 from atelier.api.deps import STREAM, Call, answer
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed, new_job, replayed
+from atelier.api.openapi import sends
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import submit, text_price
 from atelier.codes import Code
@@ -27,13 +28,15 @@ EVENTS = events(
     'id: 3\ndata: {"stage":"keyword_analysis","progress":6.0,"message":"Analysing keywords","job_id":"…",'
     '"status":"processing","data":{},"timestamp":"2026-01-01T00:00:00.000000Z","stage_number":2,"total_stages":13}\n\n'
 )
+UNFINISHED = {**PROBLEM, "model": PostProblem, **sends("Location", "X-Job-Id")}
 WAITS: dict[int | str, dict[str, Any]] = {
+    200: sends("Location", "X-Job-Id", "ETag", "Retry-After"),
     502: {
-        **PROBLEM,
+        **UNFINISHED,
         "description": "With `async_mode=false`: the job, whose `job_id` it names, failed or was cancelled.",
     },
     504: {
-        **PROBLEM,
+        **UNFINISHED,
         "description": "With `async_mode=false`: it takes longer; the job, whose `job_id` it names, goes on.",
     },
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from atelier.api.blog.result_schemas import BlogGenerationStage, BlogProgressUpdate, BlogResultView
+from atelier.api.errors import Problem
 from atelier.api.fields import KIND, Filled, Identifier, JobStatus, Page, SandboxScript, Text, printable
 from atelier.api.wire_schemas import Cancellation, EtaView, QueueView
 from atelier.pipelines.blog.models import Length, Tone
@@ -113,6 +114,13 @@ class BlogAccepted(BaseModel):
     )
     blog_id: str
     warnings: list[str]
+    urls: dict[str, str]
+
+
+class PostProblem(Problem):
+    """Why there is no post yet, or never will be, and the job that was to make it."""
+
+    job_id: str
     urls: dict[str, str]
 
 

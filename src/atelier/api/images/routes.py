@@ -12,7 +12,7 @@ from atelier.api.errors import PROBLEM
 from atelier.api.images import offers, orders, translate
 from atelier.api.images.provider_schemas import ProviderList
 from atelier.api.images.schemas import Accepted, GenerateRequest, History, JobList, JobView
-from atelier.api.job_routes import CREATES, Dialect, JobRoutes, Key, Prefer, events, listed, new_job
+from atelier.api.job_routes import CREATES, WAITED, Dialect, JobRoutes, Key, Prefer, events, listed, new_job
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import price, submit
 from atelier.jobs.engine import Submitted
@@ -38,12 +38,12 @@ JOBS = JobRoutes(
 router = APIRouter(prefix=orders.ROOT, tags=["images"], route_class=JsonRoute)
 
 
-@router.post("/generate", summary="Queue a picture", response_model=Accepted | JobView, responses=CREATES)
+@router.post("/generate", summary="Queue a picture", response_model=Accepted | JobView, responses={**WAITED, **CREATES})
 @router.post(
     "/generate-async",
     summary="Queue a picture (alias of /generate)",
     response_model=Accepted | JobView,
-    responses=CREATES,
+    responses={**WAITED, **CREATES},
 )
 async def generate(body: GenerateRequest, call: Call, key: Key = None, prefer: Prefer = None) -> Response:
     """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`.

@@ -16,6 +16,7 @@ from atelier.api.images.translate import urls
 from atelier.api.job_routes import CREATES, Key, Prefer, new_job, replayed
 from atelier.api.media import orders, translate
 from atelier.api.media.schemas import MediaAnswer, MediaRequest
+from atelier.api.openapi import sends
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import price, submit
 from atelier.errors import AtelierError, Conflict, IdempotencyMismatch
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/api/media", tags=["media"], route_class=JsonRoute)
     "/generate",
     summary="Make a picture and wait for it",
     response_model=MediaAnswer,
-    responses={409: PROBLEM, **CREATES},
+    responses={200: sends("Location", "X-Job-Id"), 409: PROBLEM, **CREATES},
     dependencies=[STREAM],
 )
 async def generate(body: MediaRequest, call: Keyed, key: Key = None, prefer: Prefer = None) -> Response:

@@ -13,7 +13,20 @@ from starlette.responses import Response
 from atelier.api.deps import STREAM, Keyed, KeyedReader, answer, wait_of
 from atelier.api.errors import PROBLEM, problem
 from atelier.api.freshness import is_known
-from atelier.api.job_routes import CHANGES, CREATES, READS, UNCHANGED, Key, Match, Prefer, events, new_job, replayed
+from atelier.api.job_routes import (
+    CHANGES,
+    CREATES,
+    READS,
+    TICKETS,
+    UNCHANGED,
+    Key,
+    Match,
+    Prefer,
+    events,
+    new_job,
+    replayed,
+)
+from atelier.api.openapi import sends
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import submit
 from atelier.api.stories import orders, translate, watching
@@ -63,7 +76,7 @@ def both(method: Callable[..., Any], *paths: str, **options: Any) -> Callable[[A
     ALIAS,
     summary="Queue a story",
     response_model=StoryAccepted | StoryView,
-    responses=CREATES,
+    responses={200: sends("Location", "X-Job-Id"), **CREATES},
 )
 async def create(body: StoryRequest, call: Keyed, key: Key = None, prefer: Prefer = None) -> Response:
     """Record the story durably and answer at once. Its text can be read as soon as it exists; then its pictures are drawn.
@@ -139,7 +152,7 @@ async def images_stream(story_id: str, call: KeyedReader) -> Response:
     f"{ONE}/images/{{event_number}}/retry",
     summary="Draw a picture that failed again",
     response_model=ImagesView,
-    responses=CHANGES,
+    responses={200: sends("ETag", "Retry-After"), **CHANGES},
 )
 async def retry_image(story_id: str, event_number: Number, call: Keyed) -> Response:
     """Open the next run of the picture's job, which has as long as a story. 409 unless it has failed or was cancelled."""
@@ -192,7 +205,7 @@ async def retry(story_id: str, call: Keyed) -> Response:
     return await _answer(story_id, call, {})
 
 
-@both(router.post, f"{ONE}/ticket", summary="Get a ticket for a story", responses=CHANGES)
+@both(router.post, f"{ONE}/ticket", summary="Get a ticket for a story", responses=TICKETS)
 async def ticket(story_id: str, call: Keyed) -> TicketView:
     """Return a token with which anybody may read and watch this story and its pictures: `?ticket=` in its addresses."""
     return await job_ticket(story_id, call, KIND)

@@ -16,6 +16,7 @@ from atelier.api.images.batches import translate
 from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchView
 from atelier.api.images.translate import to_message
 from atelier.api.job_routes import CHANGES, CREATES, READS, Key, Prefer
+from atelier.api.openapi import sends
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import create, price
 from atelier.api.streams import group_stream
@@ -56,7 +57,12 @@ async def batch_generate(body: BatchRequest, call: Call, key: Key = None, prefer
     return answer(await _view(group, call), headers)
 
 
-@router.get("/batches/{batch_id}", summary="Read a batch", response_model=BatchView, responses=READS)
+@router.get(
+    "/batches/{batch_id}",
+    summary="Read a batch",
+    response_model=BatchView,
+    responses={200: sends("Retry-After"), **READS},
+)
 async def batch(batch_id: str, call: Reader) -> Response:
     """Return the batch as its jobs make it now."""
     view = await _view(await _batch(batch_id, call), call)
