@@ -12,7 +12,7 @@ from tests.images import states_of
 from tests.live import Live, Serve
 from tests.stories import ALIAS, DRAWN, FOX, NOOP, REFUSED, ROOT, STALLED, order, read, text_is_there, until
 
-from atelier.pipelines.keyring import NOBODY_DRAWS
+from atelier.pipelines.keyring import NO_KEY_WRITES, NOBODY_DRAWS, NOBODY_WRITES
 
 KEYLESS: dict[str, Any] = {
     "story_providers": ("stable_horde", "hugging_face"),
@@ -294,6 +294,23 @@ async def test_without_the_sandbox_open_mode_refuses_too(serve: Serve) -> None:
     async with serve(**more, **KEYLESS) as live:
         refused = await live.client.post(f"{ROOT}/", json=DRAWN)
         assert (refused.status_code, refused.json()["detail"]) == (422, NOBODY_DRAWS)
+
+
+@pytest.mark.parametrize(
+    ("own_keys", "sentence"),
+    [(("openai",), NO_KEY_WRITES), (("stable_horde",), NOBODY_WRITES), (("none",), NOBODY_WRITES)],
+)
+async def test_who_finds_nobody_is_advised_what_can_be_followed(
+    serve: Serve, own_keys: tuple[str, ...], sentence: str
+) -> None:
+    nobody = {"sandbox": "off", "image_providers": ("stability_ai",)}
+    async with serve(**nobody, **KEYLESS, own_keys=own_keys, auth="keys") as live:
+        ann = await bearer(live, "ann")
+        for body, said in ((DRAWN, NOBODY_DRAWS), (FOX, sentence)):
+            refused = await live.client.post(f"{ROOT}/", json=body, headers=ann)
+            assert (refused.status_code, refused.json()["detail"]) == (422, said)
+        post = await live.client.post("/api/v1/blog/generate-enhanced", json={"topic": "x"}, headers=ann)
+        assert (post.status_code, post.json()["detail"]) == (422, sentence)
 
 
 async def test_a_ticket_shows_its_story_and_nothing_else(serve: Serve) -> None:

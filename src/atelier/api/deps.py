@@ -29,6 +29,7 @@ from atelier.api.stories.illustrators import Illustrators
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
+from atelier.pipelines.keyring import NO_KEY_WRITES, NOBODY_WRITES
 from atelier.pipelines.pools import ListedPool
 from atelier.pipelines.ports import ListedProvider, Offer
 from atelier.pipelines.projects import Projects
@@ -184,6 +185,12 @@ class Call(JsonRequest):
     async def writers(self) -> tuple[str, ...]:
         """Return who writes for this caller, in the same way."""
         return (*await self.around.own.of(self.owner, self.around.own.writers), *self.around.writers)
+
+    @property
+    def nobody_writes(self) -> str:
+        """What this caller is told where there is none: advice only where it can be followed."""
+        own = self.around.own
+        return NO_KEY_WRITES if own.may_bring(self.owner, own.writers) else NOBODY_WRITES
 
 
 class Reader(Call):

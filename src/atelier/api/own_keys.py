@@ -26,6 +26,10 @@ class OwnKeys:
     painters: Mapping[str, Offer]
     writers: Mapping[str, TextOffer]
 
+    def may_bring(self, owner: str, some: Mapping[str, object]) -> bool:
+        """Whether this owner can bring a key for one of some."""
+        return owner != ANONYMOUS and not some.keys().isdisjoint(self.vendors)
+
     async def of(self, owner: str, some: Mapping[str, What]) -> dict[str, What]:
         """Return those of some for whom this owner has brought a key. Raises StoreUnavailable."""
         if not some or owner == ANONYMOUS:

@@ -17,7 +17,10 @@ NOBODY_DRAWS = (
 )
 """What an owner without a key is told where the service has none either."""
 
-NOBODY_WRITES = "No text providers are configured here, and you have brought no key of one."
+NOBODY_WRITES = "No text providers are configured here."
+
+NO_KEY_WRITES = "No text providers are configured here, and you have brought no key of one in Settings."
+"""The same, to who may bring one."""
 
 
 @frozen

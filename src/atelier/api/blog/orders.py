@@ -33,15 +33,17 @@ def meaning(request: BlogRequest) -> str:
     return request.model_copy(update=understood).model_dump_json()
 
 
-def to_order(request: BlogRequest, configured: tuple[str, ...], *, made_id: str) -> Order[BlogParams]:
-    """Return what to submit; `made_id` names a post that the caller does not name.
+def to_order(
+    request: BlogRequest, configured: tuple[str, ...], *, made_id: str, nobody: str = NOBODY_WRITES
+) -> Order[BlogParams]:
+    """Return what to submit; `made_id` names a post that the caller does not name, `nobody` says that nobody writes.
 
     Raises InvalidInput and ProviderNotConfigured.
     """
     if request.length is not None and request.target_length is not None:
         raise InvalidInput("Name either a length or a target_length.", loc=("body", "target_length"))
     scripted = request.sandbox is not None
-    provider, warnings = choose(request.provider, configured, scripted=scripted, did="wrote", nobody=NOBODY_WRITES)
+    provider, warnings = choose(request.provider, configured, scripted=scripted, did="wrote", nobody=nobody)
     params = BlogParams(
         blog_id=request.blog_id or made_id,
         topic=_topic(request),

@@ -101,7 +101,7 @@ JOBS.add_to(router)
 
 
 async def _submit(body: BlogRequest, call: Call, key: str | None) -> Submitted:
-    order = orders.to_order(body, await call.writers(), made_id=identity.random_id())
+    order = orders.to_order(body, await call.writers(), made_id=identity.random_id(), nobody=call.nobody_writes)
     new = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
     return await submit(call, new, text_price(call, order.params.provider, most_tokens(order.params)))
 

@@ -8,7 +8,7 @@ from atelier.api.stories.schemas import StoryHistory, StoryRequest
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.frozen import frozen
 from atelier.jobs.ports import Find
-from atelier.pipelines.keyring import NOBODY_DRAWS, NOBODY_WRITES
+from atelier.pipelines.keyring import NOBODY_DRAWS
 from atelier.pipelines.pictures import STORY_ORDER, alt_text
 from atelier.pipelines.story.models import KIND, StoryParams
 from atelier.pipelines.story.pace import expected, pace
@@ -38,10 +38,10 @@ def meaning(request: StoryRequest) -> str:
     return request.model_copy(update=understood).model_dump_json()
 
 
-def to_order(request: StoryRequest, writers: tuple[str, ...], painters: Painters) -> Order[StoryParams]:
-    """Return what to submit. Raises InvalidInput, and ProviderNotConfigured where nobody writes, or nobody draws."""
-    provider, warnings = choose(None, writers, scripted=request.sandbox is not None, did="wrote", nobody=NOBODY_WRITES)
+def to_order(request: StoryRequest, writers: tuple[str, ...], painters: Painters, *, nobody: str) -> Order[StoryParams]:
+    """Return what to submit. Raises InvalidInput, and ProviderNotConfigured where nobody draws, or (`nobody`) nobody writes."""
     painter, told = _painter(request, painters) if request.illustrated else (SANDBOX, ())
+    provider, warnings = choose(None, writers, scripted=request.sandbox is not None, did="wrote", nobody=nobody)
     params = StoryParams(
         topic=_plain(request.topic),
         level=_plain(request.level),

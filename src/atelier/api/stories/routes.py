@@ -84,7 +84,7 @@ async def create(body: StoryRequest, call: Keyed, key: Key = None, prefer: Prefe
     With `Prefer: wait=n` wait up to n seconds for the end of all and answer the story as `GET` would.
     """
     painters = await call.around.illustrators.of(call.owner)
-    order = orders.to_order(body, await call.writers(), painters)
+    order = orders.to_order(body, await call.writers(), painters, nobody=call.nobody_writes)
     wanted = new_job(KIND, order, call, key, orders.meaning(body) if key is not None else "")
     submitted = await submit(call, wanted, 0.0)
     job, wait = submitted.snapshot.job, wait_of(prefer)
