@@ -137,8 +137,8 @@ def test_what_is_left_of_many_pictures_is_counted() -> None:
     [
         (story(RUNS), 1, Conflict, "Wait for it"),
         (story(DONE, DONE, None), 2, Conflict, "Wait for it"),
-        (story(LOST), 1, Conflict, "retry the story itself, POST /api/ai/generated-content/"),
-        (story(STOPPED), 2, Conflict, "retry the story itself"),
+        (story(LOST), 1, Conflict, "its story failed: retry the story itself, POST /api/ai/generated-content/"),
+        (story(STOPPED), 2, Conflict, "its story was cancelled: retry the story itself"),
         (story(DONE, DONE, None, complete=True), 2, Conflict, "deleted"),
         (story(LOST), 3, NotFound, "no such image"),
         (story(DONE, illustrated=False), 1, NotFound, "no such image"),

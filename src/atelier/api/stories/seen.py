@@ -132,7 +132,8 @@ def not_there(story: Story, number: int) -> AtelierError:
     if story.album is not None or not story.job.status.terminal:
         return Conflict("The image was not ordered yet: it is drawn as soon as the text is there. Wait for it.")
     itself = urls(story.job.id, "")["retry"]
-    return Conflict(f"The image was never ordered, for there is no text: retry the story itself, POST {itself}.")
+    became = "was cancelled" if story.job.status is Status.CANCELLED else "failed"
+    return Conflict(f"The image was never ordered, for its story {became}: retry the story itself, POST {itself}.")
 
 
 def urls(story_id: str, base: str) -> dict[str, str]:
