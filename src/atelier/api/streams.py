@@ -186,8 +186,8 @@ def _drop_urls(message: Message) -> None:
         message["urls"] = {"self": message["urls"]["self"]}
 
 
-def _drop_warnings(message: Message) -> None:
-    message.pop("warnings", None)
+def _drop(message: Message, name: str) -> None:
+    message.pop(name, None)
 
 
 def _drop_evidence(message: Message) -> None:
@@ -195,14 +195,6 @@ def _drop_evidence(message: Message) -> None:
     shown = [*((data.get("result") or {}).get("images") or ()), *filter(None, (data.get("draft"),))]
     for picture in shown:
         picture.pop("validation", None)
-
-
-def _drop_eta(message: Message) -> None:
-    message.pop("eta", None)
-
-
-def _drop_queue(message: Message) -> None:
-    message.pop("queue", None)
 
 
 def _drop_picture_fields(message: Message) -> None:
@@ -247,11 +239,6 @@ def _drop_making(message: Message) -> None:
         message["data"]["result"] = {"images": result["images"]}
 
 
-def _drop_address(message: Message) -> None:
-    """Drop the job's own address: the event names the job."""
-    message.pop("urls", None)
-
-
 _SIZES = (400, 200, 100, 50)
 
 
@@ -289,9 +276,7 @@ _STEPS: tuple[Callable[[Message], None], ...] = (
     _same,
     _drop_evidence,
     _drop_urls,
-    _drop_warnings,
-    _drop_eta,
-    _drop_queue,
+    *(partial(_drop, name=name) for name in ("warnings", "eta", "queue")),
     _drop_picture_fields,
     _drop_draft_fields,
     _drop_pictures,
@@ -299,7 +284,7 @@ _STEPS: tuple[Callable[[Message], None], ...] = (
     *(partial(cut, size=size) for cut in (_cut_alt_text, _cut_titles, _cut_error, _cut_message) for size in _SIZES),
     _drop_draft,
     _drop_making,
-    _drop_address,
+    partial(_drop, name="urls"),
 )
 """What is done to an event that is too long, in this order, until it fits."""
 
