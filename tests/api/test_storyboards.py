@@ -43,7 +43,7 @@ def project(tmp_path: Path) -> Path:
 
 async def test_a_storyboard_is_drawn_told_and_put_into_its_folder(live: Live, project: Path) -> None:
     events = await post(live, board())
-    assert (events[0]["type"], events[0]["message"]) == ("start", "Drawing 6 beats in 2 styles")
+    assert (events[0]["type"], events[0]["message"]) == ("start", "Starting: 6 beats in 2 styles")
     last = events[-1]
     assert last["type"] == "complete"
     assert (last["result"]["success"], last["result"]["completed"], last["result"]["total"]) == (True, 6, 6)
@@ -309,8 +309,9 @@ async def test_pictures_of_an_earlier_system_are_taken_for_the_beats(live: Live,
         '{"completedBeats": ["1.1", "1.2"], "lastUpdated": "2025-11-09"}'
     )
     plan = (await live.client.post(POST, params={"plan": "true"}, json=board(("clear",)))).json()
-    assert (plan["draw"], plan["reuse"]) == (1, 2), "whether a file is a picture is seen when it is read"
+    assert (plan["styles"][0]["draw"], plan["styles"][0]["reuse"]) == (["1.2", "1.3"], ["1.1"]), "one is cut off"
     events = await post(live, board(("clear",)))
+    assert [one["status"] for one in events if one.get("beat_number") == "1.1"] == ["exists"], "nobody has drawn it"
     assert progress_of(events, "exists") == [("clear", "1.1")]
     assert sorted(progress_of(events, "complete")) == [("clear", "1.2"), ("clear", "1.3")]
     assert (folder / "Beat_1.1.png").read_bytes() == earlier, "never overwritten"
@@ -324,6 +325,17 @@ async def test_pictures_of_an_earlier_system_are_taken_for_the_beats(live: Live,
     assert "set aside" in " ".join(view["1.3"]["warnings"])
     await post(live, {**board(("clear",)), "redraw": "all"})
     assert (folder / "Beat_1.1.png").read_bytes() != earlier, "asked for, it is overwritten"
+
+
+async def test_earlier_pictures_that_are_not_wanted_are_told_as_drawn(live: Live, project: Path) -> None:
+    folder = project / "generated_images" / "clear" / "Shot_1"
+    folder.mkdir(parents=True)
+    (folder / "Beat_1.1.png").write_bytes(picture_of("An earlier system's"))
+    afresh = board(("clear",), 1, sandbox={"scenario": "slow", "seconds": 1}, redraw="all")
+    afresh["promptsByStyle"]["clear"][0]["quality"] = "draft"
+    events = await post(live, afresh)
+    assert events[0]["message"] == "Starting: 1 beat in 1 style"
+    assert [one["status"] for one in events[1:-1]] == ["generating", "complete"]
 
 
 async def test_what_is_missing_on_disk_is_copied_back_and_not_drawn(live: Live, project: Path) -> None:
@@ -573,6 +585,9 @@ async def test_lists_go_on_behind_a_cursor(live: Live) -> None:
     page = (await live.client.get(ROOT, params={"limit": 2})).json()
     assert [one["project_path"] for one in page["storyboards"]] == ["a", "b"]
     rest = (await live.client.get(ROOT, params={"cursor": page["next_cursor"]})).json()
+    for cursor in ("zz", "YQ==", "b", "ä", "="):
+        refused = await live.client.get(ROOT, params={"cursor": cursor})
+        assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", "cursor"])
     assert [one["project_path"] for one in rest["storyboards"]] == ["c"]
     assert (rest["storyboards"][0]["styles"], rest["storyboards"][0]["beats"]) == (["clear"], 1)
 

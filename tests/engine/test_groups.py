@@ -244,6 +244,7 @@ async def test_large_members_lie_in_documents_well_below_a_mebibyte(house: House
         ("ffx", True, Status.FAILED),
         ("xxx", True, Status.CANCELLED),
         ("cc", True, Status.COMPLETED),
+        ("", True, Status.CANCELLED),
         ("cc", False, Status.PROCESSING),
         ("", False, Status.PROCESSING),
     ],
@@ -255,7 +256,9 @@ async def test_status_follows_from_the_members(house: House, members: str, compl
         group if complete else house.engine.groups._making.group(new_group(3)), [letters[one] for one in members]
     )
     assert counted.status is status
-    assert (counted.completed, counted.failed, counted.cancelled) == tuple(members.count(one) for one in "cfx")
+    deleted = 3 - len(members) if complete else 0
+    assert (counted.completed, counted.failed) == (members.count("c"), members.count("f"))
+    assert (counted.cancelled, counted.deleted) == (members.count("x") + deleted, deleted)
 
 
 async def test_pausing_holds_what_was_handed_over_and_resuming_goes_on(house: House) -> None:

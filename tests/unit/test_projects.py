@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from tests.history import picture_of
 from tests.jobs import Clock
 
@@ -260,6 +262,26 @@ async def test_a_folder_that_cannot_be_written_is_told(ground: Ground) -> None:
         await ground.projects.bring([ground.copy()])
     assert await ground.projects.earlier(SPOT) is None
     assert await ground.projects.there([SPOT]) == frozenset()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+async def test_what_lies_there_counts_where_it_is_a_whole_picture(ground: Ground, kind: str) -> None:
+    out = io.BytesIO()
+    Image.effect_noise((64, 64), 80).convert("RGB").save(out, kind)
+    whole = out.getvalue()
+    ground.file().parent.mkdir(parents=True)
+    for data, counts in (
+        (whole, True),
+        (whole + b"behind its end", True),
+        (whole[:-9], False),
+        (whole[: len(whole) // 2], False),
+        (whole[:3], False),
+        (b"", False),
+        (b"no picture", False),
+        (b"<html>" + whole, False),
+    ):
+        ground.file().write_bytes(data)
+        assert (await ground.projects.there([SPOT]) == {SPOT}) is counts, len(data)
 
 
 async def test_the_style_reference_is_the_nearest_there_is(tmp_path: Path, clock: Clock) -> None:

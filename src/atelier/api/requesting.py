@@ -19,6 +19,7 @@ from atelier.pipelines.pictures import IN_ORDER
 from atelier.pipelines.ports import Script
 
 SANDBOX = "sandbox"
+NO_CURSOR = "This is not a cursor of this list."
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -102,7 +103,7 @@ def _place(cursor: str) -> tuple[datetime, str]:
         moment = datetime.fromisoformat(stamped).astimezone(UTC)
         moment.timestamp()
     except (ValueError, OverflowError, binascii.Error) as error:
-        raise InvalidInput("This is not a cursor of this list.", loc=("query", "cursor")) from error
+        raise InvalidInput(NO_CURSOR, loc=("query", "cursor")) from error
     return moment, job_id
 
 

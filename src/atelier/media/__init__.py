@@ -15,6 +15,8 @@ from PIL import Image, ImageStat
 from atelier.errors import InvalidImage
 from atelier.frozen import frozen
 from atelier.media.ends import ENDS
+from atelier.media.ends import is_whole as is_whole
+from atelier.media.ends import looks_whole as looks_whole
 
 Format = Literal["png", "jpeg", "webp"]
 

@@ -46,3 +46,16 @@ def end_of_webp(data: bytes) -> int | None:
 
 
 ENDS = {"png": end_of_png, "jpeg": end_of_jpeg, "webp": end_of_webp}
+
+HEADS = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
+TAILS = {"png": bytes.fromhex("0000000049454e44ae426082"), "jpeg": b"\xff\xd9"}
+
+
+def looks_whole(head: bytes, tail: bytes) -> bool:
+    """Whether what begins and ends like this is a complete picture: surely enough where it is; else its structure tells."""
+    return any(head.startswith(HEADS[kind]) and tail.endswith(TAILS[kind]) for kind in TAILS)
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a file has a picture's beginning and its end. Nothing of it is decoded."""
+    return any(data.startswith(head) and ENDS[kind](data) is not None for kind, head in HEADS.items())

@@ -64,7 +64,7 @@ class Projects(Protocol):
         """Return what lies at a spot already; None: nothing."""
 
     async def there(self, spots: Sequence[Spot]) -> frozenset[Spot]:
-        """Return those spots at which something lies."""
+        """Return those spots at which a picture lies, as far as its size, beginning and end tell."""
 
     async def set_aside(self, spot: Spot) -> None:
         """Give what lies at a spot another name: it is no picture, and nobody asked for it to be overwritten."""

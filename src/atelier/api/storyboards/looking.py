@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from atelier import logs
 from atelier.api.deps import Call
+from atelier.api.storyboards.folders import copies, copy, spots_of
 from atelier.api.storyboards.orders import folder_of
-from atelier.api.storyboards.translate import Board, Pools, copies, copy, pools_of
+from atelier.api.storyboards.translate import Board, Pools, pools_of
 from atelier.errors import StorageError
 from atelier.jobs.groups import Group, Place
 from atelier.jobs.models import Update
@@ -42,6 +43,13 @@ class Folders:
         if len(self._seen) > REMEMBERED:
             self._seen.pop(next(iter(self._seen)))
         return trouble
+
+    async def honoured(self, call: Call, group: Group, places: list[Place]) -> list[str]:
+        """Return the ids of jobs under way that will take what an earlier system left, as far as can be seen from here."""
+        spots = spots_of(places, _folder(group, call))
+        with contextlib.suppress(StorageError):
+            return [spots[spot] for spot in await call.around.projects.there(list(spots))]
+        return []
 
     async def bring(self, call: Call, group: Group, update: Update, *, drawing: int) -> None:
         """See that a beat's picture lies in its folder before anybody is told of it; what cannot be copied is copied later."""

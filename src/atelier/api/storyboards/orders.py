@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 
 from atelier.api.fields import SandboxScript
-from atelier.api.requesting import SANDBOX, script_of, start_of
+from atelier.api.requesting import NO_CURSOR, SANDBOX, script_of, start_of
 from atelier.api.storyboards.schemas import MOST_BEATS, BeatRequest, RedrawRequest, StoryboardRequest
 from atelier.errors import InvalidInput, ProviderNotConfigured
 from atelier.frozen import frozen
@@ -23,6 +24,9 @@ KIND = "storyboard"
 ROOT = "/api/v1/storyboards"
 HARD_CUT = "H"
 DEFAULT = "default"
+AFRESH = "afresh"
+"""Stands in the details of a beat that is drawn whatever lies at its place."""
+CURSOR = ("query", "cursor")
 RATIO, QUALITY = "16:9", "standard"
 """What is left out means this."""
 
@@ -167,6 +171,7 @@ def member_of(params: ImageParams, pools: Mapping[str, ListedPool], **more: obje
             "style": spot.style,
             "shot": spot.shot,
             "beat": spot.beat,
+            **({AFRESH: "yes"} if params.replaces else {}),
         },
         "pace": pace(params),
         "expected": expected(drawn_by).total_seconds(),
@@ -193,3 +198,19 @@ def redrawing_mark(key: str, name: str, wanted: RedrawRequest) -> Mark:
 def pool_of(style: str, pools: Mapping[str, ListedPool]) -> ListedPool:
     """Return who draws a style."""
     return pools.get(style) or pools[DEFAULT]
+
+
+def cursor_behind(title: str) -> str:
+    """Return the place behind a storyboard in the list of them."""
+    return base64.urlsafe_b64encode(f"{KIND}|{title}".encode()).decode()
+
+
+def title_behind(cursor: str) -> str:
+    """Return the title a cursor stands behind. Raises InvalidInput for one that is not ours."""
+    try:
+        kind, bar, title = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+    except ValueError as error:
+        raise InvalidInput(NO_CURSOR, loc=CURSOR) from error
+    if (kind, bar) != (KIND, "|"):
+        raise InvalidInput(NO_CURSOR, loc=CURSOR)
+    return title

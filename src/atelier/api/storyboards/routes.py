@@ -111,8 +111,9 @@ async def generation_status(project_path: str, call: Keyed) -> StatusView:
 async def storyboards(query: Annotated[Page, Query()], call: Keyed) -> StoryboardList:
     """List the caller's storyboards in order of their projects' paths."""
     register = call.around.engine.groups.register
-    groups = await register.titled(call.owner, KIND, after=query.cursor, limit=query.limit)
-    more = groups[-1].title if len(groups) == query.limit else None
+    after = orders.title_behind(query.cursor) if query.cursor else ""
+    groups = await register.titled(call.owner, KIND, after=after, limit=query.limit)
+    more = orders.cursor_behind(groups[-1].title) if len(groups) == query.limit else None
     return StoryboardList(storyboards=[translate.to_listed(group, call.base) for group in groups], next_cursor=more)
 
 
@@ -232,6 +233,7 @@ async def _told(group: Group, call: Call) -> AsyncIterator[Message | None]:
     yield telling.start()
     places = await groups.places(group)
     await FOLDERS.mend(call, group, places, now=True)
+    telling.spare(await FOLDERS.honoured(call, group, places))
     for message in telling.before(places):
         yield message
     async for update in groups.follow(group.id):

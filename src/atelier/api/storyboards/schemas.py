@@ -12,6 +12,8 @@ from atelier.api.fields import AspectRatio, Filled, Quality, SandboxScript, Text
 from atelier.pipelines.projects import LONGEST_NAME
 
 LONGEST_PATH = 1100
+LONGEST_CURSOR = 6000
+"""Enough for such a path in four bytes a letter, as base64."""
 MOST_STYLES = 50
 MOST_BEATS = 2000
 
@@ -146,5 +148,5 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    cursor: Annotated[str, Field(max_length=LONGEST_PATH)] = ""
+    cursor: Annotated[str, Field(max_length=LONGEST_CURSOR)] = ""
     limit: int = Field(50, ge=1, le=200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from atelier.api.storyboards.translate import DELETED, beat_of, cost_of, picture_of, shot_of
@@ -25,6 +25,7 @@ class Telling:
         self._told: dict[str, tuple[int, bool]] = {}
         """Of each beat told of, in which run, and whether that had ended."""
         self._gone: set[Item] = set()
+        self._spared: frozenset[str] = frozenset()
         self.renew(group, ids)
 
     def renew(self, group: Group, ids: Sequence[str]) -> None:
@@ -44,9 +45,12 @@ class Telling:
 
     def start(self) -> Json:
         """Return the first event."""
-        styles = len(self._totals)
-        told = f"Drawing {len(self.group.items)} beats in {styles} {'style' if styles == 1 else 'styles'}"
+        told = f"Starting: {_count(self._totals.total(), 'beat')} in {_count(len(self._totals), 'style')}"
         return {"type": "start", "message": told, "storyboard_id": self.group.id}
+
+    def spare(self, job_ids: Collection[str]) -> None:
+        """Do not call these being drawn: what an earlier system left is about to be taken for them."""
+        self._spared = frozenset(job_ids)
 
     def before(self, places: Sequence[Place]) -> Iterator[Json]:
         """Yield what had ended before anybody watched, what has a picture first, what was deleted last: the rest goes on."""
@@ -105,7 +109,7 @@ class Telling:
             case Status.FAILED | Status.CANCELLED:
                 fault = job.fault
                 return "error", {"error": fault.message, "code": fault.code} if fault is not None else {}
-            case Status.PROCESSING if job.stage == GENERATING:
+            case Status.PROCESSING if job.stage == GENERATING and job.id not in self._spared:
                 return "generating", {}
             case _:
                 return "", {}
@@ -126,3 +130,7 @@ class Telling:
             "cost": cost_of(places),
         }
         return {"type": "complete", "result": result}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what if number == 1 else what + 's'}"

@@ -27,11 +27,8 @@ from atelier.frozen import frozen
 from atelier.jobs.groups.making import Place
 from atelier.jobs.groups.models import Group, Item, Phase, standing_of
 from atelier.jobs.models import Job, Json, Status
-from atelier.pipelines.beats import copy_of
 from atelier.pipelines.keys import KeyReport
-from atelier.pipelines.pictures import PICTURE
 from atelier.pipelines.pools import ListedPool
-from atelier.pipelines.projects import Copy, Spot
 
 STATUSES: dict[Status, BeatStatus] = {
     Status.PENDING: "pending",
@@ -170,22 +167,6 @@ def to_listed(group: Group, base: str) -> ListedStoryboard:
         created_at=group.created_at,
         urls=urls(group.id, base),
     )
-
-
-def copies(places: Sequence[Place], folder: str) -> list[Copy]:
-    """Return what has to lie in the project's folder."""
-    found = ((place, place.completed) for place in places)
-    return [
-        copy(done.job, done.result, folder, drawing=place.drawing)
-        for place, done in found
-        if done is not None and done.result is not None
-    ]
-
-
-def copy(job: Job, result: Json, folder: str, *, drawing: int) -> Copy:
-    """Return where a beat's picture has to lie; a later drawing than the first replaces what is older."""
-    spot = Spot(project=folder, style=job.details["style"], shot=job.details["shot"], beat=job.details["beat"])
-    return copy_of(spot, PICTURE.validate_python(result["images"][0]), over=drawing > 1)
 
 
 def urls(board_id: str, base: str) -> dict[str, str]:

@@ -10,12 +10,16 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from atelier.errors import StorageError, StorageFull, StorageRefused
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 NO_FILE = -1
 """As old as what is no file: a link, which is never followed, is replaced."""
+
+END = 32
+"""Bytes of a file's beginning and of its end."""
 
 LINKED = frozenset({errno.ELOOP, errno.ENOTDIR})
 
@@ -80,15 +84,32 @@ def _inner(outer: int, name: str, *, make: bool) -> int:
 
 def read(directory: int, name: str, most: int) -> bytes | None:
     """Return a file of a folder; None where there is none, or no plain file of at most so many bytes."""
+    with _opened(directory, name, most) as opened:
+        return opened.read() if opened is not None else None
+
+
+def ends(directory: int, name: str, most: int) -> tuple[bytes, bytes] | None:
+    """Return the first and last bytes of such a file; None as above."""
+    with _opened(directory, name, most) as opened:
+        if opened is None:
+            return None
+        head, size = opened.read(END), opened.seek(0, os.SEEK_END)
+        opened.seek(max(size - END, 0))
+        return head, opened.read()
+
+
+@contextmanager
+def _opened(directory: int, name: str, most: int) -> Iterator[BinaryIO | None]:
     try:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
-            return None
-        raise
+        if error.errno not in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
+            raise
+        yield None
+        return
     with os.fdopen(file, "rb") as opened:
         known = os.fstat(file)
-        return opened.read() if stat.S_ISREG(known.st_mode) and known.st_size <= most else None
+        yield opened if stat.S_ISREG(known.st_mode) and known.st_size <= most else None
 
 
 def written_at(directory: int, name: str) -> int | None:

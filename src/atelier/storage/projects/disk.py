@@ -86,7 +86,9 @@ class DiskProjects:
             contextlib.suppress(*NOTHING),
             confined.folder(self._root, _folder(spot), make=False) as folder,
         ):
-            return confined.written_at(folder, file_of(spot)) not in {None, confined.NO_FILE}
+            ends = confined.ends(folder, file_of(spot), LARGEST)
+            looks = ends is not None and media.looks_whole(*ends)
+            return looks or media.is_whole(confined.read(folder, file_of(spot), LARGEST) or b"")
         return False
 
     def _set_aside(self, spot: Spot) -> None:
