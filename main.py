@@ -59,8 +59,18 @@ def serve() -> None:
         shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host  # noqa: S104 - only compared
         print(f"\n  atelier is at http://{shown}:{port}\n", file=sys.stderr, flush=True)  # noqa: T201 - for people
         _spare_the_collector()
+        _run(uvicorn.Server(shape), listener)
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve to the end. Raises StartRefused where the app does not come up: all was well a moment ago."""
+    try:
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(shape).run(sockets=[listener])
+            server.run(sockets=[listener])
+    except SystemExit as ended:
+        raise StartRefused(
+            "The store was there a moment ago and is not now: `start_failed` in the log says why.", exit_code=75
+        ) from ended
 
 
 def _spare_the_collector() -> None:

@@ -217,10 +217,11 @@ def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:
 
 async def _open_store(config: Settings, services: Services) -> None:
     """Open it, and see that what owners have brought can be read. Raises StartRefused, with nothing left open."""
-    await services.adapters.store.open()
     try:
+        await services.adapters.store.open()
         await wiring.check_owner_keys(config, services.keyring)
-    except AtelierError:
+    except AtelierError as error:
+        logs.error("start_failed", reason=error.message)
         await services.adapters.store.close()
         raise
 

@@ -17,18 +17,26 @@ from atelier.wiring.clock import utc_now
 from atelier.wiring.secret import encryption_keys_of
 from atelier.wiring.services import Services
 
+EX_TEMPFAIL = 75
 LEFTOVERS = timedelta(days=30)
 """How long files are kept that only a job which ended badly can have left."""
 
 
 async def check_start(settings: Settings) -> None:
-    """Try store, presence and storage, so that a refusal is a sentence and not a failed start-up of the server."""
+    """Try store, presence and storage, so that a refusal is a sentence and not a failed start-up of the server.
+
+    Raises StartRefused, as passing where the store only does not answer.
+    """
     adapters = build_adapters(settings)
     try:
         await adapters.store.open()
         await check_owner_keys(settings, OwnerKeys(adapters.store, adapters.encryption))
         await adapters.presence.open()
         await check_storage(settings, adapters.storage)
+    except StartRefused:
+        raise
+    except StoreUnavailable as error:
+        raise StartRefused(error.message, exit_code=EX_TEMPFAIL) from error
     except AtelierError as error:
         raise StartRefused(error.message) from error
     finally:
@@ -70,7 +78,7 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
         await store.open()
         yield Keys(store, utc_now)
     except StoreUnavailable as error:
-        raise StartRefused(error.message, exit_code=75) from error
+        raise StartRefused(error.message, exit_code=EX_TEMPFAIL) from error
     finally:
         await store.close()
 
@@ -84,6 +92,6 @@ async def rotate_keys(settings: Settings, *, forget_unreadable: bool) -> Rotated
     except OwnKeysOff as error:
         raise StartRefused(error.message) from error
     except StoreUnavailable as error:
-        raise StartRefused(error.message, exit_code=75) from error
+        raise StartRefused(error.message, exit_code=EX_TEMPFAIL) from error
     finally:
         await store.close()
