@@ -14,8 +14,22 @@ from atelier.frozen import frozen
 
 SECURE, PLAIN = "https", "http"
 PORTS: Final[Mapping[str, int]] = {SECURE: 443, PLAIN: 80}
-TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-"""IPv4 addresses in IPv6's clothes: what is behind them may be anything, and they count as global."""
+TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses in IPv6's clothes, on networks that have no IPv4: each is what it is underneath."""
+
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is given out: everything else is of this machine, of its network, or of nobody."""
+
+SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+    )
+)
+"""What of the rest is for protocols and documentation, and tunnels (Teredo, 6to4): what is behind them may be anything.
+
+From IANA's registries of special-purpose addresses; the library's list depends on Python's version.
+"""
 
 
 class Forbidden(Exception):
@@ -71,10 +85,10 @@ def is_public(place: str) -> bool:
     try:
         ip = ipaddress.ip_address(place)
     except ValueError:
-        return False  # one with a scope is of the local network
+        return False
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        elif ip.sixtofour is not None or ip.teredo is not None or ip in TRANSLATED:
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in TRANSLATED else ip.ipv4_mapped
+        if ip.scope_id is not None or (inner is None and ip not in UNICAST):
             return False
-    return ip.is_global and not ip.is_multicast
+        ip = inner or ip
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in SPECIAL)
