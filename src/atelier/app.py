@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 import signal
 import threading
 import time
@@ -11,16 +10,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
 
 from atelier import logs, metrics, production, settings, wiring
-from atelier.api import errors, health, openapi, pictures, ticket_routes, worker
+from atelier.api import errors, health, openapi, pictures, studio, ticket_routes, worker
 from atelier.api import metrics as scrapes
 from atelier.api.access import Access
 from atelier.api.blog import routes as blog
@@ -46,8 +42,6 @@ from atelier.wiring import Adapters, Services
 
 TIDY_SECONDS = 3600
 SHARE_SECONDS = 10
-STUDIO = Path(__file__).parent / "studio"
-ASK_AGAIN = {"Cache-Control": "no-cache"}
 HEADERS_IN = ["Content-Type", "Authorization", "Prefer", "If-None-Match", "Idempotency-Key", "Last-Event-ID"]
 HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed"]
 
@@ -66,12 +60,14 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
         lifespan=_lifespan(config, services),
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has ours; asking costs each request
         redirect_slashes=False,
+        openapi_url=None,  # ours is made once
         docs_url=None,  # ours says something without the internet, too
         redoc_url=None,
     )
     app.state.surroundings = surroundings
     errors.install(app)
     _add_middleware(app, surroundings.origins)
+    studio.add_document(app)
     _add(app, health.router, scrapes.router, worker.router)
     if config.role != "worker":
         _add_front_doors(app)
@@ -156,27 +152,7 @@ def _add(app: FastAPI, *routers: APIRouter) -> None:
 def _add_front_doors(app: FastAPI) -> None:
     doors = (images, batches, blog, storyboards, media, media_sockets, stories, ticket_routes, own_settings, pictures)
     _add(app, *(door.router for door in doors))
-    if not mimetypes.inited:
-        mimetypes.init()  # reads the machine's lists of types: now, not in the loop
-    app.mount("/studio", StudioFiles(directory=STUDIO), name="studio")
-
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STUDIO / "index.html", headers=ASK_AGAIN)
-
-    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
-    async def reference() -> FileResponse:
-        return FileResponse(STUDIO / "reference" / "page.html", headers=ASK_AGAIN)
-
-
-class StudioFiles(StaticFiles):
-    """The page's parts: browsers ask again whether they have changed, or an upgraded page would meet parts of the last one."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 - starlette's own
-        """Return a file, or that it is as the browser has it."""
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(ASK_AGAIN)
-        return response
+    studio.add_pages(app)
 
 
 def _lifespan(config: Settings, services: Services) -> Callable[[FastAPI], Any]:

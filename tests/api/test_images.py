@@ -721,6 +721,13 @@ async def test_a_web_process_leaves_jobs_to_a_worker_process(serve: Serve) -> No
     assert [event["stage"] for _, event in events] == STAGES
 
 
+async def test_the_openapi_document_is_made_once(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await live.client.get("/openapi.json")
+    monkeypatch.setattr(live.app, "openapi", dict)
+    again = await live.client.get("/openapi.json")
+    assert (again.content, again.headers["content-type"]) == (first.content, "application/json")
+
+
 async def test_the_openapi_document_has_examples_and_problems(live: Live) -> None:
     document = (await live.client.get("/openapi.json")).json()
     assert document["components"]["schemas"]["GenerateRequest"]["examples"]
