@@ -412,6 +412,19 @@ async def test_requests_in_a_row_are_answered_in_order(server: Server) -> None:
     assert (await server.client.get("/health")).status_code == 200
 
 
+async def test_who_asks_many_times_and_leaves_is_no_error_of_ours(server: Server) -> None:
+    await room_again(server)
+    before = server.log.read_text()
+    for _ in range(20):
+        async with connected(server) as (_, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * PIPELINED)
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+    await asyncio.sleep(0.5)
+    assert '"level": "error"' not in server.log.read_text().removeprefix(before)
+    assert 'status="500"' not in (await server.client.get("/metrics")).text
+
+
 async def test_a_stream_outlives_every_limit_and_is_not_spoilt(server: Server) -> None:
     body = json.dumps({"prompt": "x", "sandbox": {"scenario": "stall"}}).encode()
     head = f"POST {ROOT}/generate/stream HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()

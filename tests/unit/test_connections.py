@@ -85,6 +85,28 @@ async def test_answers_in_a_row_on_one_connection_are_whole() -> None:
             assert await asyncio.wait_for(reader.readexactly(300_003), 60) == b"a" * 300_000 + b"end"
 
 
+async def test_who_leaves_with_requests_waiting_is_missed_by_the_one_that_is_answered() -> None:
+    begun, left, served = asyncio.Event(), asyncio.Event(), 0
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        nonlocal served
+        served += 1
+        await receive()
+        begun.set()
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"late"})
+        left.set()
+
+    async with serving(app) as (_, writer):
+        writer.write(GET * 5)
+        await asyncio.wait_for(begun.wait(), 60)
+        writer.transport.abort()
+        await asyncio.wait_for(left.wait(), 60)
+        await asyncio.sleep(0.05)
+    assert served == 1, "nobody waits for the others"
+
+
 async def test_who_waits_to_be_asked_for_its_body_is_asked() -> None:
     async with serving(answering(b"thanks", length=6, reads=True)) as (reader, writer):
         writer.write(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")

@@ -63,3 +63,23 @@ async def test_an_app_that_goes_on_sending_to_who_was_closed_on_is_told_quietly(
         await asyncio.wait_for(ended.wait(), 60)
         await asyncio.sleep(0.05)
     assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
+
+
+async def test_a_text_that_is_none_is_the_clients_fault(caplog: pytest.LogCaptureFixture) -> None:
+    codes: list[int] = []
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        codes.append((await receive())["code"])
+
+    caplog.set_level(logging.INFO, "atelier")
+    async with serving(app) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x81\x82\x00\x00\x00\x00\xff\xff")
+        assert await asyncio.wait_for(reader.read(), 60) == b"\x88\x02\x03\xef", "1007"
+    assert codes == [1007]
+    assert [line.levelno for line in caplog.records if line.name.startswith(("atelier", "uvicorn.sockets"))] == [
+        logging.INFO
+    ]

@@ -8,12 +8,14 @@ from http import HTTPStatus
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from atelier import logs
 from atelier.api.errors import ProblemResponse, problem
+from atelier.api.outgoing import Together, whole
 from atelier.api.socket_connections import SocketConnection
 from atelier.api.upgrades import fresh_parser, head_without_upgrade, wants_socket
 
@@ -86,6 +88,7 @@ class Connection(HttpToolsProtocol):
     _watch: asyncio.TimerHandle | None = None
     _stuck: asyncio.TimerHandle | None = None
     _upgraded = False
+    _answering: RequestResponseCycle | None = None  # with `cycle` behind it in the pipeline, or the same
 
     def __init__(
         self,
@@ -109,9 +112,13 @@ class Connection(HttpToolsProtocol):
             self._watch_from_now()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Forget the timers and what waits; tell whoever answers now: the library tells the last request alone."""
         self._unwatch()
         self.resume_writing()
+        self.pipeline.clear()
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -174,8 +181,13 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:  # it is no WebSocket's
-            self.cycle.transport = _Together(self.cycle)  # type: ignore[assignment]
+            self.cycle.transport = Together(self.cycle)  # type: ignore[assignment]
         self._in_body = True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Note whose turn it is."""
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Count a part of a body."""
@@ -233,7 +245,7 @@ class Connection(HttpToolsProtocol):
         logs.info("connection_refused", status=refusal.status_code)
         before = self.cycle is None or self.cycle.response_complete
         if before or (self._in_body and not self.cycle.response_started and not self.pipeline):
-            self.transport.write(_whole(refusal))
+            self.transport.write(whole(refusal))
         self.transport.close()
 
     def _watch_from_now(self) -> None:
@@ -262,39 +274,3 @@ class Connection(HttpToolsProtocol):
             self._refuse(TOO_SLOW)
         else:
             self.transport.close()
-
-
-class _Together:
-    """What one answer is written to: its head is kept for the first part of its body, and both are sent at once.
-
-    Only where the body has a known length, so that it is about to come; the head of a stream goes ahead of its events.
-    """
-
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle, self._transport, self._head = cycle, cycle.transport, b""
-
-    def write(self, data: bytes) -> None:
-        """Send what is kept and this, or keep it."""
-        cycle = self._cycle
-        if self._head or not cycle.expected_content_length or cycle.scope["method"] == "HEAD":
-            cycle.transport = self._transport
-            self._transport.write(self._head + data)
-        else:
-            self._head = data
-
-    def is_closing(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Send what is kept: whoever made the answer broke before its body."""
-        if self._head:
-            self._transport.write(self._head)
-        self._transport.close()
-
-
-def _whole(answer: ProblemResponse) -> bytes:
-    """Return an answer as it is sent, the last on its connection."""
-    fields = [(b"connection", b"close"), *answer.raw_headers]
-    head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
-    return STATUS_LINE[answer.status_code] + head + b"\r\n" + bytes(answer.body)

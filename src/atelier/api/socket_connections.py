@@ -133,6 +133,15 @@ class SocketConnection(WebSocketsSansIOProtocol):
         await super().send(message)
         self.handshake_complete = self.handshake_complete or self.close_sent
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; close on a text that is none: the client's fault, and no error of ours."""
+        if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)) and not self.close_sent:
+            logs.info("socket_not_text")
+            self.conn.fail(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
     def _few(self) -> bool:
         """Whether no more frames have come than may; else the connection is closed."""
         now = self.loop.time()
@@ -157,3 +166,11 @@ class SocketConnection(WebSocketsSansIOProtocol):
         """End the connection for good in a while: what is left to be sent may never be taken."""
         if self._ending is None:
             self._ending = self.loop.call_later(END_SECONDS, self.transport.abort)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
