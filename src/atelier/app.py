@@ -27,7 +27,7 @@ from atelier.api.keys import ANONYMOUS, Keys
 from atelier.api.limits import DailyCap, Rate, Streams
 from atelier.api.media import routes as media
 from atelier.api.media import sockets as media_sockets
-from atelier.api.origins import LOCAL, Origins, PageRules
+from atelier.api.origins import LOCAL, Origins, PageRules, names_of
 from atelier.api.own_keys import OwnKeys
 from atelier.api.requests import RequestContext
 from atelier.api.settings import routes as own_settings
@@ -108,13 +108,20 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
         own=own,
         deliveries=services.deliveries if config.role != "web" else None,
         slots=config.slots.image,
-        origins=Origins(
-            configured=config.cors_origins, public_url=str(config.public_url) if config.public_url else None
-        ),
+        origins=_origins(config),
         checks=checks,
         body_bytes=config.limits.body_bytes,
         data_dir=config.data_dir,
         now=services.now,
+    )
+
+
+def _origins(config: Settings) -> Origins:
+    known = names_of([config.public_url, config.queue.worker_url, *(config.cors_origins or ())])
+    return Origins(
+        configured=config.cors_origins,
+        public_url=str(config.public_url) if config.public_url else None,
+        names=known if config.access == "open" else None,
     )
 
 

@@ -61,6 +61,12 @@ async def test_all_is_well(live: Live, tmp_path: Path) -> None:
     assert found["clock"].text == "agrees with that of 127.0.0.1"
 
 
+async def test_a_service_that_is_not_known_by_its_address(fake: Fake, tmp_path: Path) -> None:
+    ready, refused = as_json({"ready": True, "checks": {"store": "ok"}}), as_json({"code": "origin_refused"}, 403)
+    fake.answer = lambda seen: ready if seen.target == "/ready" else refused
+    assert "Set ATELIER_PUBLIC_URL" in wrong(await visit(fake.base, data_dir=tmp_path))["stream"]
+
+
 async def test_who_writes_is_asked_with_the_key(fake: Fake, tmp_path: Path) -> None:
     WATCH.know(KEY, "the key of a vendor")
     own = {"base_url": f"{fake.base}/v1", "model": "m", "api_key": KEY}

@@ -362,9 +362,20 @@ async def test_a_host_that_is_none_is_refused(hostile: Hostile) -> None:
         for host in ("a b", "a/b", "<script>", "a" * 300, "a:b", "", f"a@{SECRET}", "[::1", "a:999999", "a,b"):
             answer = await hostile.send(operation, f"Host: {host}", operation.url(), headers={"Host": host})
             assert answer.status_code == 400, (operation.name, host)
-        for host in ("localhost", "studio.local:8000", "[::1]:8000", "10.0.0.1", "a_b.example"):
+        for host in ("localhost", "studio.local:8000", "[::1]:8000", "10.0.0.1", "a_b.internal"):
             answer = await hostile.send(operation, f"Host: {host}", operation.url(), headers={"Host": host})
             assert answer.status_code != 400
+
+
+async def test_nothing_is_told_under_a_name_that_anybody_may_have_pointed_here(hostile: Hostile) -> None:
+    for operation in hostile.operations:
+        for host in ("evil.example", "evil.example:23000", "127.0.0.1.evil.example", "localhost.evil.example:80"):
+            answer = await hostile.send(operation, f"Host: {host}", operation.url(), headers={"Host": host})
+            if operation.path in {"/health", "/ready"}:
+                assert answer.status_code == 200, "monitors ask by any name"
+            else:
+                code = "origin_refused" if operation.method == "HEAD" else answer.json()["code"]
+                assert (answer.status_code, code) == (403, "origin_refused"), operation.name
 
 
 async def test_of_many_wrong_values_the_first_are_told() -> None:

@@ -148,6 +148,17 @@ async def test_foreign_pages_are_refused_before_anything_is_created(live: Live) 
     assert (await live.client.get(f"{ROOT}/jobs")).json()["jobs"] == []
 
 
+async def test_public_names_are_those_that_are_configured_where_no_key_is_asked_for(serve: Serve) -> None:
+    async def status(live: Live, host: str) -> int:
+        return (await live.client.get(f"{ROOT}/jobs", headers={"Host": host})).status_code
+
+    asked = ("a.example", "b.example:8443", "c.example", "localhost:1", "studio")
+    async with serve(public_url="https://a.example/below", cors_origins=("https://b.example",)) as live:
+        assert [await status(live, host) for host in asked] == [200, 200, 403, 200, 200]
+    async with serve(auth="keys") as live:
+        assert [await status(live, host) for host in asked] == [401] * 5, "what is read takes a key"
+
+
 async def test_own_and_configured_pages_are_served(serve: Serve) -> None:
     async with serve(cors_origins=("https://app.example",)) as live:
         own = await live.client.post(f"{ROOT}/generate", json=NOOP, headers={"Origin": live.base})
@@ -784,8 +795,8 @@ async def test_an_ended_job_reads_the_same_until_it_is_another(live: Live) -> No
     first = await ended(live, job_id)
     again = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
     assert again == first
-    elsewhere = (await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"Host": "atelier.example"})).json()
-    assert elsewhere["urls"]["self"] == f"http://atelier.example{ROOT}/jobs/{job_id}"
+    elsewhere = (await live.client.get(f"{ROOT}/jobs/{job_id}", headers={"Host": "atelier.internal"})).json()
+    assert elsewhere["urls"]["self"] == f"http://atelier.internal{ROOT}/jobs/{job_id}"
     assert (await live.client.get(f"{ROOT}/jobs/{job_id}", params={"after": 2})).json()["progress_updates"][0][
         "seq"
     ] == 3

@@ -16,11 +16,15 @@ from atelier.api.errors import ProblemResponse, problem, problem_of
 from atelier.api.origins import Origins
 
 JUDGED = frozenset({b"host", b"origin"})
+FOR_ANY_HOST = frozenset({"/health", "/ready"})
+"""What monitors ask, by whatever name they have; nothing of an owner's is in it."""
+
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 HOST = re.compile(r"([A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 """A name or address and a port. Addresses in answers are made of it, again and again: no room for anything else."""
 
 BAD_HOST = "The Host header is not one name or address with an optional port."
+UNKNOWN_HOST = "The service is not known by this name; set ATELIER_PUBLIC_URL to the address that callers use."
 FOREIGN = "Pages of this origin may not use the service; see ATELIER_CORS_ORIGINS."
 
 
@@ -69,7 +73,7 @@ class RequestContext:
             logs.info("socket", route=route, status=course.status, code=course.code, milliseconds=took)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
-        """Return what refuses the request: its Host is none, or a page we do not know tries to write or to open a WebSocket.
+        """Return what refuses the request: its Host is none or not ours, or an unknown page writes or opens a WebSocket.
 
         A plain-text body needs no preflight, and a WebSocket none at all: CORS alone is no guard.
         """
@@ -77,6 +81,8 @@ class RequestContext:
         hosts = [value.decode("latin-1") for name, value in judged if name == b"host"]
         if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
             return problem("validation_error", BAD_HOST, status=HTTPStatus.BAD_REQUEST)
+        if hosts and not self._origins.reached_as(hosts[0]) and scope["path"] not in FOR_ANY_HOST:
+            return problem("origin_refused", UNKNOWN_HOST)
         origins = [value.decode("latin-1") for name, value in judged if name == b"origin"]
         if scope.get("method") in READING or not origins or self._origins.allow(origins[0], "".join(hosts)):
             return None

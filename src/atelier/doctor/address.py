@@ -52,6 +52,8 @@ async def stream(url: str) -> Verdict:
             _client() as client,
             client.stream("GET", f"{url.rstrip('/')}/health/stream", headers=BROWSER) as live,
         ):
+            if live.status_code == HTTPStatus.FORBIDDEN:
+                return ill("the service is not known by this name. Set ATELIER_PUBLIC_URL to this address.")
             if live.status_code != HTTPStatus.OK or "text/event-stream" not in live.headers.get("content-type", ""):
                 return ill(f"/health/stream is answered with {live.status_code}, not with a stream of events.")
             async for line in live.aiter_lines():
