@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import math
 import os
@@ -27,8 +28,24 @@ from atelier.wiring import check_start, open_keys, rotate_keys
 BACKLOG = 4096
 GC_THRESHOLD = 100_000
 """Containers made and not let go before the collector looks: at 20,000 one in a hundred openings met a pause of ten milliseconds."""
+UNWRITTEN_CODE = 74
+"""What a command exits with whose answer cannot be written (sysexits.h)."""
 USAGE_CODE = 64
 """What a command that was used wrongly exits with (sysexits.h)."""
+
+
+class Unwritten(Exception):
+    """Nobody reads what a command says, or it cannot be written."""
+
+
+def _say(line: str) -> None:
+    """Write a line of a command's answer. Raises Unwritten, with nothing left to be written at the end."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError) as error:  # there is no standard output where it was closed
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the interpreter's own end
+        raise Unwritten("The answer cannot be written; see where standard output goes.") from error
 
 
 def _read() -> Settings:
@@ -56,7 +73,8 @@ def serve() -> None:
     )
     with _listen(config.host, config.port) as listener:
         host, port = listener.getsockname()[:2]
-        shown = "localhost" if host in {"127.0.0.1", "0.0.0.0"} else host  # noqa: S104 - only compared
+        local = host in {"127.0.0.1", "0.0.0.0", "::1", "::"}  # noqa: S104 - only compared
+        shown = "localhost" if local else f"[{host}]" if ":" in host else host
         print(f"\n  atelier is at http://{shown}:{port}\n", file=sys.stderr, flush=True)  # noqa: T201 - for people
         _spare_the_collector()
         _run(uvicorn.Server(shape), listener)
@@ -81,26 +99,38 @@ def _spare_the_collector() -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port. Raises StartRefused where somebody else has it."""
+    """Take the port. Raises StartRefused where somebody else has it, or the host is none of this machine's."""
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family = min(family for family, *_ in found)  # 4 before 6, where a name has both
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        raise StartRefused(
-            f"Port {port} of {host} cannot be had: {error.strerror}. Set PORT to another one."
-        ) from error
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            sentence = f"{host!r} is no address of this machine. Set ATELIER_HOST to one, or to 0.0.0.0 for all."
+        else:
+            sentence = f"Port {port} of {host} cannot be had: {error.strerror}. Set PORT to another one."
+        raise StartRefused(sentence) from error
+    except UnicodeError as error:
+        raise StartRefused("ATELIER_HOST is no name or address.") from error
 
 
 async def create_key(owner: str) -> None:
-    """Make a key and print it, alone: it is not shown again."""
+    """Make a key and print it, alone: it is not shown again. One that nobody saw is taken back."""
     async with open_keys(_read()) as keys:
-        print(await keys.create(owner))  # noqa: T201 - the command's answer
+        key = await keys.create(owner)
+        try:
+            _say(key)
+        except Unwritten as error:
+            await keys.revoke(key.split("_")[1])
+            raise Unwritten("The key cannot be written and was taken back; see where standard output goes.") from error
 
 
 async def list_keys() -> None:
     """Print every key's id, owner and time of making."""
     async with open_keys(_read()) as keys:
         async for key in keys.listed():
-            print(f"{key.id}  {key.created_at}  {key.owner}")  # noqa: T201 - the command's answer
+            _say(f"{key.id}  {key.created_at}  {key.owner}")
 
 
 async def revoke_key(key_id: str) -> None:
@@ -113,10 +143,10 @@ async def revoke_key(key_id: str) -> None:
 async def rotate_owner_keys(*, forget_unreadable: bool) -> NoReturn:
     """Encrypt owners' keys anew and say how many; ends with 1 where some could not be read and were left as they are."""
     done = await rotate_keys(_read(), forget_unreadable=forget_unreadable)
-    print(f"{done.keys} keys of owners are encrypted with the first encryption key now.")  # noqa: T201 - the command's answer
+    _say(f"{done.keys} keys of owners are encrypted with the first encryption key now.")
     if done.unreadable:
         became = "were removed" if forget_unreadable else "stay as they are"
-        print(f"{done.unreadable} cannot be read with any of the encryption keys and {became}.")  # noqa: T201 - the same
+        _say(f"{done.unreadable} cannot be read with any of the encryption keys and {became}.")
     sys.exit(1 if done.unreadable and not forget_unreadable else 0)
 
 
@@ -125,20 +155,23 @@ async def visit(url: str | None) -> bool:
     try:
         config = settings.read()
     except StartRefused as refusal:
-        print(Finding(name="settings", verdict=ill(refusal.message)).line)  # noqa: T201 - the command's answer
+        _say(Finding(name="settings", verdict=ill(refusal.message)).line)
         return False
     logs.configure("error")
     well = True
     async for found in examine(config, url):
-        print(found.line, flush=True)  # noqa: T201 - the command's answer
+        _say(found.line)
         well = well and found.verdict.well
     return well
 
 
 async def doctor(url: str | None) -> NoReturn:
     """Visit, and leave at once with the answer: a thread that hangs, on a dead disk say, would hold up an end in order."""
-    code = 0 if await visit(url) else 1
-    sys.stdout.flush()
+    try:
+        code = 0 if await visit(url) else 1
+    except Unwritten as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for people
+        code = UNWRITTEN_CODE
     os._exit(code)
 
 
@@ -197,6 +230,9 @@ try:
 except StartRefused as refusal:
     print(f"atelier does not start:\n{refusal.message}", file=sys.stderr)  # noqa: T201 - for people
     sys.exit(refusal.exit_code)
+except Unwritten as unwritten:
+    print(unwritten, file=sys.stderr)  # noqa: T201 - for people
+    sys.exit(UNWRITTEN_CODE)
 except InvalidInput as wrong:
     print(wrong.message, file=sys.stderr)  # noqa: T201 - for people
     sys.exit(USAGE_CODE)

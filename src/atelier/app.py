@@ -50,6 +50,7 @@ def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:
     """Build the app. `adapters` replace those the settings name: tests bring failing ones."""
     settings.check_origins(config)
     settings.check_backends(config)
+    settings.check_files(config)
     production.check(config)
     services = wiring.build_services(config, adapters or wiring.build_adapters(config))
     surroundings = _surroundings(config, services)

@@ -25,9 +25,9 @@ def _callers(settings: Settings) -> Iterator[str]:
     if settings.access == "open":
         yield "AUTH must not be open, which lets everybody do everything; set it to keys or anonymous."
     secret = settings.secret_key.get_secret_value() if settings.secret_key is not None else ""
-    if len(secret) < SECRET_CHARACTERS:
+    if len(secret.strip()) < SECRET_CHARACTERS or len(set(secret)) == 1:
         yield (
-            f"SECRET_KEY must be {SECRET_CHARACTERS} characters or longer, the same for every process and at every"
+            f"SECRET_KEY must be {SECRET_CHARACTERS} characters or longer, not one repeated, the same for every process and at every"
             " start; `openssl rand -hex 32` makes one."
         )
 

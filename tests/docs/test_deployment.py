@@ -210,7 +210,7 @@ def test_what_the_build_sets_is_what_production_starts_with(
 
     given = environment_of(step)
     secrets = {
-        "ATELIER_SECRET_KEY": "s" * 64,
+        "ATELIER_SECRET_KEY": "s3" * 32,
         "ATELIER_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "ATELIER_STORAGE__URL": "cloudinary://key:secret@cloud",
     }

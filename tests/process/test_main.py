@@ -6,14 +6,17 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 from tests.images import NOOP, ROOT, events_of
 from tests.live import ROOT as REPOSITORY
-from tests.process.servers import MAIN, Nursery, Process, log_of, running
+from tests.process.servers import MAIN, Nursery, Process, free_port, log_of, running, start
 
 SECRET = "the-secret-of-this-test"
 SAFE = {
@@ -113,6 +116,7 @@ async def test_keys_are_made_listed_and_revoked_beside_a_running_server(tmp_path
 WRONG = {
     ("keys", "create", "local"): "The names anonymous and local are the service's own.",
     ("keys", "create", "a b"): "An owner's name is 1 to 64 letters",
+    ("keys", "revoke", "\udcff"): "There is no key with this id; `keys list` shows them.",
     ("keys", "revoke", "0123"): "There is no key with this id; `keys list` shows them.",
 }
 
@@ -148,3 +152,54 @@ async def test_no_key_and_no_ticket_is_ever_in_the_log_or_the_store(tmp_path: Pa
     written = log.encode() + b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
     for secret in (key, key.split("_", 2)[2], ticket, ticket.split(".")[1], SECRET):
         assert secret.encode() not in written
+
+
+async def into(target: str, folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run main.py with its standard output somewhere; its exit code and what it said on the other one."""
+    command = f"exec {shlex.join([sys.executable, str(MAIN), *arguments])} {target}"
+    settings = {"ATELIER_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(REPOSITORY / "src")}
+    process = await asyncio.create_subprocess_shell(
+        command, cwd=folder, env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 100)
+    return process.returncode or 0, said.decode()
+
+
+async def test_a_key_that_nobody_saw_is_taken_back(tmp_path: Path) -> None:
+    for target in (">/dev/full", ">&-"):
+        code, said = await into(target, tmp_path, "keys", "create", "zoe")
+        assert (code, said) == (74, "The key cannot be written and was taken back; see where standard output goes.\n")
+    assert (await run(tmp_path, "keys", "list"))[1] == ""
+
+
+async def test_an_answer_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    await run(tmp_path, "keys", "create", "zoe")
+    for arguments in (("keys", "list"), ("doctor",)):
+        code, said = await into(">/dev/full", tmp_path, *arguments)
+        assert (code, said.splitlines()[-1]) == (74, "The answer cannot be written; see where standard output goes.")
+        assert "Traceback" not in said
+    _, said = await into("| head -c1 >/dev/null; sleep 5", tmp_path, "doctor")
+    assert "Traceback" not in said
+
+
+async def test_a_host_that_is_not_ours_is_blamed_and_not_the_port(tmp_path: Path) -> None:
+    for host in ("192.0.2.1", "2001:db8::1", "999.1.1.1", "no such host", "a" * 100, "ü" * 70):
+        code, _, said = await run(tmp_path, ATELIER_HOST=host, PORT=str(free_port()))
+        assert code == 78, host
+        assert "ATELIER_HOST" in said, said
+        assert "Set PORT" not in said, said
+        assert "Traceback" not in said, said
+
+
+@pytest.mark.parametrize(("host", "asked"), [("::1", ("[::1]",)), ("::", ("[::1]", "127.0.0.1"))])
+async def test_ipv6_is_listened_on(tmp_path: Path, host: str, asked: tuple[str, ...]) -> None:
+    port = free_port()
+    process = await start(tmp_path / "data", port=port, host=host)
+    try:
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=10), timeout=60) as client:
+            for each in asked:
+                assert (await client.get(f"http://{each}:{port}/health")).status_code == 200
+        assert f"atelier is at http://localhost:{port}" in log_of(tmp_path / "data", port)
+    finally:
+        process.kill()
+        await process.wait()

@@ -62,7 +62,7 @@ def test_the_pool_named_default_goes_first_and_then_a_single_key(
     ("pools", "sentence"),
     [
         ("{", "ATELIER_POOLS: must be JSON like"),
-        ("[]", "ATELIER_POOLS: Input should be a valid dictionary"),
+        ("[]", "ATELIER_POOLS: must be a JSON object"),
         (json.dumps({"a b": pool(ONE)}), "ATELIER_POOLS__A B"),
         (json.dumps({"a": pool()}), "ATELIER_POOLS__A__KEYS: must name at least one."),
         (json.dumps({"a": pool(ONE, rpm=0)}), "ATELIER_POOLS__A__RPM: Input should be greater than or equal to 1."),

@@ -14,7 +14,7 @@ from atelier.settings import Settings, check_backends, check_origins
 
 SAFE: dict[str, Any] = {
     "environment": "production",
-    "secret_key": "k" * 32,
+    "secret_key": "k1" * 16,
     "public_url": "https://atelier.example.org",
     "cors_origins": ("https://www.example.org",),
     "sandbox": "on",
@@ -23,6 +23,8 @@ UNSAFE: list[tuple[str, Any, str]] = [
     ("auth", "open", "ATELIER_AUTH must not be open"),
     ("secret_key", None, "ATELIER_SECRET_KEY must be 32 characters or longer"),
     ("secret_key", "k" * 31, "ATELIER_SECRET_KEY must be 32 characters or longer"),
+    ("secret_key", "k" * 64, "ATELIER_SECRET_KEY must be 32 characters or longer, not one repeated"),
+    ("secret_key", " k" + " " * 62, "ATELIER_SECRET_KEY must be 32 characters or longer"),
     ("public_url", None, "ATELIER_PUBLIC_URL must be the service's https address"),
     ("public_url", "http://atelier.example.org", "ATELIER_PUBLIC_URL must be the service's https address"),
     ("cors_origins", None, "ATELIER_CORS_ORIGINS must name the pages"),
@@ -59,7 +61,7 @@ def test_production_refuses_what_is_unsafe_in_words(tmp_path: Path, name: str, v
     assert sentence in refused.value.message
     assert refused.value.exit_code == 78
     assert "\n" not in refused.value.message
-    assert "kkk" not in refused.value.message
+    assert "k1k" not in refused.value.message
 
 
 def in_the_cloud(**changed: Any) -> Settings:

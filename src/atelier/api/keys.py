@@ -28,6 +28,7 @@ CACHE_SECONDS = 3.0
 CACHE_SIZE = 1000
 
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_ID = re.compile(r"[0-9a-f]{16}")
 _KEY = re.compile(r"atelier_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
@@ -84,6 +85,8 @@ class Keys:
 
     async def revoke(self, key_id: str) -> bool:
         """Remove a key; whether there was one. It is refused here at once, elsewhere after CACHE_SECONDS."""
+        if not _ID.fullmatch(key_id):
+            return False
         found = await self._documents.document(KIND, key_id)
         await self._documents.drop(KIND, key_id)
         self._cache.pop(key_id, None)

@@ -132,6 +132,7 @@ async def _close(services: Services) -> None:
 async def _settings(config: Settings) -> Verdict:
     settings.check_origins(config)
     settings.check_backends(config)
+    await asyncio.to_thread(settings.check_files, config)
     production.check(config)
     unknown = await asyncio.to_thread(settings.unknown_names)
     if unknown:

@@ -43,7 +43,7 @@ def _parsed(value: object) -> object:
         return value
     try:
         return json.loads(value) if value.strip() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             'must be JSON like {"default": {"provider": "gemini", "rpm": 9, "keys": [{"alias": "i1", "key": "…"}]}}'
         ) from error

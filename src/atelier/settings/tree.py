@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     role: Literal["all", "web", "worker"] = Field(
         "all", description="What this process does: everything, only answer callers (web), or only run jobs (worker)."
     )
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface, :: for IPv6 as well."
+    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000,
         description="Port to listen on; also read from PORT.",
@@ -57,7 +59,9 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("data"), description="Directory for the store, pictures, spool and the made secret.")
     public_url: AnyHttpUrl | None = Field(
-        None, description="The service's address as callers see it; empty: taken from each request."
+        None,
+        description="The service's address as callers see it; empty: taken from each request. Public names are answered in open"
+        " mode only where one is named here or in CORS_ORIGINS.",
     )
     auth: Literal["open", "keys", "anonymous"] | None = Field(
         None,
@@ -76,7 +80,9 @@ class Settings(BaseSettings):
         " bring none.",
     )
     cors_origins: CommaList | None = Field(
-        None, description="Comma list of origins whose pages may call; empty: any port of localhost and 127.0.0.1."
+        None,
+        description="Comma list of origins whose pages may call, as browsers send them; empty: any port of localhost and"
+        " 127.0.0.1.",
     )
     sandbox: Literal["on", "off"] | None = Field(
         None, description="Whether the sandbox provider may be used; empty: on, in production off."

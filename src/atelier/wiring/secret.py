@@ -50,7 +50,10 @@ def _made_once(path: Path, make: Callable[[], str]) -> bytes:
         _make(path, make)
         return path.read_bytes()
     except OSError as error:
-        raise StartRefused(f"The data directory {path.parent} cannot be used: {error.strerror}.") from error
+        raise StartRefused(
+            f"The data directory {path.parent} cannot be used: {error.strerror}. Set ATELIER_DATA_DIR to a folder that"
+            " can be written."
+        ) from error
 
 
 def _make(path: Path, make: Callable[[], str]) -> None:
