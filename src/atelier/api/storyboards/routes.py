@@ -112,8 +112,8 @@ async def storyboards(query: Annotated[Page, Query()], call: Keyed) -> Storyboar
     """List the caller's storyboards in order of their projects' paths."""
     register = call.around.engine.groups.register
     after = orders.title_behind(query.cursor) if query.cursor else ""
-    groups = await register.titled(call.owner, KIND, after=after, limit=query.limit)
-    more = orders.cursor_behind(groups[-1].title) if len(groups) == query.limit else None
+    groups, last = await register.titled(call.owner, KIND, after=after, limit=query.limit)
+    more = orders.cursor_behind(last) if last is not None else None
     return StoryboardList(storyboards=[translate.to_listed(group, call.base) for group in groups], next_cursor=more)
 
 

@@ -99,12 +99,17 @@ class Register:
         await self._drop_content(_chunk_name(changed))
         return None
 
-    async def titled(self, owner: str, kind: str, *, after: str, limit: int) -> list[Group]:
-        """Return an owner's groups of a kind that have titles, in order of these, behind the title `after`."""
+    async def titled(self, owner: str, kind: str, *, after: str, limit: int) -> tuple[list[Group], str | None]:
+        """Return an owner's groups of a kind that have titles, in order of these, behind the title `after`.
+
+        And the title behind which there may be more; None: these are all. An entry may be there before its group, or after it.
+        """
         start = f"{owner}\x1f{kind}\x1f"
         found = await self._store.documents(TITLE, after=start + after, limit=limit)
-        groups = [await self.find(entry.body["group"]) for entry in found if entry.name.startswith(start)]
-        return [group for group in groups if group is not None]
+        own = [entry for entry in found if entry.name.startswith(start)]
+        groups = [await self.find(entry.body["group"]) for entry in own]
+        more = own[-1].name.removeprefix(start) if len(own) == limit else None
+        return [group for group in groups if group is not None], more
 
     async def change(self, group_id: str, change: Callable[[Group], Group]) -> Group:
         """Replace the group by what `change` makes of it, over exactly that; the group then.
