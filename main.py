@@ -26,6 +26,7 @@ from atelier.settings import Settings
 from atelier.wiring import check_start, open_keys, rotate_keys
 
 BACKLOG = 4096
+NOT_OURS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 GC_THRESHOLD = 100_000
 """Containers made and not let go before the collector looks: at 20,000 one in a hundred openings met a pause of ten milliseconds."""
 UNWRITTEN_CODE = 74
@@ -106,7 +107,7 @@ def _listen(host: str, port: int) -> socket.socket:
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        if isinstance(error, socket.gaierror) or error.errno in NOT_OURS:
             sentence = f"{host!r} is no address of this machine. Set ATELIER_HOST to one, or to 0.0.0.0 for all."
         else:
             sentence = f"Port {port} of {host} cannot be had: {error.strerror}. Set PORT to another one."

@@ -50,6 +50,7 @@ def test_a_public_address_is_one_for_every_caller_to_see(url: str) -> None:
     ("origin", "sentence"),
     [
         (f"https://ann:{PASSWORD}@a.example", "number 2 of the list must not have a user or a password"),
+        (f"https://ann:{PASSWORD}@[::1", "must not have a user or a password"),
         ("https://*.a.example", "'https://*.a.example' must be scheme, host and port only, and no pattern"),
         ("https://a.example?x=1", "must be scheme, host and port only"),
         ("https://a.example#x", "must be scheme, host and port only"),

@@ -30,12 +30,12 @@ def check_origins(settings: Settings) -> None:
 
 def _check_origin(place: int, origin: str) -> None:
     """Refuse what is not `scheme://host[:port]` as browsers write it; a star would let every page in."""
+    if "@" in origin:
+        raise StartRefused(f"{PREFIX}CORS_ORIGINS: number {place} of the list must not have a user or a password.")
     try:
         url = TypeAdapter(AnyHttpUrl).validate_python(origin)
     except ValidationError as error:
         raise StartRefused(f"{PREFIX}CORS_ORIGINS: {origin!r} is not an origin like https://example.org.") from error
-    if "@" in origin:
-        raise StartRefused(f"{PREFIX}CORS_ORIGINS: number {place} of the list must not have a user or a password.")
     if (url.path or "/") != "/" or origin.endswith("/") or "*" in origin or "?" in origin or "#" in origin:
         raise StartRefused(f"{PREFIX}CORS_ORIGINS: {origin!r} must be scheme, host and port only, and no pattern.")
     port = "" if url.port == PORTS[url.scheme] else f":{url.port}"
