@@ -1,6 +1,6 @@
-"""A server that holds jobs at a named place until it is killed: its store, or its storage, never answers them.
+"""A server that holds jobs at a named place until it is killed: its store, its spool or its storage never answers them.
 
-A job with the tag blog_id `hold-PLACE` is held at `claimed`, or once it has entered the stage `generating` or `uploading`.
+A job with the tag blog_id `hold-PLACE` is held at `claimed`, or in the stage `generating`, drawn and not spooled, or `uploading`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from atelier.app import create_app
 from atelier.jobs.models import Job, Snapshot, Status
 from atelier.jobs.ports import Decide, Store
 from atelier.media import Content
-from atelier.pipelines.ports import Storage, Stored
+from atelier.pipelines.ports import Spool, Storage, Stored
 
 
 class HoldingStore:
@@ -30,9 +30,25 @@ class HoldingStore:
 
     async def write(self, job_id: str, decide: Decide) -> Snapshot | None:
         snapshot: Snapshot | None = await self._inner.write(job_id, decide)
-        if snapshot is not None and place_of(snapshot.job) == snapshot.job.tags.get("blog_id"):
+        if snapshot is not None and is_claimed(snapshot.job) and is_held(snapshot.job, "claimed"):
             await asyncio.Event().wait()
         return snapshot
+
+
+class HoldingSpool:
+    """The real spool, which never comes to what is to be held."""
+
+    def __init__(self, inner: Spool, store: Store) -> None:
+        self._inner: Any = inner
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def keep(self, job_id: str, *content: Any) -> None:
+        if is_held(await self._store.get(job_id), "generating"):
+            await asyncio.Event().wait()
+        await self._inner.keep(job_id, *content)
 
 
 class HoldingStorage:
@@ -46,16 +62,18 @@ class HoldingStorage:
         return getattr(self._inner, name)
 
     async def save(self, job_id: str, number: int, content: Content, *, alt: str, shared: bool) -> Stored:
-        job = await self._store.get(job_id)
-        if job is not None and job.tags.get("blog_id") == "hold-uploading":
+        if is_held(await self._store.get(job_id), "uploading"):
             await asyncio.Event().wait()
         stored: Stored = await self._inner.save(job_id, number, content, alt=alt, shared=shared)
         return stored
 
 
-def place_of(job: Job) -> str:
-    claimed = job.status is Status.PROCESSING and job.stage == "queued"
-    return "hold-claimed" if claimed else f"hold-{job.stage}" if job.stage == "generating" else ""
+def is_claimed(job: Job) -> bool:
+    return job.status is Status.PROCESSING and job.stage == "queued"
+
+
+def is_held(job: Job | None, place: str) -> bool:
+    return job is not None and job.tags.get("blog_id") == f"hold-{place}"
 
 
 def main() -> None:
@@ -63,7 +81,8 @@ def main() -> None:
     adapters = wiring.build_adapters(config)
     store = cast("Store", HoldingStore(adapters.store))
     storage = cast("Storage", HoldingStorage(adapters.storage, store))
-    holding = replace(adapters, store=store, storage=storage)
+    spool = cast("Spool", HoldingSpool(adapters.spool, store))
+    holding = replace(adapters, store=store, storage=storage, spool=spool)
     uvicorn.run(create_app(config, holding), port=config.port, log_config=None)
 
 
