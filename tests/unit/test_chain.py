@@ -24,12 +24,15 @@ from atelier.errors import (
     ProviderRefused,
     ProviderUnavailable,
     ProviderWaits,
+    StoreUnavailable,
 )
 from atelier.providers.breaker import Breaker
 from atelier.providers.chain import FirstThatWorks
+from atelier.providers.rests import Rests
 from atelier.stores.sqlite import SqliteStore
 
 DOWN = ProviderUnavailable("Down.")
+AWAY = "The store did not answer in time."
 
 
 class Line:
@@ -223,3 +226,27 @@ async def test_who_is_patient_waits_for_one_that_is_left_alone(store: SqliteStor
     clock.pass_(minutes=1)
     line.fail("one", None)
     assert await line.draw() == "one"
+
+
+class Noteless(Rests):
+    """A register that can be read and not be written."""
+
+    async def failed(self, name: str, why: str) -> None:  # noqa: ARG002 - as it is asked
+        raise StoreUnavailable(AWAY)
+
+    async def works(self, name: str) -> None:  # noqa: ARG002 - as it is asked
+        raise StoreUnavailable(AWAY)
+
+
+@pytest.mark.parametrize("error", [None, DOWN, MaybeCharged("Lost."), ProviderRefused("No.")])
+async def test_a_call_stands_although_it_cannot_be_noted(
+    store: SqliteStore, clock: Clock, error: AtelierError | None
+) -> None:
+    shop, vendor = Shop(store, clock), Vendor("one", "one", [], lambda: error)
+    await shop.rests.failed("provider-one", "Down.")
+    breaker = Breaker(shop.pool(vendor, rpm=None), rests=Noteless(store, clock), now=clock)
+    if error is None:
+        assert (await breaker.generate(image_request(), Desk())).provider == "one"
+        return
+    with pytest.raises(type(error)):
+        await breaker.generate(image_request(), Desk())

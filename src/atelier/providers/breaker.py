@@ -8,6 +8,7 @@ from typing import Generic
 
 from atelier import logs
 from atelier.errors import MaybeCharged, ProviderError, ProviderUnavailable, ProviderWaits
+from atelier.jobs.background import going_on
 from atelier.jobs.ports import Clock
 from atelier.pipelines.ordering import OrderDesk, Source
 from atelier.pipelines.ports import AskedT, MadeT, OfferT
@@ -54,7 +55,8 @@ class Breaker(Generic[AskedT, MadeT, OfferT]):
         except ProviderWaits:
             raise
         except DEAD as error:
-            await self._rests.failed(self._known_as, error.message)
+            with going_on("rest_not_noted"):
+                await self._rests.failed(self._known_as, error.message)
             raise
         except ProviderError:
             await self._forget(known)
@@ -85,5 +87,7 @@ class Breaker(Generic[AskedT, MadeT, OfferT]):
         raise ProviderUnavailable(why, retry_after=left)
 
     async def _forget(self, known: Mapping[str, Rest]) -> None:
+        """Note that it works; where that fails the call has still been made, and paid for."""
         if self._known_as in known:
-            await self._rests.works(self._known_as)
+            with going_on("rest_not_noted"):
+                await self._rests.works(self._known_as)

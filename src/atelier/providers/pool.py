@@ -10,6 +10,7 @@ from typing import Any, Generic
 from atelier import logs
 from atelier.errors import ProviderBadKey, ProviderError, ProviderNoCredit, ProviderRateLimited, ProviderWaits
 from atelier.frozen import frozen
+from atelier.jobs.background import going_on
 from atelier.jobs.ports import Clock
 from atelier.pipelines.keys import KeyReport
 from atelier.pipelines.ordering import OrderDesk, Source
@@ -167,7 +168,12 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
         return [member for member in self._members if member not in tried and _rest(member, rests).over(now)]
 
     async def _let_rest(self, member: AnyMember, error: ProviderError) -> None:
+        """Note that a key rests; where that fails, the next is asked all the same."""
         logs.warning("key_rests", provider=self.name, key=member.key.alias, code=error.code)
+        with going_on("rest_not_noted"):
+            await self._note(member, error)
+
+    async def _note(self, member: AnyMember, error: ProviderError) -> None:
         now, why = self._now(), error.message
         match error:
             case ProviderBadKey():
