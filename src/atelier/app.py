@@ -81,7 +81,7 @@ def _surroundings(config: Settings, services: Services) -> Surroundings:
     store, storage = adapters.store, adapters.storage
     checks = {"store": store.ping, "storage": storage.ping}
     if config.role != "web":
-        checks["queue"] = services.queue.ping
+        checks |= {"spool": adapters.spool.ping, "queue": services.queue.ping}
     own = OwnKeys(
         keyring=services.keyring,
         vendors=config.brought if services.keyring.ready else (),

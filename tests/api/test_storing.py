@@ -7,14 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+from tests.api.test_money import Painter
 from tests.images import ROOT
 from tests.live import Live, Serve
+from tests.vendors import PAID
 
 from atelier.errors import StorageError, StorageFull
+from atelier.jobs.models import Json
 from atelier.media import Content
 from atelier.pipelines.ports import Stored
 from atelier.settings import Settings
 from atelier.storage.disk import DiskStorage
+from atelier.storage.spool import DiskSpool
 from atelier.wiring import Adapters, build_adapters
 
 HILL = {"prompt": "A hill", "quality": "draft"}
@@ -78,3 +83,115 @@ async def test_a_full_storage_is_not_waited_for(serve: Serve, tmp_path: Path) ->
     async with serve(adapters, max_attempts=2, retry_base_seconds=0.05) as live:
         failed = await until(live, await order(live), "status", "failed")
     assert (failed["error_code"], failed["attempt"], storage.tries) == ("storage_full", 2, 2)
+
+
+class Wedged(DiskSpool):
+    """Takes nothing until it is back; `answers`: as if it took something, as a disk with a few bytes left does."""
+
+    error: StorageError | None = StorageError("The spool cannot be written.")
+    answers = False
+
+    async def keep(self, job_id: str, number: int, data: bytes, note: Json) -> None:
+        if self.error is not None:
+            raise self.error
+        await super().keep(job_id, number, data, note)
+
+    async def ping(self) -> None:
+        if self.error is not None and not self.answers:
+            raise self.error
+
+
+async def bought(data: Path) -> tuple[Painter, Wedged, Away, Adapters]:
+    """Return adapters with a painter who wants money, a spool that takes nothing, and a storage that is there."""
+    storage, adapters = await away(data, StorageError("Away."))
+    storage.error = None
+    painter, spool = Painter("gemini", "k"), Wedged(data / "spool")
+    return painter, spool, storage, replace(adapters, image_providers={"gemini": painter}, spool=spool)
+
+
+async def test_nothing_is_bought_while_the_spool_could_not_keep_it(serve: Serve, tmp_path: Path) -> None:
+    painter, spool, _, adapters = await bought(tmp_path / "data")
+    async with serve(adapters, max_attempts=1) as live:
+        job_id = await order(live)
+        waiting = await until(live, job_id, "state_reason", "storing")
+        assert (waiting["status"], waiting["attempt"], painter.requests) == ("queued", 0, [])
+        ready = await live.client.get("/ready")
+        assert (ready.status_code, ready.json()["checks"]["spool"]) == (503, "The spool cannot be written.")
+        spool.error = None
+        done = await until(live, job_id, "status", "completed")
+        assert (done["cost"], done["warnings"], len(painter.requests)) == (0.04, [], 1)
+        assert (await live.client.get("/ready")).json()["checks"]["spool"] == "ok"
+
+
+async def test_what_is_free_needs_no_spool(serve: Serve, tmp_path: Path) -> None:
+    painter, _, _, adapters = await bought(tmp_path / "data")
+    painter.terms = replace(PAID, billed="no")
+    async with serve(adapters, max_attempts=1) as live:
+        await until(live, await order(live), "status", "completed")
+
+
+async def test_a_bought_picture_that_the_spool_does_not_take_is_stored_nevertheless(
+    serve: Serve, tmp_path: Path
+) -> None:
+    painter, spool, _, adapters = await bought(tmp_path / "data")
+    spool.answers = True
+    async with serve(adapters, max_attempts=1) as live:
+        done = await until(live, await order(live), "status", "completed")
+    assert (done["cost"], done["warnings"], len(painter.requests)) == (0.04, [], 1)
+
+
+@pytest.mark.parametrize("error", [StorageError("Away."), StorageFull("Full.")])
+async def test_a_bought_picture_that_lies_nowhere_is_held_until_somebody_takes_it(
+    serve: Serve, tmp_path: Path, error: StorageError
+) -> None:
+    painter, spool, storage, adapters = await bought(tmp_path / "data")
+    spool.answers, storage.error = True, error
+    async with serve(adapters, max_attempts=1) as live:
+        job_id = await order(live)
+        async with asyncio.timeout(60):
+            while storage.tries < 2:
+                await asyncio.sleep(0.05)
+        held = await until(live, job_id, "status", "processing")
+        assert (held["cost"], held["current_stage"]) == (0.04, "uploading")
+        storage.error = None
+        done = await until(live, job_id, "status", "completed")
+    assert (done["cost"], done["attempt"], len(painter.requests)) == (0.04, 1, 1)
+
+
+async def test_a_held_picture_is_put_off_when_the_spool_takes_it(serve: Serve, tmp_path: Path) -> None:
+    painter, spool, storage, adapters = await bought(tmp_path / "data")
+    spool.answers, storage.error = True, StorageError("Away.")
+    async with serve(adapters, max_attempts=1) as live:
+        job_id = await order(live)
+        await until(live, job_id, "current_stage", "uploading")
+        spool.error = None
+        await until(live, job_id, "state_reason", "storing")
+        storage.error = None
+        done = await until(live, job_id, "status", "completed")
+    assert (done["cost"], len(painter.requests)) == (0.04, 1)
+
+
+async def test_what_may_lie_in_a_spool_that_cannot_be_read_is_not_drawn_again(serve: Serve, tmp_path: Path) -> None:
+    class Unread(DiskSpool):
+        error: StorageError | None = StorageError("The spool cannot be read.")
+        reads = 0
+
+        async def read(self, job_id: str, number: int) -> tuple[bytes, Json] | None:
+            self.reads += 1
+            if self.error is not None:
+                raise self.error
+            return await super().read(job_id, number)
+
+    data = tmp_path / "data"
+    painter, _, storage, adapters = await bought(data)
+    spool, storage.error = Unread(data / "spool"), StorageError("Away.")
+    async with serve(replace(adapters, spool=spool), max_attempts=1) as live:
+        job_id = await order(live)
+        await until(live, job_id, "state_reason", "storing")
+        storage.error = None
+        async with asyncio.timeout(60):
+            while spool.reads < 2:
+                await asyncio.sleep(0.05)
+        spool.error = None
+        done = await until(live, job_id, "status", "completed")
+    assert (done["cost"], len(painter.requests)) == (0.04, 1)

@@ -21,7 +21,7 @@ from atelier.jobs.verdicts import stops_at
 from atelier.pipelines.ledger import AnyRun, Placed, close_order, ledger_of, open_order, write_off
 from atelier.pipelines.ordering import Call
 from atelier.pipelines.pictures import STORY_ORDER, ImageRun, Order
-from atelier.pipelines.ports import StepReport
+from atelier.pipelines.ports import Spool, StepReport
 from atelier.pipelines.previews import Previews
 
 
@@ -54,10 +54,12 @@ class LedgerDesk:
     async def ordering(self, call: Call) -> AsyncIterator[None]:
         """Write the order down before the call, where it may cost money or can be attached to; then what became of it."""
         run, terms = self._run, call.terms
-        self.call, self._counted = call, metrics.ProviderCall(call.provider)
         durable = terms.billed != "no" or terms.reattaches
         placed = ledger_of(run).open.get(self._key)
         attached = placed is not None and placed.provider == call.provider
+        if not attached:
+            await self._allow(call)
+        self.call, self._counted = call, metrics.ProviderCall(call.provider)
         self._begins(call)
         if durable and not attached:
             open_order(run, self._key, Placed(provider=call.provider, key=call.key, attempt=run.job.attempt))
@@ -74,6 +76,9 @@ class LedgerDesk:
             if terms.abort_billed == "no" and not terms.reattaches:
                 close_order(run, self._key)
             raise
+
+    async def _allow(self, call: Call) -> None:
+        """Raise what stands in the way of a new order."""
 
     def _begins(self, call: Call) -> None:
         """Take notice that a call begins."""
@@ -97,11 +102,11 @@ class LedgerDesk:
 
 
 class JobDesk(LedgerDesk):
-    """`pipelines.ordering.OrderDesk` for one drawing of a job."""
+    """`pipelines.ordering.OrderDesk` for one drawing of a job. Nothing that costs is ordered while the spool could not keep it."""
 
-    def __init__(self, run: ImageRun, order: Order, previews: Previews) -> None:
+    def __init__(self, run: ImageRun, order: Order, previews: Previews, spool: Spool) -> None:
         super().__init__(run, order.key, product="picture")
-        self._order, self._previews = order, previews
+        self._order, self._previews, self._spool = order, previews, spool
 
     def step(self, step: StepReport) -> None:
         """Tell the run."""
@@ -112,6 +117,11 @@ class JobDesk(LedgerDesk):
         place = f": place {position}" if position is not None else ""
         queue = ProviderQueue(position=position, seconds=wait.total_seconds() if wait is not None else None)
         self._run.queued(queue, progress=self._order.span[0], message=f"Waiting in the provider's queue{place}")
+
+    async def _allow(self, call: Call) -> None:
+        """Try the spool. Raises StorageError."""
+        if call.terms.billed != "no":
+            await self._spool.ping()
 
     def _begins(self, call: Call) -> None:
         """Tell the run who is asked, where that is news."""

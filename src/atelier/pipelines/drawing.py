@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from atelier import metrics
-from atelier.errors import InvalidImage, ProviderNotConfigured, ProviderWaits
+from atelier import logs, metrics
+from atelier.errors import InvalidImage, ProviderNotConfigured, ProviderWaits, StorageError
 from atelier.media import Content
 from atelier.pipelines.beats import Beats
 from atelier.pipelines.desk import JobDesk, come_back
@@ -27,6 +27,7 @@ from atelier.pipelines.pictures import (
 from atelier.pipelines.ports import GeneratedImage, ImageRequest, Offer, Spool, Storage
 from atelier.pipelines.previews import Previews
 from atelier.pipelines.projects import Projects
+from atelier.pipelines.storing import put_off
 from atelier.pipelines.validation import Validator
 
 LARGEST_SEED = 4294967294
@@ -56,7 +57,11 @@ class Drawing:
     async def _spooled(self, run: ImageRun, order: Order) -> tuple[Content, Drawn] | None:
         if run.job.fence == 1:
             return None  # nobody has held this job before
-        found = await self._spool.read(run.job.id, order.number)
+        try:
+            found = await self._spool.read(run.job.id, order.number)
+        except StorageError as error:  # what may lie there is not drawn again
+            put_off(run, error)
+            raise
         if found is None:
             return None
         data, note = found
@@ -69,7 +74,7 @@ class Drawing:
         began, request = run.now, await self._taken_up(run, order)
         useless: InvalidImage | None = None
         while True:
-            desk = JobDesk(run, order, Previews(self._storage, run, order.span))
+            desk = JobDesk(run, order, Previews(self._storage, run, order.span), self._spool)
             try:
                 image = await self._ordered(run, request, desk)
             except ProviderNotConfigured as absent:
@@ -86,10 +91,19 @@ class Drawing:
                 break
         told = (*drawn.warnings, *_other_format(request, content, drawn), *_left_undone(request, drawn, desk))
         drawn = replace(drawn, warnings=told) if told != drawn.warnings else drawn
-        if not drawn.shared:
-            await self._spool.keep(run.job.id, order.number, content.data, DRAWN.dump_python(drawn, mode="json"))
+        if not drawn.shared and not await self.keep(run, order.number, content, drawn) and drawn.cost > 0:
+            run.state.unspooled |= {order.number}
         await _settle_up(run, order, drawn)
         return content, drawn
+
+    async def keep(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> bool:
+        """Spool a picture; whether it lies there. One that does not can be stored nevertheless."""
+        try:
+            await self._spool.keep(run.job.id, number, content.data, DRAWN.dump_python(drawn, mode="json"))
+        except StorageError as error:
+            logs.warning("picture_not_spooled", reason=error.message)
+            return False
+        return True
 
     async def _taken_up(self, run: ImageRun, order: Order) -> ImageRequest:
         """Return the request, with the order an earlier attempt placed; one that cannot be waited for is written off."""
@@ -106,13 +120,16 @@ class Drawing:
         return replace(request, order_id=placed.order_id, placed_with=placed.provider, placed_key=placed.key)
 
     async def _ordered(self, run: ImageRun, request: ImageRequest, desk: JobDesk) -> GeneratedImage:
-        """Have the picture made; where nothing can be ordered before a moment, the slot is given back until then."""
+        """Have the picture made; where nothing can be ordered now, the slot is given back until a moment when it may."""
         named = run.params.provider
         source = self.source(named if _holds(named) else request.placed_with or named)
         try:
             image = await source.generate(request, desk)
         except ProviderWaits as waits:
             come_back(run, waits)
+        except StorageError as error:
+            put_off(run, error)
+            raise
         finally:
             await desk.close()
         metrics.spent(image.provider, image.cost)
@@ -174,7 +191,7 @@ def _ratio(request: ImageRequest, image: GeneratedImage, desk: JobDesk) -> str |
 
 
 async def _settle_up(run: ImageRun, order: Order, drawn: Drawn) -> None:
-    """Close the order of a picture that is in safety, and keep what it cost, whatever happens to the job."""
+    """Close the order of a picture that is in hand, and keep what it cost, whatever happens to the job."""
     close_order(run, order.key)
     if drawn.cost > 0:
         await run.note(cost=drawn.cost)

@@ -37,9 +37,9 @@ from atelier.pipelines.pictures import (
     alt_text,
     shown,
 )
-from atelier.pipelines.ports import Spool, Storage
+from atelier.pipelines.ports import Spool, Storage, Stored
 from atelier.pipelines.projects import Projects
-from atelier.pipelines.storing import put_off
+from atelier.pipelines.storing import hold, put_off
 
 
 class ImagePipeline(Pipeline[ImageParams, ImageState]):
@@ -152,11 +152,7 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
 
     async def _store(self, run: ImageRun, number: int, content: Content, drawn: Drawn) -> Picture:
         described, facts = alt_text(run.params.alt or run.params.prompt), content.facts
-        try:
-            stored = await self._storage.save(run.job.id, number, content, alt=described, shared=drawn.shared)
-        except StorageError as error:
-            put_off(run, error)
-            raise
+        stored = await self._saved(run, number, content, drawn, described)
         return Picture(
             image_id=f"{run.job.id}-{number}",
             location=stored.location,
@@ -175,3 +171,15 @@ class ImagePipeline(Pipeline[ImageParams, ImageState]):
             created_at=run.now,
             validation=Validation(checks=content.checks),
         )
+
+    async def _saved(self, run: ImageRun, number: int, content: Content, drawn: Drawn, alt: str) -> Stored:
+        """Store the content. While that fails the slot is given back; what was paid for only once it lies in the spool."""
+        while True:
+            try:
+                return await self._storage.save(run.job.id, number, content, alt=alt, shared=drawn.shared)
+            except StorageError as error:
+                if number in run.state.unspooled and not await self._drawing.keep(run, number, content, drawn):
+                    await hold(run, error)
+                    continue
+                put_off(run, error)
+                raise

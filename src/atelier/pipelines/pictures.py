@@ -125,6 +125,8 @@ class ImageState(BaseModel):
     draft: Drawn | None = None
     drawn: Drawn | None = None
     content: Content | None = Field(default=None, exclude=True, repr=False)
+    unspooled: frozenset[int] = Field(default=frozenset(), exclude=True)
+    """Numbers of pictures that were paid for and lie nowhere but here."""
     pictures: tuple[Picture, ...] = ()
     ledger: Ledger = Field(default_factory=Ledger)
 

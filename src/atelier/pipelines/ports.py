@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol, TypeVar
@@ -274,7 +274,7 @@ class Storage(Protocol):
 
 
 class Spool(Protocol):
-    """Holds bytes that were made until they are stored, so that nothing is made twice."""
+    """Holds bytes that were made until they are stored, so that nothing is made twice. Raises StorageError."""
 
     async def keep(self, job_id: str, number: int, data: bytes, note: Json) -> None:
         """Keep bytes and what is known of them, over older ones of that number; they survive a crash of the process."""
@@ -285,5 +285,8 @@ class Spool(Protocol):
     async def drop(self, job_id: str, number: int) -> None:
         """Forget the bytes."""
 
-    async def expire(self, before: datetime) -> int:
-        """Forget bytes kept before a moment; how many pictures' that were."""
+    async def ping(self) -> None:
+        """Keep, read and forget a few bytes."""
+
+    async def expire(self, before: datetime, over: Callable[[str], Awaitable[bool]]) -> int:
+        """Forget bytes kept before a moment, of jobs that are `over`; how many pictures' that were."""

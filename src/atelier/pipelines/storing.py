@@ -1,8 +1,9 @@
-"""Waiting for a storage that is away, without using attempts up: what is to be stored lies in the spool."""
+"""Waiting for a storage or spool that is away, without using attempts up: what is to be stored lies in the spool."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 
 from atelier.errors import StorageError, StorageFull
 from atelier.jobs.models import Reason
@@ -20,7 +21,22 @@ def put_off(run: ImageRun, error: StorageError) -> None:
     """
     if not error.retryable or isinstance(error, StorageFull):
         return
-    taken = run.now - (run.job.started_at or run.now)
-    until = run.now + max(min(taken / 2, LONGEST), SHORTEST, error.retry_after or timedelta())
+    until = _again_at(run, error)
     if until < stops_at(run.job):
         run.snooze(until, Reason.STORING)
+
+
+async def hold(run: ImageRun, error: StorageError) -> None:
+    """Wait for another try, slot and all: what was paid for lies nowhere else yet, so a full storage is waited for, too.
+
+    Raises the error where waiting does not help.
+    """
+    until = _again_at(run, error)
+    if not error.retryable or until >= stops_at(run.job):
+        raise error
+    await asyncio.sleep((until - run.now).total_seconds())
+
+
+def _again_at(run: ImageRun, error: StorageError) -> datetime:
+    taken = run.now - (run.job.started_at or run.now)
+    return run.now + max(min(taken / 2, LONGEST), SHORTEST, error.retry_after or timedelta())

@@ -7,16 +7,20 @@ import errno
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from atelier import logs
 from atelier.errors import StorageError, StorageFull
 
+PICTURES = "disk for pictures"
 
-def write_whole(path: Path, data: bytes, *, replace: bool = False) -> None:
+
+def write_whole(path: Path, data: bytes, *, replace: bool = False, place: str = PICTURES) -> None:
     """Write, flush to disk, then rename. A file that is there is left alone, as names tell contents, or replaced.
 
-    Raises StorageFull and StorageError, leaving nothing behind.
+    Raises StorageFull and StorageError, which name the `place`, leaving nothing behind.
     """
     try:
         if path.exists() and not replace:
@@ -33,8 +37,8 @@ def write_whole(path: Path, data: bytes, *, replace: bool = False) -> None:
         _flush_folder(path.parent)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFull("The disk for pictures is full.") from error
-        raise StorageError(f"The disk for pictures cannot be written: {error.strerror}.") from error
+            raise StorageFull(f"The {place} is full.") from error
+        raise StorageError(f"The {place} cannot be written: {error.strerror}.") from error
 
 
 def remove_folder(folder: Path) -> None:
@@ -49,21 +53,45 @@ def remove_folder(folder: Path) -> None:
 
 def remove_older(folder: Path, pattern: str, before: datetime) -> int:
     """Remove files written before a moment, and folders below `folder` left empty by that; how many files."""
-    old = [path for path in folder.glob(pattern) if _written(path) < before.timestamp()]
-    for path in old:
-        path.unlink(missing_ok=True)
+    old = older(folder, pattern, before)
+    removed = remove_files(old)
     for parent in {path.parent for path in old} - {folder}:
         with contextlib.suppress(OSError):  # not empty
             parent.rmdir()
-    return len(old)
+    return removed
 
 
-def _written(path: Path) -> float:
-    """Return when a file was written; one that is gone meanwhile is not old."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
+def older(folder: Path, pattern: str, before: datetime) -> list[Path]:
+    """Return files written before a moment. One that is gone meanwhile is not old; nor is one of which it cannot be told."""
+    old, failures = [], []
+    for path in folder.glob(pattern):
+        try:
+            if path.stat().st_mtime < before.timestamp():
+                old.append(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            failures.append(error)
+    _tell(failures)
+    return old
+
+
+def remove_files(paths: Sequence[Path]) -> int:
+    """Remove files; how many. One that cannot be removed keeps none of the others."""
+    failures = []
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            failures.append(error)
+    _tell(failures)
+    return len(paths) - len(failures)
+
+
+def _tell(failures: Sequence[OSError]) -> None:
+    """Say once what kept files from being removed, however many there are."""
+    if failures:
+        logs.warning("files_not_removed", files=len(failures), reason=failures[0].strerror)
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from atelier import logs
 from atelier.api.keys import Keys
 from atelier.errors import AtelierError, OwnKeysOff, StartRefused, StorageError, StoreUnavailable
+from atelier.jobs.background import going_on
 from atelier.pipelines.ports import Storage
 from atelier.settings import Settings
 from atelier.stores.owner_keys import OwnerKeys, Rotated
@@ -23,7 +24,7 @@ LEFTOVERS = timedelta(days=30)
 
 
 async def check_start(settings: Settings) -> None:
-    """Try store, presence and storage, so that a refusal is a sentence and not a failed start-up of the server.
+    """Try store, presence, storage and spool, so that a refusal is a sentence and not a failed start-up of the server.
 
     Raises StartRefused, as passing where the store only does not answer.
     """
@@ -33,6 +34,8 @@ async def check_start(settings: Settings) -> None:
         await check_owner_keys(settings, OwnerKeys(adapters.store, adapters.encryption))
         await adapters.presence.open()
         await check_storage(settings, adapters.storage)
+        if settings.role != "web":
+            await adapters.spool.ping()
     except StartRefused:
         raise
     except StoreUnavailable as error:
@@ -61,13 +64,30 @@ async def check_storage(settings: Settings, storage: Storage) -> None:
 
 
 async def tidy(settings: Settings, services: Services) -> None:
-    """Remove previews of jobs long ended, bytes nobody came for, and pictures past their retention (default: none)."""
+    """Remove previews of jobs long ended, bytes nobody came for, and pictures past their retention (default: none).
+
+    What fails keeps nothing else from being removed.
+    """
     now, storage = services.now(), services.adapters.storage
-    await storage.expire_previews(now - LEFTOVERS)
-    await services.adapters.spool.expire(now - (days(settings.retention.jobs_days) or LEFTOVERS))
+    with going_on("tidy_failed"):
+        await storage.expire_previews(now - LEFTOVERS)
+    with going_on("tidy_failed"):
+        await _tidy_spool(services, now - (days(settings.retention.jobs_days) or LEFTOVERS))
     pictures = days(settings.retention.pictures_days)
     if pictures is not None:
-        await storage.expire(now - pictures)
+        with going_on("tidy_failed"):
+            await storage.expire(now - pictures)
+
+
+async def _tidy_spool(services: Services, before: datetime) -> None:
+    """Remove what was spooled before a moment for jobs that ended before it, too, or are gone. A live job may wait for days."""
+    store = services.adapters.store
+
+    async def over(job_id: str) -> bool:
+        job = await store.get(job_id)
+        return job is None or (job.status.terminal and job.updated_at < before)
+
+    await services.adapters.spool.expire(before, over)
 
 
 @asynccontextmanager
