@@ -87,7 +87,7 @@ async def test_addresses_are_told_as_cloudinary_gave_them(studio: Studio) -> Non
     assert studio.server.assets[name].fields["context"] == "alt=A hill \\= 1 \\| 2"
     assert picture["alt_text"] == HILL["prompt"]
     assert (await studio.live.client.get("/ready")).json() == {
-        "ready": True, "checks": {"store": "ok", "storage": "ok", "queue": "ok"},
+        "ready": True, "checks": {"store": "ok", "storage": "ok", "spool": "ok", "queue": "ok"},
     }  # fmt: skip
 
 
@@ -172,7 +172,7 @@ async def test_a_storyboard_s_pictures_lie_under_its_paths(studio: Studio, tmp_p
     before = len(studio.server.uploads)
     await post(studio.live, body)
     assert len(studio.server.uploads) == before, "what is known to be there is not sent again"
-    studio.live.app.state.surroundings.projects._copied.clear()
+    studio.live.app.state.surroundings.projects._seen.clear()
     del studio.server.assets[names[1]]
     await post(studio.live, body)
     assert studio.server.uploads[before:] == [names[1]], "what a crash kept away is copied when somebody looks"
@@ -193,7 +193,7 @@ async def test_a_storyboard_says_when_its_copies_cannot_be_made(studio: Studio) 
     found = await grid(studio.live.client, board_id)
     async with asyncio.timeout(60):
         while not found["files"]["error"]:  # the run's own copy may be under way yet, and known as soon as it is there
-            studio.live.app.state.surroundings.projects._copied.clear()
+            studio.live.app.state.surroundings.projects._seen.clear()
             await post(studio.live, body)
             found = await grid(studio.live.client, board_id)
     assert found["status"] == "completed"

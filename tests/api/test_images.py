@@ -643,7 +643,7 @@ async def test_health_and_readiness(live: Live) -> None:
     ready = await live.client.get("/ready")
     assert (ready.status_code, ready.json()) == (
         200,
-        {"ready": True, "checks": {"store": "ok", "storage": "ok", "queue": "ok"}},
+        {"ready": True, "checks": {"store": "ok", "storage": "ok", "spool": "ok", "queue": "ok"}},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,45 @@ async def test_what_may_lie_in_a_spool_that_cannot_be_read_is_not_drawn_again(se
         spool.error = None
         done = await until(live, job_id, "status", "completed")
     assert (done["cost"], len(painter.requests)) == (0.04, 1)
+
+
+async def test_a_picture_that_cannot_be_read_now_is_a_503(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with serve() as live:
+        job_id = await order(live)
+        picture = (await until(live, job_id, "status", "completed"))["result"]["images"][0]["image_url"]
+        storage = live.app.state.surroundings.pictures
+        preview = live.base + (await storage.save_preview(job_id, 1, b"jpeg"))
+        opened = Path.open
+
+        def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+            if path.is_relative_to(tmp_path / "data" / "pictures"):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return opened(path, *args, **kwargs)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Path, "open", refuse)
+            for address in (picture, preview):
+                answer = await live.client.get(address)
+                assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        for address in (picture, preview):
+            answer = await live.client.get(address)
+            assert (answer.status_code, int(answer.headers["content-length"])) == (200, len(answer.content))
+
+
+async def test_a_job_whose_removal_was_refused_says_that_it_is_being_deleted(serve: Serve, tmp_path: Path) -> None:
+    class Kept(DiskStorage):
+        async def remove(self, job_id: str) -> None:  # noqa: ARG002 - as it is asked
+            raise StorageError("The pictures cannot be removed.")
+
+    _, adapters = await away(tmp_path / "data", StorageError("Away."))
+    async with serve(replace(adapters, storage=Kept(tmp_path / "data" / "pictures", b"secret"))) as live:
+        job_id = await order(live)
+        done = await until(live, job_id, "status", "completed")
+        assert (await live.client.delete(f"{ROOT}/jobs/{job_id}")).status_code == 503
+        told = (await live.client.get(f"{ROOT}/jobs/{job_id}")).json()
+        assert (done["message"], told["status"]) == ("Completed", "completed")
+        assert told["message"].startswith("Being deleted:")
+        again = await live.client.post(f"{ROOT}/jobs/{job_id}/retry")
+        assert (again.status_code, again.json()["detail"]) == (409, "The job is being deleted.")

@@ -19,6 +19,7 @@ from atelier.errors import (
     ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
+    StorageError,
     StoreFull,
 )
 from atelier.jobs import followers
@@ -433,6 +434,21 @@ async def test_a_lost_worker_s_job_is_handed_over_and_the_zombie_fenced_out(hous
     del house.pipeline.acts["first"]
     done = await house.deliver(job.id)
     assert (done.status, done.fence, done.attempt) == (Status.COMPLETED, 2, 2)
+
+
+async def test_a_process_that_cannot_be_forgotten_holds_up_no_sweep(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: str) -> None:
+        raise StorageError("The folder cannot be written.")
+
+    lost, late = await house.submit(), await house.submit()
+    await house.lose(lost.id)
+    house.presence.ended = {"elsewhere"}
+    monkeypatch.setattr(house.presence, "forget", refuse)
+    house.clock.pass_(days=1)
+    await house.engine.sweep()
+    assert (await house.job(late.id)).status is Status.FAILED, "what comes behind is attended to"
 
 
 async def test_the_jobs_of_an_ended_process_are_handed_over_at_once(house: House) -> None:

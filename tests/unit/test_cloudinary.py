@@ -20,10 +20,14 @@ from tests.loopback_cloudinary import CLOUD, KEY, SECRET, Cloudinary, signature
 
 from atelier.errors import InvalidImage, StartRefused, StorageError, StorageRefused
 from atelier.media import Content
+from atelier.pipelines.ports import Stored
+from atelier.pipelines.projects import Copy, Spot
 from atelier.settings import Settings
 from atelier.storage.cloudinary.account import Account
 from atelier.storage.cloudinary.storage import AT_ONCE, CloudinaryStorage
+from atelier.storage.projects.cloudinary import KNOWN_SECONDS, CloudinaryProjects, name_of
 from atelier.storage.threads import Threads
+from atelier.wiring import build_adapters
 from atelier.wiring.upkeep import check_storage
 
 SECOND = timedelta(seconds=1)
@@ -300,3 +304,91 @@ def test_a_process_ends_though_an_upload_hangs() -> None:
 )
 def test_the_loopback_signs_as_the_vendor_does(fields: dict[str, str], expected: str) -> None:
     assert signature({"timestamp": "1315060510", **fields}, "abcd") == expected
+
+
+@pytest.mark.parametrize("trouble", ["away", "null", "html", "limit"])
+async def test_what_was_not_removed_is_not_taken_for_removed(server: Cloudinary, trouble: str) -> None:
+    storage, tomorrow = storage_of(server), datetime.now(UTC) + timedelta(days=1)
+    await save(storage)
+    server.troubles.append(trouble)
+    with pytest.raises(StorageError):
+        await storage.remove("job-1")
+    server.troubles.extend(["", trouble])
+    with pytest.raises(StorageError):
+        await storage.expire(tomorrow)
+    assert len(server.assets) == 1
+    assert await storage.expire(tomorrow) == 1
+    await storage.remove("job-1")
+    assert server.assets == {}
+
+
+async def test_a_refused_removal_is_no_picture_that_is_too_large(server: Cloudinary) -> None:
+    server.troubles.append("bad")
+    with pytest.raises(StorageRefused, match="refuses this request"):
+        await storage_of(server).remove("job-1")
+
+
+class Later:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def copy_of(stored: Stored, beat: int = 1, *, over: bool = False) -> Copy:
+    spot = Spot(project="films/a", style="clear", shot="1", beat=str(beat))
+    return Copy(spot=spot, location=stored.location, format="png", made_at=datetime.now(UTC), over=over)
+
+
+@pytest.fixture
+async def projects(server: Cloudinary, tmp_path: Path) -> tuple[CloudinaryProjects, Later]:
+    adapters = await asyncio.to_thread(build_adapters, Settings(data_dir=tmp_path))
+    clock = Later()
+    return CloudinaryProjects(adapters.projects, storage_of(server), clock=clock), clock
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_copy_that_somebody_removed_is_brought_back(
+    server: Cloudinary, projects: tuple[CloudinaryProjects, Later], count: int
+) -> None:
+    folder, clock = projects
+    copies = [copy_of(await save(storage_of(server), f"job-{n}"), n, over=n == 1) for n in range(1, count + 1)]
+    await folder.bring(copies)
+    asked = len(server.asked)
+    await folder.bring(copies)
+    assert len(server.asked) == asked, "what was seen a moment ago is not asked for"
+    clock.seconds += KNOWN_SECONDS
+    await folder.bring(copies)
+    uploads = len(server.uploads)
+    assert len(server.asked) > asked
+    del server.assets[name_of(copies[0])]
+    clock.seconds += KNOWN_SECONDS
+    await folder.bring(copies)
+    assert name_of(copies[0]) in server.assets
+    assert len(server.uploads) == uploads + 1, "what is there is not copied again"
+
+
+async def test_copies_are_not_remembered_without_end(
+    server: Cloudinary, projects: tuple[CloudinaryProjects, Later], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atelier.storage.projects.cloudinary.KNOWN_MOST", 2)
+    folder, _ = projects
+    stored = await save(storage_of(server))
+    for beat in range(5):
+        await folder.bring([copy_of(stored, beat)])
+    assert len(folder._seen) == 2
+
+
+async def test_a_copy_that_was_not_made_is_not_taken_for_made(
+    server: Cloudinary, projects: tuple[CloudinaryProjects, Later]
+) -> None:
+    folder, _ = projects
+    copy = copy_of(await save(storage_of(server)))
+    server.troubles.append("away")
+    with pytest.raises(StorageError):
+        await folder.bring([copy])
+    await folder.bring([copy])
+    assert name_of(copy) in server.assets

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from pathlib import Path
 
+import pytest
+
+from atelier.errors import StorageError
 from atelier.queues.presence import DiskPresence
 
 BE_PRESENT = """
@@ -47,3 +51,23 @@ async def test_who_leaves_in_order_leaves_nothing(tmp_path: Path) -> None:
     assert await one.gone() == frozenset()
     await one.close()
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_that_cannot_be_written_is_said_and_holds_up_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = DiskPresence(tmp_path)
+    await here.open()
+
+    def refuse(_: Path, *, missing_ok: bool) -> None:  # noqa: ARG001 - as it is asked
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", refuse)
+        with pytest.raises(StorageError, match="cannot be written"):
+            await here.forget("somebody")
+        await here.close()
+    other = DiskPresence(tmp_path)
+    await other.open()
+    assert await other.gone() == {here.name}
+    await other.close()

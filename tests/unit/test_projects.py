@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import json
 import os
@@ -317,3 +318,27 @@ async def test_files_are_as_old_as_their_pictures(ground: Ground) -> None:
     await ground.projects.bring([copy])
     assert abs(ground.file().stat().st_mtime - copy.made_at.timestamp()) < 0.001
     assert timedelta(hours=1) == ground.clock() - copy.made_at
+
+
+async def test_a_turn_that_never_comes_is_said_and_holds_up_nobody_else(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stands still keeps its locks."""
+    monkeypatch.setattr("atelier.storage.projects.disk.TURN_SECONDS", 0.5)
+    monkeypatch.setattr("atelier.storage.projects.disk.PATIENCE", timedelta(seconds=3))
+    await ground.projects.bring([ground.copy(spot("1.0"))])
+    (name,) = await asyncio.to_thread(lambda: list((tmp_path / "locks").iterdir()))
+    handle = await asyncio.to_thread(os.open, name, os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        brings = [asyncio.create_task(ground.projects.bring([ground.copy(spot(f"1.{n}"))])) for n in range(1, 40)]
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(2):
+            await asyncio.to_thread(lambda: None)
+        outcomes = await asyncio.gather(*brings, return_exceptions=True)
+    finally:
+        os.close(handle)
+    assert {str(outcome)[:36] for outcome in outcomes} == {"Another process keeps this project's"}
+    assert ground.file(spot("1.39")).exists()
+    await ground.projects.bring([ground.copy(spot("1.40"))])
+    assert len(ground.progress()) == 41

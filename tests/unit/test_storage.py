@@ -219,3 +219,15 @@ async def test_the_spool_s_ping_reads(tmp_path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(StorageError, match=r"^The spool cannot be read: Permission denied\.$"):
             await trouble
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_folder_that_cannot_be_looked_into_is_a_storage_that_is_away(
+    storage: DiskStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(StorageError, match=r"^The disk for pictures cannot be read: Permission denied\.$") as raised:
+        await storage.save("job-1", 1, content(), alt="A hill", shared=False)
+    assert raised.value.retryable

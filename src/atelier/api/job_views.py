@@ -118,6 +118,8 @@ def etag(job: Job, outlook: Outlook | None) -> str:
 
 def sentence(job: Job) -> str:
     """Say what goes on: the step, the reason of a wait with the fault behind it, or simply the stage."""
+    if job.removing:
+        return "Being deleted: what it made may be gone already. Delete it again to be rid of the rest"
     if job.step is not None:
         return job.step.message
     if job.status in {Status.FAILED, Status.CANCELLED} and job.fault is not None:

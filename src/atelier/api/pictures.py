@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.responses import FileResponse, Response
 
 from atelier.api.deps import Around
 from atelier.api.freshness import is_unmodified
-from atelier.errors import NotFound
+from atelier.errors import NotFound, StorageError
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,6 +27,7 @@ HEADERS = {
 FOR_GOOD = "public, max-age=31536000, immutable"
 FOR_NOW = "no-store"
 PREVIEW = "preview-"
+NOTHING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @router.api_route("/pictures/{folder}/{name}", methods=["GET", "HEAD"])
@@ -37,7 +39,8 @@ async def picture(folder: str, name: str, around: Around, request: Request) -> R
     path, content_type = named
     if name.startswith(PREVIEW):
         return await _preview(path, content_type)
-    found = await asyncio.to_thread(_look, path)
+    with _read():
+        found = await asyncio.to_thread(_readable, path)
     response = FileResponse(
         path, media_type=content_type, headers={**HEADERS, "Cache-Control": FOR_GOOD}, stat_result=found
     )
@@ -47,24 +50,28 @@ async def picture(folder: str, name: str, around: Around, request: Request) -> R
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**HEADERS, **kept})
 
 
-def _look(path: Path) -> os.stat_result:
-    """Return how a file is. Raises NotFound where there is none."""
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _not_found() from error
-    if not stat.S_ISREG(found.st_mode):
-        raise _not_found()
-    return found
-
-
 async def _preview(path: Path, content_type: str) -> Response:
     """Read it at once: it may be gone in the next moment."""
-    try:
+    with _read():
         content = await asyncio.to_thread(path.read_bytes)
-    except FileNotFoundError as error:
-        raise _not_found() from error
     return Response(content, media_type=content_type, headers={**HEADERS, "Cache-Control": FOR_NOW})
+
+
+def _readable(path: Path) -> os.stat_result:
+    """Return what is known of a file that can be opened: once its answer has begun, that it cannot is too late to say."""
+    with path.open("rb") as file:
+        return os.fstat(file.fileno())
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """Translate what the disk says of a picture. Raises NotFound and StorageError."""
+    try:
+        yield
+    except NOTHING as error:
+        raise _not_found() from error
+    except OSError as error:
+        raise StorageError(f"The picture cannot be read: {error.strerror}.") from error
 
 
 def _not_found() -> NotFound:

@@ -271,7 +271,7 @@ class Presence(Protocol):
         """Return processes that have certainly ended. A process that is merely silent is not among them."""
 
     async def forget(self, name: str) -> None:
-        """Drop a process that has ended and whose jobs were handed over."""
+        """Drop a process that has ended and whose jobs were handed over. Raises StorageError."""
 
 
 def worker_name(process: str, number: int) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from atelier import logs, metrics
 from atelier.errors import JobConflict
 from atelier.frozen import frozen
+from atelier.jobs.background import going_on
 from atelier.jobs.events import Cancelled, Event, Failed, Redispatched, Retried
 from atelier.jobs.groups.models import Group, postponed
 from atelier.jobs.groups.register import Register
@@ -79,7 +80,8 @@ class Sweeper:
         for job in await self._store.held_by(gone):
             await self._attend(job, gone)
         for name in gone:
-            await self._presence.forget(name)
+            with going_on("process_not_forgotten"):
+                await self._presence.forget(name)
 
     async def _hand_over_lost(self) -> int:
         """Hand over what the queue lost; how many. What it carries is left alone, or a backlog would be queued for ever."""

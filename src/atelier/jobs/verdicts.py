@@ -94,10 +94,10 @@ def cancelling(job: Job, now: datetime) -> Decision:
 
 def reopening(job: Job, now: datetime, within: timedelta) -> Decision:
     """Open the next run of a job that ended badly, to end `within` that time. Raises Conflict in any other state."""
-    if job.status not in {Status.FAILED, Status.CANCELLED}:
-        raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
     if job.removing:
         raise Conflict("The job is being deleted.")
+    if job.status not in {Status.FAILED, Status.CANCELLED}:
+        raise Conflict(f"Only failed and cancelled jobs can be retried; this one is {job.status}.")
     return Decision(events=(Reopened(run_at=now, must_finish_by=now + within),))
 
 

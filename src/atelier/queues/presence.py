@@ -7,6 +7,7 @@ So a restart can take up its predecessor's jobs at once, without waiting for the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import secrets
@@ -40,7 +41,7 @@ class DiskPresence:
 
     async def forget(self, name: str) -> None:
         """Remove the file of a process that has ended."""
-        await asyncio.to_thread(self._file(name).unlink, missing_ok=True)
+        await asyncio.to_thread(self._forget, name)
 
     def _open(self) -> None:
         """Lock the file before it gets its name, so that nobody ever sees it unlocked while we live."""
@@ -54,10 +55,18 @@ class DiskPresence:
             raise StorageError(f"The folder {self._folder} cannot be used: {error.strerror}.") from error
 
     def _close(self) -> None:
+        """Others find out by the lock where the file cannot be removed."""
         if self._handle is not None:
-            self._file(self.name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._file(self.name).unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
+
+    def _forget(self, name: str) -> None:
+        try:
+            self._file(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"The folder {self._folder} cannot be written: {error.strerror}.") from error
 
     def _gone(self) -> frozenset[str]:
         files = [path for path in self._folder.glob(f"*{SUFFIX}") if path.stem != self.name]

@@ -20,7 +20,7 @@ from atelier.errors import StorageError
 from atelier.media import Content
 from atelier.pipelines.ports import Stored
 from atelier.storage import names
-from atelier.storage.files import remove_folder, remove_older, write_whole
+from atelier.storage.files import is_there, remove_folder, remove_older, write_whole
 
 ROUTE = "/pictures"
 _NAME = re.compile(r"(?:[0-9a-f]{32}/(?:\d+-[0-9a-f]{32}|preview-\d+)|shared/[0-9a-f]{32})(?:\.thumb)?\.(png|jpg|webp)")
@@ -75,7 +75,7 @@ class DiskStorage:
 
     def _save(self, stem: str, content: Content) -> Stored:
         picture, small = f"{stem}.{media.EXTENSIONS[content.facts.format]}", f"{stem}.thumb.webp"
-        if not (self._folder / small).exists():
+        if not is_there(self._folder / small):
             write_whole(self._folder / small, media.thumbnail(content))
         write_whole(self._folder / picture, content.data)
         return Stored(location=f"{ROUTE}/{picture}", thumbnail=f"{ROUTE}/{small}")

@@ -41,6 +41,14 @@ def write_whole(path: Path, data: bytes, *, replace: bool = False, place: str = 
         raise StorageError(f"The {place} cannot be written: {error.strerror}.") from error
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has this name. Raises StorageError where that cannot be told."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StorageError(f"The {PICTURES} cannot be read: {error.strerror}.") from error
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder and everything in it. Raises StorageError where that fails, so that it can be tried again."""
     try:

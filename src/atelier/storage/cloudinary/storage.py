@@ -77,6 +77,12 @@ class Removal(BaseModel):
     result: str
 
 
+class Deleted(BaseModel):
+    """What is read of the answer to removing several: what became of each."""
+
+    deleted: dict[str, str]
+
+
 class CloudinaryStorage:
     """`pipelines.ports.Storage` in one Cloudinary account."""
 
@@ -113,7 +119,7 @@ class CloudinaryStorage:
         Removing picture by picture would not count, but needs their names; bytes that came too late have none on record.
         """
         folder = f"{names.place(self._secret, job_id)}/"
-        await self.ask(cloudinary.api.delete_resources_by_prefix, folder, invalidate=True)
+        read(Deleted, await self.ask(cloudinary.api.delete_resources_by_prefix, folder, invalidate=True))
 
     async def expire(self, before: datetime) -> int:
         """Remove the oldest pictures of this service, some hundred of them; how many."""
@@ -124,7 +130,7 @@ class CloudinaryStorage:
             )
             old = [one.public_id for one in read(Listing, answer).resources if one.created_at < before]
             if old:
-                await self.ask(cloudinary.api.delete_resources, old, invalidate=True)
+                read(Deleted, await self.ask(cloudinary.api.delete_resources, old, invalidate=True))
             gone += len(old)
             if len(old) < LOT:
                 break
@@ -188,7 +194,7 @@ class CloudinaryStorage:
         except TimeoutError:
             trouble = StorageError(f"Cloudinary did not answer within {within.total_seconds():g} seconds.")
         except Exception as error:  # noqa: BLE001 - the SDK raises bare Exceptions, too
-            trouble = _trouble_of(error)
+            trouble = _trouble_of(error, uploading=call is cloudinary.uploader.upload)
         raise trouble
 
 
@@ -204,7 +210,7 @@ def _unclear() -> StorageError:
     return StorageError("Cloudinary did not answer as it should.")
 
 
-def _trouble_of(error: Exception) -> StorageError:
+def _trouble_of(error: Exception, *, uploading: bool) -> StorageError:
     """Return what an error of the SDK means, in our words."""
     match error:
         case exceptions.RateLimited():
@@ -228,5 +234,8 @@ def _trouble_of(error: Exception) -> StorageError:
             return StorageRefused(
                 "Cloudinary refuses the picture: it may be larger than the account of ATELIER_STORAGE__URL (or"
                 " CLOUDINARY_URL) allows."
+                if uploading
+                else "Cloudinary refuses this request; the console of the account of ATELIER_STORAGE__URL (or"
+                " CLOUDINARY_URL) may say why."
             )
     return StorageError("Cloudinary did not answer, or not as it should.")

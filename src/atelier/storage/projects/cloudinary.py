@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import cloudinary.api
 import cloudinary.uploader
@@ -15,7 +16,13 @@ from pydantic import BaseModel
 
 from atelier.errors import StorageError
 from atelier.pipelines.projects import Copy, Projects, Spot, StyleReference
-from atelier.storage.cloudinary.storage import CloudinaryStorage, read
+from atelier.storage.cloudinary.storage import CloudinaryStorage, Uploaded, read
+
+KNOWN_SECONDS = 600.0
+"""How long a copy is taken to be where it was seen: somebody may remove it."""
+
+KNOWN_MOST = 20_000
+"""So many copies are remembered; the others are looked up."""
 
 PAGE = 500
 """Most pictures that one listing tells of; each counts against the account's hourly limit."""
@@ -38,9 +45,11 @@ class Page(BaseModel):
 class CloudinaryProjects:
     """`pipelines.projects.Projects` that copies to Cloudinary, and reads what a project brings from disk."""
 
-    def __init__(self, disk: Projects, storage: CloudinaryStorage) -> None:
-        self._disk, self._storage = disk, storage
-        self._copied: set[tuple[str, str]] = set()
+    def __init__(
+        self, disk: Projects, storage: CloudinaryStorage, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._disk, self._storage, self._clock = disk, storage, clock
+        self._seen: dict[tuple[str, str], float] = {}  # when each copy was, the latest last
 
     async def check(self, project: str) -> None:
         """Look on disk."""
@@ -63,9 +72,9 @@ class CloudinaryProjects:
         return await self._disk.reference(spot)
 
     async def bring(self, copies: Sequence[Copy]) -> None:
-        """Let Cloudinary copy what this process does not know to be there; several at once are looked up first."""
-        missing = [copy for copy in copies if (name_of(copy), mark_of(copy)) not in self._copied]
-        if len(missing) > 1:
+        """Let Cloudinary copy what this process has not seen there lately; several, or one seen before, are looked up first."""
+        missing = [copy for copy in copies if not self._seen_lately(copy)]
+        if len(missing) > 1 or any(_key(copy) in self._seen for copy in missing):
             missing = await self._missing(missing)
         await asyncio.gather(*(self._copy(copy) for copy in missing))
 
@@ -75,8 +84,20 @@ class CloudinaryProjects:
             name: tags for project in {copy.spot.project for copy in copies} for name, tags in await self._list(project)
         }
         found = [copy for copy in copies if _is_there(copy, known.get(name_of(copy)))]
-        self._copied |= {(name_of(copy), mark_of(copy)) for copy in found}
+        for copy in found:
+            self._see(copy)
         return [copy for copy in copies if copy not in found]
+
+    def _seen_lately(self, copy: Copy) -> bool:
+        seen = self._seen.get(_key(copy))
+        return seen is not None and self._clock() < seen + KNOWN_SECONDS
+
+    def _see(self, copy: Copy) -> None:
+        """Remember that a copy is there; forget those that were seen first, beyond the bound."""
+        self._seen.pop(_key(copy), None)
+        self._seen[_key(copy)] = self._clock()
+        if len(self._seen) > KNOWN_MOST:
+            del self._seen[next(iter(self._seen))]
 
     async def _list(self, project: str) -> list[tuple[str, list[str]]]:
         found: list[tuple[str, list[str]]] = []
@@ -100,7 +121,7 @@ class CloudinaryProjects:
         """Let Cloudinary fetch its own picture: the address is ours, from its own answer, and never a caller's."""
         if not copy.location.startswith("https://"):
             raise StorageError("This picture does not lie at Cloudinary.")
-        await self._storage.ask(
+        answer = await self._storage.ask(
             cloudinary.uploader.upload,
             copy.location,
             public_id=name_of(copy),
@@ -110,7 +131,8 @@ class CloudinaryProjects:
             upload_preset=None,
             tags=[mark_of(copy)],
         )
-        self._copied.add((name_of(copy), mark_of(copy)))
+        read(Uploaded, answer)
+        self._see(copy)
 
 
 def name_of(copy: Copy) -> str:
@@ -122,6 +144,10 @@ def name_of(copy: Copy) -> str:
 def mark_of(copy: Copy) -> str:
     """Return by what a copy is known to be of this picture."""
     return f"copy-{hashlib.sha256(copy.location.encode()).hexdigest()[:16]}"
+
+
+def _key(copy: Copy) -> tuple[str, str]:
+    return name_of(copy), mark_of(copy)
 
 
 def _is_there(copy: Copy, tags: Sequence[str] | None) -> bool:

@@ -14,12 +14,13 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from atelier import media
 from atelier.errors import StorageError
@@ -27,10 +28,18 @@ from atelier.jobs.ports import Clock
 from atelier.pipelines.projects import Copy, Spot, StyleReference
 from atelier.storage.projects import confined
 from atelier.storage.projects.confined import failures
+from atelier.storage.threads import Threads
 
 PICTURES = "generated_images"
 LARGEST = 64_000_000
 """Bytes of a file that is read."""
+
+AT_ONCE = 4
+TURN_SECONDS, AGAIN_SECONDS = 5.0, 0.05
+"""How long another process's turn at a project's progress is waited for, and how often it is looked for."""
+
+PATIENCE = timedelta(seconds=20)
+"""Longest wait for a place among those who tell a project's progress, and for its turn."""
 
 NOTHING = (FileNotFoundError, NotADirectoryError)
 
@@ -47,6 +56,7 @@ class DiskProjects:
     def __init__(self, root: Path, *, locks: Path, pictures: Find, route: str, style: Path | None, now: Clock) -> None:
         self._root, self._locks, self._pictures, self._route = root, locks, pictures, route
         self._style, self._now = style, now
+        self._threads = Threads(AT_ONCE, "projects")
 
     async def check(self, project: str) -> None:
         """Resolve the folder."""
@@ -70,7 +80,9 @@ class DiskProjects:
 
     async def bring(self, copies: Sequence[Copy]) -> None:
         """Write pictures, then each style's progress, which is derived from what lies there."""
-        await asyncio.to_thread(self._bring, copies)
+        await asyncio.to_thread(self._copy_all, copies)
+        for project, style in sorted({(copy.spot.project, copy.spot.style) for copy in copies}):
+            await self._progress(project, style)
 
     def _read(self, names: Sequence[str], file: str) -> bytes | None:
         with failures("The projects cannot be read"):
@@ -109,12 +121,16 @@ class DiskProjects:
         with failures("The configured style reference cannot be read"):
             return StyleReference(name=self._style.name, data=self._style.read_bytes())
 
-    def _bring(self, copies: Sequence[Copy]) -> None:
+    async def _progress(self, project: str, style: str) -> None:
+        """Tell a style's progress, in a thread of its own kind: who waits for another process's turn is in nobody's way."""
+        try:
+            await self._threads.run(partial(self._tell_progress, project, style), PATIENCE)
+        except TimeoutError as error:
+            raise _taken() from error
+
+    def _copy_all(self, copies: Sequence[Copy]) -> None:
         for copy in copies:
             self._copy(copy)
-        ordered = sorted((copy.spot for copy in copies), key=attrgetter("project", "style"))
-        for (project, style), _ in groupby(ordered, key=attrgetter("project", "style")):
-            self._tell_progress(project, style)
 
     def _copy(self, copy: Copy) -> None:
         at = _nanoseconds(copy.made_at)
@@ -164,11 +180,29 @@ class DiskProjects:
 
     @contextmanager
     def _turn(self, project: str) -> Iterator[None]:
-        """Keep other processes from this project's progress."""
+        """Keep other processes from this project's progress. Raises StorageError where one of them keeps us too long."""
         self._locks.mkdir(parents=True, exist_ok=True)
         with (self._locks / hashlib.sha256(project.encode()).hexdigest()[:16]).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            ends = time.monotonic() + TURN_SECONDS
+            while not _locked(lock):
+                if time.monotonic() >= ends:
+                    raise _taken()
+                time.sleep(AGAIN_SECONDS)
             yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _taken() -> StorageError:
+    return StorageError(
+        "Another process keeps this project's progress locked; the pictures are there, their list is not."
+    )
 
 
 def file_of(spot: Spot) -> str:
