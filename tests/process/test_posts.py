@@ -62,10 +62,10 @@ def stages_of(job: dict[str, Any]) -> list[str]:
 
 
 async def test_kill_9_in_each_stage(pair: Pair) -> None:
-    """Thirteen processes die, each in the next stage of the same post."""
+    """Thirteen processes die, each in the next stage of the same post. Its texts cost nothing: one may be under way by then."""
     job, texts = await killed_at(pair, *(f"entered:{stage}" for stage in SPANS))
     assert stages_of(job) == ["queued", *SPANS, "completed"]
-    assert set(texts.values()) == {1}, "none was under way"
+    assert set(texts.values()) <= {1, 2}
     assert job["result"]["total_tokens"] == EACH * len(texts)
     assert sum(each["tokens"] for each in job["result"]["stage_results"]) == EACH * len(texts)
 

@@ -148,5 +148,5 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    cursor: Annotated[str, Field(max_length=LONGEST_CURSOR)] = ""
+    cursor: Annotated[str, Field(max_length=LONGEST_CURSOR, pattern=r"^[A-Za-z0-9_=-]*$")] = ""
     limit: int = Field(50, ge=1, le=200)
