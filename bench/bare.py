@@ -35,6 +35,11 @@ STAGES = ("queued", "claimed", "processing", "generating", "uploading", "complet
 RUN = ((("claimed",), None), (("processing", "generating", "uploading", "completed"), "result"))
 """What a run writes: the stages it has come to, and what it keeps beside them."""
 
+EACH = tuple(((stage,), "result" if stage == "completed" else None) for stage in STAGES[1:])
+"""The same where nobody gathers stages: a write for each."""
+
+RUNS = {"bare": RUN, "stagewise": EACH}
+
 PROGRESS = dict(zip(STAGES, (0, 0, 5, 15, 90, 100), strict=True))
 CLAIMED = STAGES.index("claimed")
 """Changes the state alone: who watches is not told."""
@@ -46,6 +51,7 @@ BATCH = 256
 STATE = "INSERT INTO jobs VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET stage = excluded.stage, state = excluded.state"
 
 Row = tuple[int, int, str]
+Run = tuple[tuple[tuple[str, ...], str | None], ...]
 
 
 class Change(NamedTuple):
@@ -151,8 +157,8 @@ class Job:
 class Service:
     """Jobs by id and the workers that move them."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, run: Run) -> None:
+        self._path, self._run = path, run
         self.jobs: dict[str, Job] = {}
         self.tasks: defaultdict[str, asyncio.Future[Job]] = defaultdict(
             lambda: asyncio.get_running_loop().create_future()
@@ -171,7 +177,7 @@ class Service:
     async def _work(self) -> None:
         while True:
             job = await self._queue.get()
-            for stages, key in RUN:
+            for stages, key in self._run:
                 part = (key, json.dumps({"stages": stages, "images": [{}]})) if key is not None else None
                 await job.reach(stages, part, self._writer)
 
@@ -213,8 +219,8 @@ class Service:
         return StreamingResponse(self.jobs[request.path_params["job"]].follow(), media_type="text/event-stream")
 
 
-def main(port: int, folder: Path) -> None:
-    service = Service(folder / "bare.db")
+def main(port: int, folder: Path, run: Run) -> None:
+    service = Service(folder / "bare.db", run)
     root = "/api/v1/images"
     routes = [
         Route(f"{root}/generate", service.generate, methods=["POST"]),
@@ -229,4 +235,4 @@ def main(port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), RUNS[sys.argv[3]])

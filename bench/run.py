@@ -21,7 +21,7 @@ import measure
 import uvloop
 
 HERE = Path(__file__).parent
-SERVERS = ("bare", "atelier")
+SERVERS = ("bare", "stagewise", "atelier")
 GOALS = {
     "accepted per second": "≥ 0.36",
     "completed per second": "≥ 0.4",
@@ -44,7 +44,8 @@ def server(name: str, folder: Path) -> Iterator[tuple[int, int]]:
         port: int = probe.getsockname()[1]
     settings = {"PORT": str(port), "ATELIER_DATA_DIR": str(folder), "ATELIER_SLOTS__IMAGE": "8"}
     environment = {**os.environ, **settings, "ATELIER_LOG_LEVEL": "warning"}
-    command = [str(HERE / "bare.py"), str(port), str(folder)] if name == "bare" else [str(HERE.parent / "main.py")]
+    bare = [str(HERE / "bare.py"), str(port), str(folder), name]
+    command = [str(HERE.parent / "main.py")] if name == "atelier" else bare
     process = subprocess.Popen([sys.executable, *command], env=environment, stderr=subprocess.DEVNULL)
     try:
         _wait(port)
@@ -69,11 +70,13 @@ def _wait(port: int) -> None:
     raise SystemExit("The server did not start.")
 
 
-async def figures(port: int, pid: int, scale: float) -> measure.Figures:
-    """Measure one server."""
+async def figures(name: str, port: int, pid: int, scale: float) -> measure.Figures:
+    """Measure one server; of the bare app that writes each stage for itself only what that changes."""
     async with asyncio.timeout(180):
         await measure.through(port, pid, 50)
         found = await measure.through(port, pid, int(2000 * scale))
+        if name == "stagewise":
+            return found
         found |= await measure.latency(port, int(200 * scale))
         found |= await measure.reading(port, int(4000 * scale))
         found |= await measure.watching(port, pid, 1000)
@@ -99,18 +102,20 @@ def alone(name: str) -> None:
         print(f"| {what} | {figure:,.1f} |")
 
 
-def table(rounds: dict[str, list[measure.Figures]]) -> str:
-    """Return medians and ratios as Markdown."""
-    lines = ["| | bare | atelier | ratio | goal |", "|---|---|---|---|---|"]
-    for name in rounds["bare"][0]:
-        bare, atelier = (statistics.median(figures[name] for figures in rounds[server]) for server in SERVERS)
+def table(rounds: dict[str, list[measure.Figures]], beside: str) -> str:
+    """Return medians, and ratios to one of the bare apps, as Markdown."""
+    lines = [f"| | {beside} | atelier | ratio | goal |", "|---|---|---|---|---|"]
+    for name in rounds[beside][0]:
+        bare, atelier = (
+            statistics.median(figures[name] for figures in rounds[server]) for server in (beside, "atelier")
+        )
         ratio = f"{atelier / bare:.2f}" if bare else ""
         lines.append(f"| {name} | {bare:,.2f} | {atelier:,.2f} | {ratio} | {GOALS.get(name, '')} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure both servers in turns and print the table."""
+    """Measure the servers in turns and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the order is reversed in every other one")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual load")
@@ -124,8 +129,8 @@ def main() -> None:
         for name in SERVERS if number % 2 == 0 else reversed(SERVERS):
             print(f"round {number + 1} of {arguments.rounds}: {name} …", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory() as folder, server(name, Path(folder)) as (port, pid):
-                rounds[name].append(uvloop.run(figures(port, pid, arguments.scale)))
-    print(table(rounds))
+                rounds[name].append(uvloop.run(figures(name, port, pid, arguments.scale)))
+    print(table(rounds, "bare"), table(rounds, "stagewise"), sep="\n\n")
 
 
 if __name__ == "__main__":

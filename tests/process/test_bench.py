@@ -23,7 +23,7 @@ JOB_TABLES = ("jobs", "records", "parts")
 async def bare(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     port = servers.free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ROOT / "bench" / "bare.py"), str(port), str(folder)
+        sys.executable, str(ROOT / "bench" / "bare.py"), str(port), str(folder), "bare"
     )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         try:

@@ -20,6 +20,7 @@ from atelier.api.fields import KEY
 from atelier.api.freshness import is_known
 from atelier.api.job_views import etag
 from atelier.api.openapi import sends
+from atelier.api.recent_events import RecentEvents
 from atelier.api.requesting import Order
 from atelier.api.streams import Message, event_stream
 from atelier.api.ticket_routes import job_ticket
@@ -87,7 +88,7 @@ class JobRoutes:
     """One front door's routes about jobs that are there. A job of another kind is no job here."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect, self._endings = dialect, Endings(dialect.to_status)
+        self._dialect, self._endings, self._recent = dialect, Endings(dialect.to_status), RecentEvents()
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes, those that are asked for most before the others."""
@@ -191,8 +192,9 @@ class JobRoutes:
     def _stream(self, job: Job, after: int, call: Call, more: dict[str, str]) -> Response:
         engine, dialect = call.around.engine, self._dialect
         to_message = partial(dialect.to_message, base=call.base, estimate=engine.estimate)
+        to_event = partial(self._recent.event, base=call.base, to_message=to_message)
         headers = {"X-Job-Id": job.id, "Location": dialect.urls(job.id, call.base)["self"], **more}
-        return event_stream(engine.follow(job.id, after=after), to_message, headers)
+        return event_stream(engine.follow(job.id, after=after), to_event, headers)
 
 
 def new_job(kind: str, order: Order[Any], call: Call, key: str | None, meaning: str) -> NewJob:

@@ -62,9 +62,11 @@ class EventStream(EventSourceResponse):
                 logs.warning("client_reads_nothing", seconds=self.send_timeout)
 
 
-def event_stream(updates: AsyncIterator[Update], to_message: ToMessage, headers: dict[str, str]) -> EventSourceResponse:
-    """Return the response that sends each update's message until the updates end."""
-    return _response(_events(updates, to_message), headers)
+def event_stream(
+    updates: AsyncIterator[Update], to_event: Callable[[Update], bytes], headers: dict[str, str]
+) -> EventSourceResponse:
+    """Return the response that sends each update's event until the updates end."""
+    return _response(_events(updates, to_event), headers)
 
 
 def group_stream(
@@ -103,12 +105,12 @@ def _response(events: AsyncIterator[bytes], headers: dict[str, str]) -> EventSou
     )
 
 
-async def _events(updates: AsyncIterator[Update], to_message: ToMessage) -> AsyncIterator[bytes]:
+async def _events(updates: AsyncIterator[Update], to_event: Callable[[Update], bytes]) -> AsyncIterator[bytes]:
     """Yield each update's event. None of them is kept meanwhile: thousands of streams wait here."""
     opened, ended = time.time(), False
     async for update in _while_young(updates):
         _count_lag(update, opened)
-        yield encode(to_message(update), update.record.seq if update.record is not None else update.job.seq)
+        yield to_event(update)
         ended = update.job.status.terminal
     if not ended:
         yield FAREWELL
