@@ -108,6 +108,7 @@ def test_what_is_no_key_is_told_at_its_field_and_forgotten(tab: Tab, server: Ser
     assert field.get_attribute("aria-invalid") == "true"
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#settings")).to_be_hidden()
+    expect(field).to_have_value("")  # a dialog is hidden first, then it tells that it was closed
     nothing_is_kept(page, "no-token-at-all")
     show(page)
     expect(page.locator("#settings .problems")).to_be_hidden()
