@@ -647,6 +647,16 @@ async def test_an_older_sight_of_the_job_does_not_end_a_new_run(house: House) ->
     assert interrupted(asked.fence - 1)(asked)
 
 
+async def test_a_replay_of_a_job_that_has_ended_is_handed_to_nobody(house: House) -> None:
+    job = await house.submit(key="mine")
+    again = await house.submit(key="mine")
+    assert [one.id for one in house.queue.dispatched] == [job.id, again.id], "while it waits, once more does no harm"
+    await house.deliver(job.id)
+    house.queue.dispatched.clear()
+    assert (await house.submit(key="mine")).status is Status.COMPLETED
+    assert house.queue.dispatched == []
+
+
 async def test_what_an_attempt_reached_is_kept_when_it_is_retried(house: House) -> None:
     """The stage was finished, but the next one's first write failed: it is not done again."""
     write, broken = house.store.write, [True]

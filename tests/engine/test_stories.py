@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.contracts.writing import FAULT
 from tests.history import picture_of
 from tests.house import House
 from tests.posts import PRICE, Scribe, scripted
@@ -15,9 +16,10 @@ from tests.tales import STORY_TIME, open_house, order, pictures, told
 from tests.vendors import PAID, Vendor
 
 from atelier.errors import Conflict, ProviderRefused, ProviderUnavailable
+from atelier.jobs.events import Claimed, Retried
 from atelier.jobs.groups import Group
 from atelier.jobs.models import Snapshot, Status
-from atelier.jobs.ports import Decide, Delivery
+from atelier.jobs.ports import Decide, Decision, Delivery
 from atelier.pipelines.ports import Desk, GeneratedImage, ImageRequest
 from atelier.pipelines.story.models import PICTURES
 from atelier.providers.chain import FirstThatWorks
@@ -234,6 +236,32 @@ async def test_a_cancel_while_the_pictures_are_ordered_takes_them_along(house: H
     await house.engine.cancel("ann", job.id)
     assert (await asyncio.wait_for(delivered, 60)).status is Status.CANCELLED
     assert [one.job.status for one in await pictures(house, job)] == [Status.CANCELLED] * 3
+
+
+async def test_who_has_lost_the_story_orders_no_pictures(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process took it over as its text was written, which this one does not hear of."""
+    groups = open_house(house, Scribe(), painter(house, vendor()), tmp_path)
+    job, write, accepted = await order(house), house.store.write, list[str]()
+    taken = Retried(run_at=house.clock(), fault=FAULT), Claimed(worker="elsewhere-1", lease_until=house.clock())
+
+    async def loses(job_id: str, decide: Decide) -> Snapshot | None:
+        snapshot = await write(job_id, decide)
+        _, story = await told(house, job)
+        if story and not accepted:
+            accepted.append("the text")
+            await write(job_id, lambda _: Decision(events=taken))
+        return snapshot
+
+    async def count(group: Group) -> None:
+        accepted.append(group.id)
+
+    groups.then = [count]
+    monkeypatch.setattr(house.store, "write", loses)
+    monkeypatch.setattr(house.store, "listen", lambda *_: lambda: None)
+    assert await house.engine.deliver(job.id, job.dispatch) is Delivery.BUSY
+    assert accepted == ["the text"]
 
 
 async def test_a_group_is_removed_with_all_it_made_when_it_has_ended(house: House, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ class RetentionSettings(Group):
     """How long things are kept."""
 
     jobs_days: Days = Field(
-        30, description="Days that records of ended single images and batches are kept; 0 keeps them for good."
+        30,
+        description="Days that records of ended single images and batches are kept; 0 keeps them for good. Bytes that ended jobs left in the spool go then, too, after 30 days at 0.",
     )
     pictures_days: Days = Field(0, description="Days that pictures are kept; 0 keeps them for good.")
