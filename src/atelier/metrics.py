@@ -11,18 +11,18 @@ import time
 from collections.abc import Iterable
 from functools import cache
 
+import prometheus_client
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     GCCollector,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 
 from atelier.errors import AtelierError
+from atelier.instruments import Counter, Histogram, Series
 
 REGISTRY = CollectorRegistry()
 """Ours alone: what a library adds to the client's own registry does not appear by itself."""
@@ -41,15 +41,19 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
 def _counter(name: str, meaning: str, *labels: str) -> Counter:
-    return Counter(name, meaning, labels, registry=REGISTRY)
+    return Counter(name, meaning, labels, REGISTRY)
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
     return Gauge(name, meaning, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-    return Histogram(name, meaning, labels, buckets=buckets, registry=REGISTRY)
+def _histogram(name: str, meaning: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(name, meaning, labels, REGISTRY, bounds)
+
+
+def _series(name: str, meaning: str, bounds: tuple[float, ...]) -> Series:
+    return _histogram(name, meaning, bounds).labels()
 
 
 ACCEPTED = _counter("atelier_jobs_accepted", "Jobs accepted, replays not counted.", "kind")
@@ -57,7 +61,7 @@ JOBS = _counter("atelier_jobs", "Runs that ended.", "kind", "outcome")
 FAILURES = _counter("atelier_failures", "Runs that failed, by error code.", "kind", "code")
 REQUEUES = _counter("atelier_requeues", "Attempts that ended with the job queued again.", "kind", "reason")
 QUEUE_DEPTH = _gauge("atelier_queue_depth", "Jobs in the store that are due and not started.", "kind")
-QUEUE_WAIT = _histogram("atelier_queue_wait_seconds", "From being due to being claimed.", LONG)
+QUEUE_WAIT = _series("atelier_queue_wait_seconds", "From being due to being claimed.", LONG)
 RUNNING = _gauge("atelier_running_jobs", "Jobs that this process runs.")
 RUN_SECONDS = _histogram("atelier_run_seconds", "From a run's first claim to its end.", LONG, "kind", "outcome")
 STAGE_SECONDS = _histogram("atelier_stage_seconds", "Stages that were finished.", LONG, "kind", "stage")
@@ -68,11 +72,13 @@ PROVIDER_COST = _counter(
 )
 OPEN_STREAMS = _gauge("atelier_open_streams", "Streams of events that are open.")
 FOLLOWED = _gauge("atelier_followed_jobs", "Jobs that this process reads for its streams and waiters.")
-STREAM_LAG = _histogram("atelier_stream_lag_seconds", "From a record's commit to its being handed to a stream.", QUICK)
-COMMIT_SECONDS = _histogram("atelier_store_commit_seconds", "One transaction of the store's writer.", QUICK)
-BATCH = _histogram("atelier_store_batch_operations", "Operations in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256))
-STORE_ERRORS = _counter("atelier_store_errors", "Failures of the store.", "error")
-LOOP_LAG = _histogram("atelier_loop_lag_seconds", "How much too late a timer of the event loop is.", QUICK)
+STREAM_LAG = _series("atelier_stream_lag_seconds", "From a record's commit to its being handed to a stream.", QUICK)
+COMMIT_SECONDS = _series("atelier_store_commit_seconds", "One transaction of the store's writer.", QUICK)
+BATCH = _series("atelier_store_batch_operations", "Operations in one commit.", (1, 2, 4, 8, 16, 32, 64, 128, 256))
+STORE_ERRORS = prometheus_client.Counter("atelier_store_errors", "Failures of the store.", ["error"], registry=REGISTRY)
+"""Its threads count, too: this one is the library's."""
+
+LOOP_LAG = _series("atelier_loop_lag_seconds", "How much too late a timer of the event loop is.", QUICK)
 REQUESTS = _counter("atelier_http_requests", "Requests answered.", "method", "route", "status")
 FINDINGS = _counter("atelier_sweeper_findings", "Jobs that the sweeper ended, handed over or forgot.", "finding")
 LAST_SWEEP = _gauge("atelier_last_sweep_timestamp_seconds", "When the sweeper last got to its end, in Unix time.")

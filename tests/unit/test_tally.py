@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import Counter
 from tests.jobs import Clock, new_job
 
 from atelier import metrics
@@ -25,11 +24,11 @@ LOST = Fault(code="worker_lost", message="Gone.", retryable=True)
 
 def waits() -> tuple[float, float]:
     """Return how many waits were seen, and their sum in seconds."""
-    return sum(bucket.get() for bucket in metrics.QUEUE_WAIT._buckets), metrics.QUEUE_WAIT._sum.get()
+    return sample("atelier_queue_wait_seconds_count"), sample("atelier_queue_wait_seconds_sum")
 
 
-def value(counter: Counter, *labels: str) -> float:
-    return float(counter.labels(*labels)._value.get())
+def sample(name: str, **labels: str) -> float:
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def created(store: SqliteStore, clock: Clock) -> Job:
@@ -60,31 +59,31 @@ async def test_a_takeover_is_a_lost_worker_and_no_wait(store: SqliteStore, clock
     await created(store, clock)
     claimed = Claimed(worker="w", lease_until=clock() + timedelta(seconds=30))
     await written(store, deciding(claimed))
-    before, lost = waits(), value(metrics.REQUEUES, "image", "worker_lost")
+    before, lost = waits(), sample("atelier_requeues_total", kind="image", reason="worker_lost")
     await written(store, deciding(Retried(run_at=clock(), fault=LOST), replace(claimed, worker="v")))
     assert waits() == before
-    assert value(metrics.REQUEUES, "image", "worker_lost") == lost + 1
+    assert sample("atelier_requeues_total", kind="image", reason="worker_lost") == lost + 1
 
 
 async def test_an_end_is_counted_once_however_often_it_was_decided(store: SqliteStore, clock: Clock) -> None:
     job = await created(store, clock)
     await written(store, deciding(Claimed(worker="w", lease_until=clock() + timedelta(seconds=30))))
-    ended = value(metrics.JOBS, "image", "completed")
+    ended = sample("atelier_jobs_total", kind="image", outcome="completed")
     decision = deciding(Completed())
     decision(job)
     await written(store, decision)
-    assert value(metrics.JOBS, "image", "completed") == ended + 1
+    assert sample("atelier_jobs_total", kind="image", outcome="completed") == ended + 1
 
 
 def test_what_pictures_cost_is_added_up() -> None:
-    before = value(metrics.PROVIDER_COST, "sandbox")
+    before = sample("atelier_provider_cost_dollars_total", provider="sandbox")
     for dollars in (0.04, 0.0, 0.01):
         metrics.spent("sandbox", dollars)
-    assert value(metrics.PROVIDER_COST, "sandbox") - before == pytest.approx(0.05)
+    assert sample("atelier_provider_cost_dollars_total", provider="sandbox") - before == pytest.approx(0.05)
 
 
 async def test_a_full_disk_and_a_broken_file_are_told_apart(tmp_path: Path) -> None:
-    before = {error: value(metrics.STORE_ERRORS, error) for error in ("full", "unavailable")}
+    before = {error: sample("atelier_store_errors_total", error=error) for error in ("full", "unavailable")}
     connection = sqlite3.connect(tmp_path / "x.db")
     connection.execute("PRAGMA max_page_count = 2")
     connection.execute("CREATE TABLE x (y BLOB)")
@@ -93,13 +92,15 @@ async def test_a_full_disk_and_a_broken_file_are_told_apart(tmp_path: Path) -> N
             connection.execute(statement)
         threads.unavailable(broken.value)
     connection.close()
-    assert {error: value(metrics.STORE_ERRORS, error) - before[error] for error in before} == dict.fromkeys(before, 1)
+    assert {
+        error: sample("atelier_store_errors_total", error=error) - before[error] for error in before
+    } == dict.fromkeys(before, 1)
 
 
 async def test_a_store_that_does_not_answer_is_counted(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.0)
     monkeypatch.setattr(threads, "WATCH_SECONDS", 0.01)
-    before = value(metrics.STORE_ERRORS, "timeout")
+    before = sample("atelier_store_errors_total", error="timeout")
     with pytest.raises(StoreUnavailable):
         await store._reader.do(lambda _: time.sleep(0.2))
-    assert value(metrics.STORE_ERRORS, "timeout") == before + 1
+    assert sample("atelier_store_errors_total", error="timeout") == before + 1
