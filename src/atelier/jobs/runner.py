@@ -17,7 +17,7 @@ from atelier.jobs.lifecycle import require_fence
 from atelier.jobs.models import Job, Json, Status
 from atelier.jobs.pipeline import Pipeline, Product, Run, Services, perform
 from atelier.jobs.ports import Clock, Decide, Decision, Delivery, Queue, Store, Touch, worker_name
-from atelier.jobs.supervision import broke, ending_of, let_go
+from atelier.jobs.supervision import Bell, broke, ending_of, let_go
 from atelier.jobs.tally import Counted
 from atelier.jobs.verdicts import (
     Ending,
@@ -192,9 +192,12 @@ class Runner:
         run: AnyRun = Run(job=job, services=self._services, parts=parts)
         work = asyncio.create_task(perform(pipeline, run), name=f"work {job.id}")
         ending: Ending | None = None
+        interruption = watch.until(interrupted(job.fence))
+        bell = Bell(work, interruption, self._released)
         try:
-            ending = await self._race(run, work, watch.until(interrupted(job.fence)))
+            ending = await self._race(run, work, interruption, bell)
         finally:
+            bell.take_down()
             run.close()
             await let_go(work, given_back=ending is None or isinstance(ending.event, Snoozed))
         settled = ending is not None and await self._settle(pipeline, run, ending)
@@ -203,15 +206,14 @@ class Runner:
         return settled
 
     async def _race(
-        self, run: AnyRun, work: asyncio.Task[Product], interruption: asyncio.Future[Job | None]
+        self, run: AnyRun, work: asyncio.Task[Product], interruption: asyncio.Future[Job | None], bell: Bell
     ) -> Ending | None:
         """Wait for the work, racing it against the job's own log, the deadline and a shutdown. None: stop quietly."""
-        news: set[asyncio.Future[Any]] = {work, interruption, self._released}
         lease_until, handed_back_at = self._now() + self._policy.lease, self._policy.handed_back_at(self._now())
         while True:
             left = min(stops_at(run.job), handed_back_at) - self._now()
             pause = max(0.0, min(self._policy.lease / 3, left).total_seconds())
-            await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            await bell.wait(pause)
             if work.done():
                 if broke(work):
                     await self._extend(run)

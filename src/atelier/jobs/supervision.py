@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 from atelier import logs
 from atelier.errors import AtelierError, JobConflict
@@ -15,6 +16,33 @@ from atelier.jobs.stages import Snooze
 from atelier.jobs.verdicts import Ending, Policy, after_failure, after_snooze, fault_of
 
 ABORT_SECONDS = 5
+
+
+class Bell:
+    """Rings when one of its futures is done: `asyncio.wait` for who waits for the same ones again and again, and is quick about it."""
+
+    def __init__(self, *futures: asyncio.Future[Any]) -> None:
+        self._rung = asyncio.Event()
+        self._futures = futures
+        for future in futures:
+            future.add_done_callback(self._ring)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until it rings, no longer than so many seconds."""
+        late = asyncio.get_running_loop().call_later(seconds, self._rung.set)
+        try:
+            await self._rung.wait()
+        finally:
+            late.cancel()
+        self._rung.clear()
+
+    def take_down(self) -> None:
+        """Leave the futures: some live longer."""
+        for future in self._futures:
+            future.remove_done_callback(self._ring)
+
+    def _ring(self, _: asyncio.Future[Any]) -> None:
+        self._rung.set()
 
 
 def broke(work: asyncio.Task[Product]) -> bool:
