@@ -71,6 +71,7 @@ def serve() -> None:
         timeout_graceful_shutdown=grace,
         log_config=None,
         access_log=False,
+        server_header=False,
     )
     with _listen(config.host, config.port) as listener:
         host, port = listener.getsockname()[:2]

@@ -36,6 +36,7 @@ from atelier.pipelines.projects import Projects
 from atelier.pipelines.texts import TextOffer
 
 LONGEST_WAIT_SECONDS = 60
+WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 NO_QUERY = QueryParams()
 
 Check = Callable[[], Awaitable[None]]
@@ -226,7 +227,7 @@ STREAM = Depends(stream_place)
 
 def wait_of(prefer: str | None) -> timedelta | None:
     """Return how long a `Prefer` header asks to wait, 60 seconds at most; None where it asks for nothing of ours."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "", re.IGNORECASE)
+    found = WAIT.search(prefer or "")
     return timedelta(seconds=min(int(found.group(1)), LONGEST_WAIT_SECONDS)) if found else None
 
 

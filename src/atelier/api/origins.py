@@ -9,7 +9,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 LOCAL = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
 """Outside production: any port of this machine's names."""
@@ -43,20 +43,12 @@ class Origins:
 
 
 class PageRules(CORSMiddleware):
-    """CORS. Who is no page, and most callers are none, is only told that a page may be answered otherwise."""
+    """CORS. Who is no page, and most callers are none, passes by."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
-            await super().__call__(scope, receive, send)
-            return
-
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"vary", b"Origin")]
-            await send(message)
-
-        await self.app(scope, receive, told)
+        page = scope["type"] == "http" and b"origin" in dict(scope["headers"])
+        await (super().__call__ if page else self.app)(scope, receive, send)
 
 
 def _place(url: str) -> str:

@@ -40,7 +40,7 @@ class Order(Generic[Params]):
 
 def script_of(script: SandboxScript | None) -> Script:
     """Return the scripted behaviour that is asked for."""
-    return Script.model_validate(script.model_dump(include={"scenario", "seconds"})) if script is not None else Script()
+    return Script.model_validate(script, from_attributes=True) if script is not None else Script()
 
 
 def start_of(script: SandboxScript | None) -> datetime | None:

@@ -23,6 +23,9 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 HOST = re.compile(r"([A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 """A name or address and a port. Addresses in answers are made of it, again and again: no room for anything else."""
 
+JOB_ID = re.compile(r"[0-9a-f]{32}")
+
+VARIES = (b"vary", b"Origin")
 BAD_HOST = "The Host header is not one name or address with an optional port."
 UNKNOWN_HOST = "The service is not known by this name; set ATELIER_PUBLIC_URL to the address that callers use."
 FOREIGN = "Pages of this origin may not use the service; see ATELIER_CORS_ORIGINS."
@@ -30,6 +33,8 @@ FOREIGN = "Pages of this origin may not use the service; see ATELIER_CORS_ORIGIN
 
 class RequestContext:
     """Middleware: sets `X-Request-Id`, checks `Host` and `Origin`, logs and counts method, route and status.
+
+    Who is no page is told that one may be answered otherwise: pages' rules are told to pages alone.
 
     The path itself is the caller's text, and a picture's is its only key: the log has the route's template instead.
     """
@@ -46,8 +51,9 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(f"{self._process}-{next(self._numbers):x}", scope["method"], send)
-        logs.request_id.set(answer.request_id)
+        request_id = f"{self._process}-{next(self._numbers):x}"
+        logs.request_id.set(request_id)
+        answer = _Answer(request_id, scope, send)
         began = time.monotonic()
         try:
             await (self._refusal(scope) or self._app)(scope, receive, answer.send)
@@ -121,17 +127,18 @@ class _Course:
 class _Answer:
     """An answer on its way out: it gets its id, and is a problem where a library made an error of plain text."""
 
-    def __init__(self, request_id: str, method: str, send: Send) -> None:
+    def __init__(self, request_id: str, scope: Scope, send: Send) -> None:
         self.status = 0
-        self.request_id = request_id
-        self._method, self._send = method, send
+        self._method, self._send = scope["method"], send
+        page = b"origin" in dict(scope["headers"])
+        self._more = [(b"x-request-id", request_id.encode()), *(() if page else (VARIES,))]
         self._instead: ProblemResponse | None = None
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode())]
+            message["headers"] = [*message["headers"], *self._more]
             if self.status >= HTTPStatus.BAD_REQUEST:
                 self._correct(MutableHeaders(raw=message["headers"]))
         elif self._instead is not None and message.get("more_body"):
@@ -160,4 +167,4 @@ def route_of(scope: Scope) -> str:
 def _job_of(scope: Scope) -> str | None:
     """Return the job in the path, if it looks like an id of ours."""
     job_id = scope.get("path_params", {}).get("job_id", "")
-    return job_id if re.fullmatch(r"[0-9a-f]{32}", job_id) else None
+    return job_id if JOB_ID.fullmatch(job_id) else None

@@ -38,19 +38,22 @@ JOBS = JobRoutes(
 router = APIRouter(prefix=orders.ROOT, tags=["images"], route_class=JsonRoute)
 
 
-@router.post("/generate", summary="Queue a picture", response_model=Accepted | JobView, responses={**WAITED, **CREATES})
 @router.post(
     "/generate-async",
     summary="Queue a picture (alias of /generate)",
     response_model=Accepted | JobView,
     responses={**WAITED, **CREATES},
 )
+@router.post("/generate", summary="Queue a picture", response_model=Accepted | JobView, responses={**WAITED, **CREATES})
 async def generate(body: GenerateRequest, call: Call, key: Key = None, prefer: Prefer = None) -> Response:
     """Record the job durably and answer at once; watch it at `urls.stream` or poll `urls.self`.
 
     With `Prefer: wait=n` wait up to n seconds for its end and answer the job as `GET` would.
     """
     return await JOBS.accepted(await _submit(body, call, key), call, prefer)
+
+
+JOBS.add_to(router)  # routes are tried in order, and a job is read more often than any of those below is asked for
 
 
 @router.post(
@@ -77,9 +80,6 @@ async def jobs(query: Annotated[History, Query()], call: Call) -> JobList:
     """Filter by status, blog and creation; page with `cursor`. Jobs made without a key are not listed."""
     found = await listed(orders.to_find(query, call.owner), call)
     return translate.to_list(found, query.limit, call.base)
-
-
-JOBS.add_to(router)
 
 
 async def _submit(body: GenerateRequest, call: Call, key: str | None) -> Submitted:
