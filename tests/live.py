@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from tests.canaries import WATCH, watched, with_planted
+from tests.documented import checked
 from tests.loopback import TRUSTS_NOBODY
 
 from atelier.api.connections import Connection
@@ -76,7 +77,8 @@ async def serving(
             await asyncio.sleep(0.01)
         port = bound.getsockname()[1]
         base = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=base, timeout=60, verify=TRUSTS_NOBODY) as client:
+        hooks = {"response": [checked(app)]}
+        async with httpx.AsyncClient(base_url=base, timeout=60, verify=TRUSTS_NOBODY, event_hooks=hooks) as client:
             yield Live(app, client, server, port)
         app.state.surroundings.engine.close()
         server.should_exit = True

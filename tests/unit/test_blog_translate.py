@@ -46,15 +46,15 @@ def test_a_section_s_text_is_in_the_job_and_never_in_an_event(clock: Clock) -> N
     message = translate.to_message(Update(job=job, record=kept), BASE, lambda *_: ETA)
     assert message["data"] == {"key": "section/2", "section": {"number": 2, "title": "Soil", "words": 3}}
     (update,) = translate.to_updates((kept,))
-    assert update.metadata["section"] == section
-    assert update.data == message["data"]
-    assert (update.stage_number, update.total_stages, update.status) == (7, 13, "processing")
+    assert update["metadata"]["section"] == section
+    assert update["data"] == message["data"]
+    assert (update["stage_number"], update["total_stages"], update["status"]) == (7, 13, "processing")
 
 
 def test_a_stage_that_was_passed_through_is_told_as_skipped(clock: Clock) -> None:
     skipped = record(clock, "competitor_analysis", 14.0, {"skipped": "no search is configured"})
     (update,) = translate.to_updates((skipped,))
-    assert update.status == "skipped"
+    assert update["status"] == "skipped"
     job = new_job(clock(), kind="blog", status=Status.PROCESSING, stage="competitor_analysis")
     message = translate.to_message(Update(job=job, record=skipped), BASE, lambda *_: ETA)
     assert message["status"] == "processing", "the job is not"
@@ -67,8 +67,8 @@ def test_a_job_that_failed_while_it_waited_is_told_whole(clock: Clock) -> None:
         clock(), kind="blog", status=Status.FAILED, stage="error", fault=fault, details=details, progress=30.0
     )
     view = translate.to_status(Snapshot(job=job), None, BASE)
-    assert (view.current_stage, view.stage_number, view.error_code) == ("error", 7, "worker_lost")
-    assert (view.target_length, view.blog_id, view.result) == (2000, None, None)
+    assert (view["current_stage"], view["stage_number"], view["error_code"]) == ("error", 7, "worker_lost")
+    assert (view["target_length"], view["blog_id"], view["result"]) == (2000, None, None)
 
 
 def test_an_order_says_all_that_is_known() -> None:

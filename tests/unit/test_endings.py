@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel
 from tests.jobs import Clock, new_job
 
 from atelier.api import endings
@@ -12,19 +11,15 @@ from atelier.jobs.estimates import Outlook
 from atelier.jobs.models import Snapshot
 
 
-class View(BaseModel):
-    text: str
-
-
 class Dialect:
     """Says a job's title, and counts how often it was asked."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    def to_status(self, snapshot: Snapshot, _: Outlook | None, base: str) -> View:
+    def to_status(self, snapshot: Snapshot, _: Outlook | None, base: str) -> dict[str, str]:
         self.asked += 1
-        return View(text=base + snapshot.job.title)
+        return {"text": base + snapshot.job.title}
 
 
 @pytest.fixture
@@ -35,7 +30,7 @@ def dialect() -> Dialect:
 def test_an_answer_is_written_once_for_a_version_and_an_address(dialect: Dialect, clock: Clock) -> None:
     kept, job = Endings(dialect.to_status), new_job(clock(), title="A")
     for _ in range(3):
-        assert kept.body(Snapshot(job=job), "http://a/") == '{"text":"http://a/A"}'
+        assert kept.body(Snapshot(job=job), "http://a/") == b'{"text":"http://a/A"}'
     assert dialect.asked == 1
     kept.body(Snapshot(job=job), "http://b/")
     kept.body(Snapshot(job=job.changed({"rev": 7, "title": "B"})), "http://a/")
@@ -43,7 +38,7 @@ def test_an_answer_is_written_once_for_a_version_and_an_address(dialect: Dialect
 
 
 def test_long_answers_are_forgotten_sooner(dialect: Dialect, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "CHARACTERS", 1000)
+    monkeypatch.setattr(endings, "BYTES", 1000)
     kept = Endings(dialect.to_status)
     jobs = [new_job(clock(), f"job-{number}", title="x" * 300) for number in range(4)]
     for job in (*jobs, *jobs[1:]):

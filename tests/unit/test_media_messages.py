@@ -233,9 +233,19 @@ def test_what_is_sent_most_is_never_shortened() -> None:
 def test_the_answer_has_the_documented_fields_whatever_came_of_it() -> None:
     failed = job(status=Status.FAILED, fault=Fault(code="provider_refused", message="No.", retryable=False))
     answer = translate.to_answer(Snapshot(job=failed), "task-1", "http://a")
-    assert (answer.success, answer.message, answer.code, answer.retryable) == (False, "No.", "provider_refused", False)
+    assert (answer["success"], answer["message"], answer["code"], answer["retryable"]) == (
+        False,
+        "No.",
+        "provider_refused",
+        False,
+    )
     waiting = translate.to_answer(Snapshot(job=job()), None, "http://a")
-    assert (waiting.success, waiting.code, waiting.retryable, waiting.task_id) == (False, "timeout", True, None)
+    assert (waiting["success"], waiting["code"], waiting["retryable"], waiting["task_id"]) == (
+        False,
+        "timeout",
+        True,
+        None,
+    )
 
 
 def asked(**fields: Any) -> MediaRequest:

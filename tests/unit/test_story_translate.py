@@ -161,6 +161,6 @@ def test_of_several_receipts_the_dearest_is_the_story_s() -> None:
     }
     view = to_view(replace(seen, pictures=stopped), "http://x")
     assert view.cancellation is not None
-    assert view.cancellation.billed == "yes"
-    assert [one.cancellation and one.cancellation.billed for one in view.images] == ["no", "yes"]
+    assert view.cancellation["billed"] == "yes"
+    assert [one.cancellation and one.cancellation["billed"] for one in view.images] == ["no", "yes"]
     assert to_view(seen, "http://x").cancellation is None

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Protocol
 
 import pydantic_core
 from fastapi import Depends, HTTPException, Request
-from pydantic import BaseModel
 from starlette.datastructures import URL, QueryParams
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
@@ -26,6 +25,7 @@ from atelier.api.limits import DailyCap, Streams
 from atelier.api.origins import Origins
 from atelier.api.own_keys import OwnKeys
 from atelier.api.stories.illustrators import Illustrators
+from atelier.api.wire import json_of
 from atelier.errors import Unauthorized
 from atelier.jobs.engine import JobEngine
 from atelier.jobs.ports import Clock
@@ -231,6 +231,6 @@ def wait_of(prefer: str | None) -> timedelta | None:
     return timedelta(seconds=min(int(found.group(1)), LONGEST_WAIT_SECONDS)) if found else None
 
 
-def answer(view: BaseModel, headers: Mapping[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Return a view as it is: it was checked when it was made, and is not checked again on its way out."""
-    return Response(view.model_dump_json(), status, headers, "application/json")
+def answer(view: object, headers: Mapping[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return a model or typed dictionary as it is: nothing is checked on its way out."""
+    return Response(json_of(view), status, headers, "application/json")

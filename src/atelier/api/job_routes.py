@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
 from atelier.api.deps import STREAM, Call, Keyed, Reader, answer, wait_of
@@ -70,16 +70,16 @@ class ToMessage(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """How a front door speaks of its kind of job: pure functions, the model of a job, how its streams are documented.
+    """How a front door speaks of its kind of job: pure functions, what a job looks like, how its streams are documented.
 
     `to_accepted` takes job, address and estimate; `to_status` snapshot, outlook and address; `urls` a job's id and the address.
     """
 
     kind: str
-    view: type[BaseModel]
+    view: type
     events: dict[str, Any]
-    to_accepted: Callable[[Job, str, Estimate], BaseModel]
-    to_status: Callable[[Snapshot, Outlook | None, str], BaseModel]
+    to_accepted: Callable[[Job, str, Estimate], object]
+    to_status: Callable[[Snapshot, Outlook | None, str], object]
     to_message: ToMessage
     urls: Callable[[str, str], dict[str, str]]
 
@@ -152,7 +152,7 @@ class JobRoutes:
         try:
             cancelled = await call.around.engine.cancel(call.owner, job_id, kind=self._dialect.kind)
         except AlreadyTerminal as error:
-            return problem(error.code, error.message, job=(await self._view(job_id, call)).model_dump(mode="json"))
+            return problem(error.code, error.message, job=to_jsonable_python(await self._view(job_id, call)))
         status = HTTPStatus.OK if cancelled.status.terminal else HTTPStatus.ACCEPTED
         return answer(await self._view(job_id, call), status=status)
 
@@ -185,7 +185,7 @@ class JobRoutes:
         """Answer to who submitted a job with its events until it ends."""
         return self._stream(submitted.snapshot.job, 0, call, replayed(submitted))
 
-    async def _view(self, job_id: str, call: Call) -> BaseModel:
+    async def _view(self, job_id: str, call: Call) -> object:
         snapshot = await call.around.engine.get(call.owner, job_id)
         return self._dialect.to_status(snapshot, await call.around.engine.outlook(snapshot.job), call.base)
 

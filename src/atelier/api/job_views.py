@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atelier.api.wire import absolute, stamp, stamp_or_none, to_eta, to_queue
+from atelier.api.wire import absolute_or_none, stamp, stamp_or_none, to_eta, to_queue
+from atelier.api.wire_schemas import AcceptedJob, JobState, Steps
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Reason, Status, Step, Update
 
@@ -21,7 +22,7 @@ def fresh(job: Job) -> bool:
     return job.status in {Status.PENDING, Status.QUEUED} and job.attempt == 0
 
 
-def accepted(job: Job, queued: str, eta: Estimate) -> Json:
+def accepted(job: Job, queued: str, eta: Estimate) -> AcceptedJob:
     """Return the fields that every answer to an accepted request has; `queued` says that a job was made."""
     return {
         "job_id": job.id,
@@ -31,22 +32,20 @@ def accepted(job: Job, queued: str, eta: Estimate) -> Json:
     }
 
 
-def state(job: Job, outlook: Outlook | None) -> Json:
+def state(job: Job, outlook: Outlook | None) -> JobState:
     """Return the fields of a job's answer that are named and meant alike everywhere; times as they are."""
     fault = job.fault if job.status in {Status.FAILED, Status.CANCELLED} else None
     return {
         "job_id": job.id,
-        "status": str(job.status),
+        "status": job.status.value,
         "state_reason": reason(job, outlook),
         "progress_percentage": job.progress,
-        "current_stage": stage_of(job),
         "message": sentence(job),
         "error_message": fault.message if fault else None,
         "error_code": fault.code if fault else None,
         "estimated_time_remaining": outlook.eta.p50 if outlook else None,
         "eta": to_eta(outlook.eta) if outlook else None,
         "queue": to_queue(outlook.ahead if outlook else None, job.step),
-        "title": job.title,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "completed_at": job.completed_at,
@@ -78,10 +77,10 @@ def event(
         "urls": addresses,
     }
     if not job.status.terminal:
-        message["eta"] = to_eta(estimate(job, update.ahead)).model_dump()
+        message["eta"] = to_eta(estimate(job, update.ahead))
     queue = to_queue(update.ahead, job.step if record is None else None)
     if queue is not None:
-        message["queue"] = queue.model_dump()
+        message["queue"] = queue
     if record is None:
         message |= _present(job, base)
     elif job.warnings:
@@ -89,11 +88,11 @@ def event(
     return message
 
 
-def steps(step: Step | None, base: str) -> Json:
+def steps(step: Step | None, base: str) -> Steps:
     """Return what is done within the stage; nulls where nothing is counted."""
     if step is None or step.queue is not None:
         return {"step": None, "total_steps": None, "part": None, "preview_url": None}
-    preview = absolute(step.preview, base)
+    preview = absolute_or_none(step.preview, base)
     return {"step": step.step, "total_steps": step.total, "part": step.part or None, "preview_url": preview}
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from atelier.api.wire_schemas import Cancellation, EtaView, QueueView
+import pydantic_core
+
+from atelier.api.wire_schemas import Cancellation, EtaView, ProgressUpdate, QueueView
 from atelier.jobs.estimates import Estimate
 from atelier.jobs.models import Json, Receipt, Record, Step
+
+
+def json_of(answer: object) -> bytes:
+    """Return an answer as it is sent: a model, or a typed dictionary, which mypy has checked and nobody else does."""
+    return pydantic_core.to_json(answer, inf_nan_mode="null")
 
 
 def to_eta(estimate: Estimate) -> EtaView:
@@ -33,9 +40,14 @@ def stamp_or_none(moment: datetime | None) -> str | None:
     return stamp(moment) if moment is not None else None
 
 
-def absolute(location: str | None, base: str) -> str | None:
+def absolute(location: str, base: str) -> str:
     """Return a location as a full address: a path is below the service's own."""
-    return base + location if location is not None and location.startswith("/") else location
+    return base + location if location.startswith("/") else location
+
+
+def absolute_or_none(location: str | None, base: str) -> str | None:
+    """Return a location as a full address, or None where there is none."""
+    return absolute(location, base) if location is not None else None
 
 
 def to_cancellation(receipt: Receipt | None) -> Cancellation | None:
@@ -45,8 +57,8 @@ def to_cancellation(receipt: Receipt | None) -> Cancellation | None:
     return Cancellation(requested_at=receipt.requested_at, outcome=receipt.outcome, billed=receipt.billed)
 
 
-def to_progress_update(record: Record, data: Json) -> Json:
-    """Return a record as the ProgressUpdate that is sent with a job, with its data as callers see them."""
+def to_progress_update(record: Record, data: Json) -> ProgressUpdate:
+    """Return a record as it is sent with a job, with its data as callers see them."""
     return {
         "seq": record.seq,
         "run": record.run,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
-from atelier.api.wire_schemas import ProgressUpdate
 from atelier.pipelines.blog.models import Citation, Dimension, SemanticKeyword
 
 UpdateStatus = Literal["pending", "queued", "processing", "completed", "failed", "cancelled", "skipped"]
@@ -34,15 +35,25 @@ class BlogGenerationStage(StrEnum):
     ERROR = "error"
 
 
-class BlogProgressUpdate(ProgressUpdate):
+class BlogProgressUpdate(TypedDict):
     """One record of the job's log, with the place of its stage among all."""
 
+    seq: int
+    run: int
     stage: BlogGenerationStage
-    stage_number: int = Field(description="`queued` is 0, `initialization` 1, `finalization` and `completed` 13.")
+    stage_number: Annotated[
+        int, Field(description="`queued` is 0, `initialization` 1, `finalization` and `completed` 13.")
+    ]
     total_stages: int
     status: UpdateStatus
-    details: str = Field(description="The message, under its name of this front door.")
-    metadata: dict[str, Any] = Field(description="`data`, with the whole text of a section where one was written.")
+    progress_percentage: float
+    message: str
+    details: Annotated[str, Field(description="The message, under its name of this front door.")]
+    data: dict[str, Any]
+    metadata: Annotated[
+        dict[str, Any], Field(description="`data`, with the whole text of a section where one was written.")
+    ]
+    timestamp: datetime
 
 
 class BlogStageResult(BaseModel):

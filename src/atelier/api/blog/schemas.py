@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    with_config,
+)
+from typing_extensions import TypedDict
 
 from atelier.api.blog.result_schemas import BlogGenerationStage, BlogProgressUpdate, BlogResultView
 from atelier.api.errors import Problem
 from atelier.api.fields import KIND, Filled, Identifier, JobStatus, Page, SandboxScript, Text, printable
-from atelier.api.wire_schemas import Cancellation, EtaView, QueueView
+from atelier.api.wire_schemas import AcceptedJob, Cancellation, JobState
 from atelier.pipelines.blog.models import Length, Tone
 
 TextProvider = Literal["openai", "anthropic", "gemini", "sandbox"]
@@ -84,10 +93,8 @@ class BlogRequest(BaseModel):
 _JOB = "http://localhost:8000/api/v1/blog/jobs/7c2d0f9b6a1e4d58b3f4a5c6d7e8f901"
 
 
-class BlogAccepted(BaseModel):
-    """The job is recorded durably and queued."""
-
-    model_config = ConfigDict(
+@with_config(
+    ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -105,15 +112,12 @@ class BlogAccepted(BaseModel):
             ]
         }
     )
+)
+class BlogAccepted(AcceptedJob):
+    """The job is recorded durably and queued."""
 
-    job_id: str
     status: JobStatus
-    message: str
-    estimated_completion_time: float = Field(
-        description="Seconds: the wait as far as it is known, and what such posts took."
-    )
     blog_id: str
-    warnings: list[str]
     urls: dict[str, str]
 
 
@@ -124,50 +128,30 @@ class PostProblem(Problem):
     urls: dict[str, str]
 
 
-class BlogJobView(BaseModel):
+class BlogJobView(JobState):
     """A post's job as it is now. Times are RFC 3339 in UTC, durations are seconds."""
 
-    job_id: str
-    status: JobStatus
-    state_reason: str | None = Field(description="Why it waits or what it is about to do, beside the status.")
-    progress_percentage: float
     current_stage: BlogGenerationStage
     stage_number: int
     total_stages: int
-    message: str
-    result: BlogResultView | None = Field(description="Set when completed.")
-    error_message: str | None
-    error_code: str | None
-    estimated_time_remaining: float | None
-    eta: EtaView | None = Field(description="Until it has ended.")
-    queue: QueueView | None = Field(description="While it waits for a slot.")
-    title: str = Field(description="The topic, shortened.")
+    result: Annotated[BlogResultView | None, Field(description="Set when completed.")]
+    title: Annotated[str, Field(description="The topic, shortened.")]
     topic: str
     tone: str
     length: str
     target_length: int | None
-    provider: str = Field(description="Who was asked to write; `first_that_works`: the choice was left to the service.")
+    provider: Annotated[
+        str, Field(description="Who was asked to write; `first_that_works`: the choice was left to the service.")
+    ]
     blog_id: str | None
     step: int | None
     total_steps: int | None
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
-    updated_at: datetime
-    resume_at: datetime | None
-    must_finish_by: datetime
-    attempt: int
-    max_attempts: int
-    seq: int
-    run: int
-    cost: float
-    warnings: list[str]
     cancellation: Cancellation | None
     progress_updates: list[BlogProgressUpdate]
     urls: dict[str, str]
 
 
-class BlogJobList(BaseModel):
+class BlogJobList(TypedDict):
     """Jobs, newest first; `next_cursor` leads to the next page, null at the end."""
 
     jobs: list[BlogJobView]

@@ -44,12 +44,12 @@ STARTS = tuple(start for start, _ in SPANS.values())
 
 def to_accepted(job: Job, base: str, eta: Estimate) -> BlogAccepted:
     """Return the answer to an accepted request."""
-    return BlogAccepted(
+    return {
         **accepted(job, "Blog generation job queued successfully", eta),
-        status=job.status.value,
-        blog_id=job.tags["blog_id"],
-        urls=urls(job.id, base),
-    )
+        "status": job.status.value,
+        "blog_id": job.tags["blog_id"],
+        "urls": urls(job.id, base),
+    }
 
 
 def to_list(found: list[tuple[Snapshot, Outlook | None]], limit: int, base: str) -> BlogJobList:
@@ -67,20 +67,25 @@ def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> BlogJob
     done = steps(job.step, base)
     target = job.details.get("target_length")
     updates = to_updates(snapshot.records)
-    return BlogJobView(
+    return {
         **state(job, outlook),
-        stage_number=number_of(stage_of(job), job.progress),
-        total_stages=TOTAL,
-        result=_result(job, snapshot.result, updates) if snapshot.result else None,
-        **{name: job.details[name] for name in ("topic", "tone", "length", "provider")},
-        target_length=int(target) if target is not None else None,
-        blog_id=job.tags.get("blog_id"),
-        step=done["step"],
-        total_steps=done["total_steps"],
-        cancellation=to_cancellation(job.cancellation),
-        progress_updates=updates,
-        urls=urls(job.id, base),
-    )
+        "current_stage": BlogGenerationStage(stage_of(job)),
+        "stage_number": number_of(stage_of(job), job.progress),
+        "total_stages": TOTAL,
+        "result": _result(job, snapshot.result, updates) if snapshot.result else None,
+        "title": job.title,
+        "topic": job.details["topic"],
+        "tone": job.details["tone"],
+        "length": job.details["length"],
+        "target_length": int(target) if target is not None else None,
+        "provider": job.details["provider"],
+        "blog_id": job.tags.get("blog_id"),
+        "step": done["step"],
+        "total_steps": done["total_steps"],
+        "cancellation": to_cancellation(job.cancellation),
+        "progress_updates": updates,
+        "urls": urls(job.id, base),
+    }
 
 
 def to_result(snapshot: Snapshot) -> BlogResultView:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from atelier.api.fields import AspectRatio, Filled, Identifier, JobStatus, Page, Quality, SandboxScript, Text
-from atelier.api.wire_schemas import Cancellation, EtaView, ProgressUpdate, QueueView
+from atelier.api.wire_schemas import AcceptedJob, Cancellation, JobState, ProgressUpdate, Steps
 
 Style = Literal[
     "photographic",
@@ -82,10 +83,8 @@ class GenerateRequest(BaseModel):
     sandbox: SandboxScript | None = Field(None, description="Scripted behaviour of the sandbox provider.")
 
 
-class Accepted(BaseModel):
-    """The job is recorded durably and queued."""
-
-    model_config = ConfigDict(
+@with_config(
+    ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -106,19 +105,16 @@ class Accepted(BaseModel):
             ]
         }
     )
+)
+class Accepted(AcceptedJob):
+    """The job is recorded durably and queued."""
 
-    job_id: str
     status: JobStatus
-    message: str
-    estimated_completion_time: float = Field(
-        description="Seconds: the wait as far as it is known, and what such pictures took."
-    )
     is_draft: bool
-    warnings: list[str]
     urls: dict[str, str]
 
 
-class CheckView(BaseModel):
+class CheckView(TypedDict):
     """Something that was looked at before the picture was stored."""
 
     name: str
@@ -126,14 +122,14 @@ class CheckView(BaseModel):
     detail: str
 
 
-class ValidationView(BaseModel):
+class ValidationView(TypedDict):
     """The evidence that the picture is one, and the one that was asked for."""
 
     verdict: Literal["passed", "failed"]
     checks: list[CheckView]
 
 
-class PictureView(BaseModel):
+class PictureView(TypedDict):
     """One finished picture; sizes in pixels and bytes, read from its bytes. Its addresses stay."""
 
     image_id: str
@@ -145,16 +141,16 @@ class PictureView(BaseModel):
     thumbnail_url: str
     provider: str
     model: str
-    seed: int | None = Field(description="Null where the provider does not tell.")
+    seed: Annotated[int | None, Field(description="Null where the provider does not tell.")]
     style: str | None
     quality: str
     size_bytes: int
-    content_hash: str = Field(description="SHA-256 of the bytes, hexadecimal.")
+    content_hash: Annotated[str, Field(description="SHA-256 of the bytes, hexadecimal.")]
     created_at: datetime
-    validation: ValidationView | None = Field(None, description="Null for pictures of earlier versions.")
+    validation: Annotated[ValidationView | None, Field(description="Null for pictures of earlier versions.")]
 
 
-class ResultView(BaseModel):
+class ResultView(TypedDict):
     """What a completed job made; cost in US dollars."""
 
     success: bool
@@ -165,23 +161,15 @@ class ResultView(BaseModel):
     cost: float
 
 
-class JobView(BaseModel):
+class JobView(JobState, Steps):
     """A job as it is now. Times are RFC 3339 in UTC, durations are seconds."""
 
-    job_id: str
-    status: JobStatus
-    state_reason: str | None = Field(description="Why it waits or what it is about to do, beside the status.")
-    progress_percentage: float
     current_stage: ImageGenerationStage
-    message: str
-    result: ResultView | None = Field(description="Set when completed.")
-    error_message: str | None
-    error_code: str | None
-    estimated_time_remaining: float | None
-    eta: EtaView | None = Field(description="Until it has ended.")
-    queue: QueueView | None = Field(description="While it waits for a slot.")
+    result: Annotated[ResultView | None, Field(description="Set when completed.")]
     is_draft: bool
-    draft: PictureView | None = Field(description="Of a batch with drafts: shown while the picture itself is made.")
+    draft: Annotated[
+        PictureView | None, Field(description="Of a batch with drafts: shown while the picture itself is made.")
+    ]
     batch_id: str | None
     title: str
     style: str | None
@@ -189,30 +177,12 @@ class JobView(BaseModel):
     quality: str
     blog_id: str | None
     blog_job_id: str | None
-    step: int | None
-    total_steps: int | None
-    part: str | None = Field(
-        description="Which model is at work, where two take turns: `base_model`, then `refiner_model`."
-    )
-    preview_url: str | None
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
-    updated_at: datetime
-    resume_at: datetime | None
-    must_finish_by: datetime
-    attempt: int
-    max_attempts: int
-    seq: int
-    run: int
-    cost: float
-    warnings: list[str]
     cancellation: Cancellation | None
     progress_updates: list[ProgressUpdate]
     urls: dict[str, str]
 
 
-class JobList(BaseModel):
+class JobList(TypedDict):
     """Jobs, newest first; `next_cursor` leads to the next page, null at the end."""
 
     jobs: list[JobView]

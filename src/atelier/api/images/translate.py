@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from atelier.api import job_views
 from atelier.api.images.orders import ROOT
-from atelier.api.images.schemas import Accepted, JobList, JobView
-from atelier.api.job_views import accepted, event, state, steps
+from atelier.api.images.schemas import Accepted, ImageGenerationStage, JobList, JobView, PictureView, ResultView
+from atelier.api.job_views import accepted, event, stage_of, state, steps
 from atelier.api.requesting import cursor_of
 from atelier.api.wire import absolute, to_cancellation, to_progress_update
 from atelier.jobs.estimates import Estimate, Outlook
@@ -17,19 +17,15 @@ from atelier.pipelines.pictures import DRAFT
 SHOW_DRAFT = frozenset({"uploading", "completed", "error"})
 """Stages that come after a draft, where there is one."""
 
-PICTURE_EXTRAS = (
-    "provider", "model", "seed", "style", "quality", "size_bytes", "content_hash", "created_at", "validation",
-)  # fmt: skip
-
 
 def to_accepted(job: Job, base: str, eta: Estimate) -> Accepted:
     """Return the answer to an accepted request."""
-    return Accepted(
+    return {
         **accepted(job, "Image generation job queued successfully", eta),
-        status=str(job.status),
-        is_draft=_is_draft(job),
-        urls=urls(job.id, base),
-    )
+        "status": job.status.value,
+        "is_draft": _is_draft(job),
+        "urls": urls(job.id, base),
+    }
 
 
 def to_list(found: list[tuple[Snapshot, Outlook | None]], limit: int, base: str) -> JobList:
@@ -42,26 +38,26 @@ def to_list(found: list[tuple[Snapshot, Outlook | None]], limit: int, base: str)
 
 
 def to_status(snapshot: Snapshot, outlook: Outlook | None, base: str) -> JobView:
-    """Return a job as it is now: the parts are made into models together with the whole."""
+    """Return a job as it is now."""
     job = snapshot.job
-    return JobView.model_validate(
-        {
-            **state(job, outlook),
-            "result": _result(snapshot.result, base),
-            "is_draft": _is_draft(job),
-            "draft": _picture(job.shows[DRAFT], base) if DRAFT in job.shows else None,
-            "batch_id": job.group,
-            "style": job.details.get("style"),
-            "aspect_ratio": job.details["aspect_ratio"],
-            "quality": job.details["quality"],
-            "blog_id": job.tags.get("blog_id"),
-            "blog_job_id": job.tags.get("blog_job_id"),
-            **steps(job.step, base),
-            "cancellation": to_cancellation(job.cancellation),
-            "progress_updates": [to_progress_update(record, _kept(record.data, base)) for record in snapshot.records],
-            "urls": urls(job.id, base),
-        }
-    )
+    return {
+        **state(job, outlook),
+        "current_stage": ImageGenerationStage(stage_of(job)),
+        "result": _result(snapshot.result, base),
+        "is_draft": _is_draft(job),
+        "draft": picture(job.shows[DRAFT], base) if DRAFT in job.shows else None,
+        "batch_id": job.group,
+        "title": job.title,
+        "style": job.details.get("style"),
+        "aspect_ratio": job.details["aspect_ratio"],
+        "quality": job.details["quality"],
+        "blog_id": job.tags.get("blog_id"),
+        "blog_job_id": job.tags.get("blog_job_id"),
+        **steps(job.step, base),
+        "cancellation": to_cancellation(job.cancellation),
+        "progress_updates": [to_progress_update(record, _kept(record.data, base)) for record in snapshot.records],
+        "urls": urls(job.id, base),
+    }
 
 
 def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], Estimate]) -> Json:
@@ -72,7 +68,7 @@ def to_message(update: Update, base: str, estimate: Callable[[Job, int | None], 
 
 
 def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Json:
-    draft = {DRAFT: _picture(job.shows[DRAFT], base)} if DRAFT in job.shows else {}
+    draft = {DRAFT: picture(job.shows[DRAFT], base)} if DRAFT in job.shows else {}
     if record is None:
         return draft
     if record.status is not Status.COMPLETED:
@@ -83,26 +79,41 @@ def _data(job: Job, record: Record | None, result: Json | None, base: str) -> Js
 
 def _kept(data: Json, base: str) -> Json:
     """Return a record's data as callers see it: a draft with its addresses."""
-    return {**data, DRAFT: _picture(data[DRAFT], base)} if DRAFT in data else dict(data)
+    return {**data, DRAFT: picture(data[DRAFT], base)} if DRAFT in data else dict(data)
 
 
-def _result(result: Json | None, base: str) -> Json | None:
+def _result(result: Json | None, base: str) -> ResultView | None:
     if result is None:
         return None
-    return {**result, "images": [_picture(picture, base) for picture in result["images"]]}
-
-
-def _picture(picture: Json, base: str) -> Json:
-    """Return a picture with its six documented fields first, its addresses made absolute."""
     return {
-        "image_id": picture["image_id"],
-        "image_url": absolute(picture["location"], base),
-        "width": picture["width"],
-        "height": picture["height"],
-        "format": picture["format"],
-        "alt_text": picture["alt_text"],
-        "thumbnail_url": absolute(picture["thumbnail"], base),
-        **{name: picture.get(name) for name in PICTURE_EXTRAS},
+        "success": result["success"],
+        "images": [picture(one, base) for one in result["images"]],
+        "provider": result["provider"],
+        "model": result["model"],
+        "generation_time_seconds": result["generation_time_seconds"],
+        "cost": result["cost"],
+    }
+
+
+def picture(stored: Json, base: str) -> PictureView:
+    """Return a picture with its six documented fields first, its addresses made absolute. Older ones lack some fields."""
+    return {
+        "image_id": stored["image_id"],
+        "image_url": absolute(stored["location"], base),
+        "width": stored["width"],
+        "height": stored["height"],
+        "format": stored["format"],
+        "alt_text": stored["alt_text"],
+        "thumbnail_url": absolute(stored["thumbnail"], base),
+        "provider": stored["provider"],
+        "model": stored["model"],
+        "seed": stored["seed"],
+        "style": stored["style"],
+        "quality": stored["quality"],
+        "size_bytes": stored["size_bytes"],
+        "content_hash": stored["content_hash"],
+        "created_at": stored["created_at"],
+        "validation": stored.get("validation"),
     }
 
 

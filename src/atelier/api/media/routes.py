@@ -19,6 +19,7 @@ from atelier.api.media.schemas import MediaAnswer, MediaRequest
 from atelier.api.openapi import sends
 from atelier.api.routing import JsonRoute
 from atelier.api.spending import price, submit
+from atelier.api.wire import json_of
 from atelier.errors import AtelierError, Conflict, IdempotencyMismatch
 from atelier.jobs.engine import Submitted
 from atelier.jobs.models import Job, Snapshot
@@ -81,7 +82,7 @@ async def _answer(job: Job, longest: timedelta, task_id: str | None, call: Keyed
     finally:
         waiting.cancel()
         await asyncio.wait({waiting})
-    yield translate.to_answer(waiting.result(), task_id, call.base).model_dump_json().encode()
+    yield json_of(translate.to_answer(waiting.result(), task_id, call.base))
 
 
 async def _ended(job: Job, longest: timedelta, call: Keyed) -> Snapshot:

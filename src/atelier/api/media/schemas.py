@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
 from atelier.api.fields import Identifier
 from atelier.api.images.schemas import GenerateRequest, PictureView
@@ -35,7 +38,7 @@ class MediaRequest(GenerateRequest):
     )
 
 
-class MediaAnswer(BaseModel):
+class MediaAnswer(TypedDict):
     """What came of it. The status was sent before that was known: `success` tells."""
 
     success: bool
@@ -45,8 +48,8 @@ class MediaAnswer(BaseModel):
     job_id: str
     status: str
     image: PictureView | None
-    generation_time: float | None = Field(description="Seconds that drawing took.")
-    code: str | None = Field(description="A failure's code.")
-    retryable: bool | None = Field(description="Whether asking again may help; null: it succeeded.")
+    generation_time: Annotated[float | None, Field(description="Seconds that drawing took.")]
+    code: Annotated[str | None, Field(description="A failure's code.")]
+    retryable: Annotated[bool | None, Field(description="Whether asking again may help; null: it succeeded.")]
     warnings: list[str]
     urls: dict[str, str]

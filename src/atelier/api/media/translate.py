@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from atelier.api.images.schemas import PictureView
-from atelier.api.images.translate import urls
+from atelier.api.images.translate import picture, urls
 from atelier.api.media.orders import STEPS, TURNS
 from atelier.api.media.schemas import MediaAnswer
 from atelier.api.streams import compact, compact_text
-from atelier.api.wire import absolute
+from atelier.api.wire import absolute, absolute_or_none
 from atelier.frozen import frozen
 from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Step, Update
 from atelier.pipelines.pictures import GENERATING, UPLOADING
@@ -211,7 +209,7 @@ def _extras(update: Update, status: Status, step: Step | None, base: str) -> Jso
     if status in FAILED:
         extras["error"] = _error(update)
     if step is not None and step.preview is not None:
-        extras["preview_url"] = absolute(step.preview, base)
+        extras["preview_url"] = absolute_or_none(step.preview, base)
     return extras
 
 
@@ -250,27 +248,19 @@ def _cut(text: str, over: int) -> str:
 def to_answer(snapshot: Snapshot, task_id: str | None, base: str) -> MediaAnswer:
     """Return the answer about a job whose run has ended, or is waited for no longer."""
     job, result = snapshot.job, snapshot.result
-    picture = _picture(result["images"][0], base) if result is not None and job.status is Status.COMPLETED else None
-    fault = None if picture is not None else job.fault if job.status in FAILED else NOT_YET
+    image = picture(result["images"][0], base) if result is not None and job.status is Status.COMPLETED else None
+    fault = None if image is not None else job.fault if job.status in FAILED else NOT_YET
     return MediaAnswer(
-        success=picture is not None,
+        success=image is not None,
         message=fault.message if fault is not None else DONE,
-        image_url=picture.image_url if picture is not None else None,
+        image_url=image["image_url"] if image is not None else None,
         task_id=task_id,
         job_id=job.id,
         status=job.status.value,
-        image=picture,
+        image=image,
         generation_time=result["generation_time_seconds"] if result is not None else None,
         code=fault.code if fault is not None else None,
         retryable=fault.retryable if fault is not None else None,
         warnings=list(job.warnings),
         urls=urls(job.id, base),
     )
-
-
-def _picture(picture: Json, base: str) -> PictureView:
-    addresses: dict[str, Any] = {
-        "image_url": absolute(picture["location"], base),
-        "thumbnail_url": absolute(picture["thumbnail"], base),
-    }
-    return PictureView.model_validate({**picture, **addresses})

@@ -19,7 +19,7 @@ from atelier.api.stories.schemas import (
     StoryView,
 )
 from atelier.api.stories.seen import Story, sentence_of, urls
-from atelier.api.wire import absolute, to_cancellation, to_eta
+from atelier.api.wire import absolute_or_none, to_cancellation, to_eta
 from atelier.jobs.estimates import Estimate
 from atelier.jobs.models import Json, Snapshot, Status, Update
 
@@ -133,8 +133,8 @@ def to_image(number: int, picture: Snapshot | None, base: str, lost: str | None 
     return StoryImage(
         event_number=number,
         status=status,
-        image_url=absolute(made.get("location"), base),
-        thumbnail_url=absolute(made.get("thumbnail"), base),
+        image_url=absolute_or_none(made.get("location"), base),
+        thumbnail_url=absolute_or_none(made.get("thumbnail"), base),
         alt_text=made.get("alt_text") or job.title,
         provider=made.get("provider") or (job.step.provider if job.step else "") or job.details.get("provider"),
         error=fault.message if fault else None,

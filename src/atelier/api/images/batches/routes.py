@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
 from atelier.api.deps import STREAM, Call, Reader, answer, wait_of
@@ -66,7 +67,7 @@ async def batch_generate(body: BatchRequest, call: Call, key: Key = None, prefer
 async def batch(batch_id: str, call: Reader) -> Response:
     """Return the batch as its jobs make it now."""
     view = await _view(await _batch(batch_id, call), call)
-    again = {"Retry-After": "1"} if view.status == "processing" else {}
+    again = {"Retry-After": "1"} if view["status"] == "processing" else {}
     return answer(view, {"Cache-Control": "private, no-cache", **again})
 
 
@@ -94,9 +95,9 @@ async def cancel_batch(batch_id: str, call: Call) -> Response:
     try:
         await call.around.engine.groups.cancel(group)
     except AlreadyTerminal as error:
-        return problem(error.code, error.message, batch=(await _view(group, call)).model_dump(mode="json"))
+        return problem(error.code, error.message, batch=to_jsonable_python(await _view(group, call)))
     view = await _view(await _batch(batch_id, call), call)
-    return answer(view, status=HTTPStatus.ACCEPTED if view.status == "processing" else HTTPStatus.OK)
+    return answer(view, status=HTTPStatus.ACCEPTED if view["status"] == "processing" else HTTPStatus.OK)
 
 
 async def _batch(batch_id: str, call: Call) -> Group:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from atelier.api.fields import Identifier
 from atelier.api.images.schemas import GenerateRequest, JobView
@@ -44,10 +45,8 @@ class BatchRequest(BaseModel):
     )
 
 
-class BatchAccepted(BaseModel):
-    """The batch and all its jobs are recorded durably."""
-
-    model_config = ConfigDict(
+@with_config(
+    ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -62,9 +61,12 @@ class BatchAccepted(BaseModel):
             ]
         }
     )
+)
+class BatchAccepted(TypedDict):
+    """The batch and all its jobs are recorded durably."""
 
     batch_id: str
-    job_ids: list[str] = Field(description="In the order of the request.")
+    job_ids: Annotated[list[str], Field(description="In the order of the request.")]
     total_images: int
     status: BatchStatus
     message: str
@@ -72,7 +74,7 @@ class BatchAccepted(BaseModel):
     urls: dict[str, str]
 
 
-class BatchView(BaseModel):
+class BatchView(TypedDict):
     """A batch as its jobs make it: processing while any runs or waits, else completed if any has a picture."""
 
     batch_id: str
@@ -80,9 +82,9 @@ class BatchView(BaseModel):
     total_images: int
     completed: int
     failed: int
-    cancelled: int = Field(description="Those whose jobs were deleted count here.")
-    deleted: int = Field(description="Of the cancelled ones, those whose jobs were deleted.")
-    jobs: list[JobView] = Field(description="In the order of the request; deleted ones are missing.")
+    cancelled: Annotated[int, Field(description="Those whose jobs were deleted count here.")]
+    deleted: Annotated[int, Field(description="Of the cancelled ones, those whose jobs were deleted.")]
+    jobs: Annotated[list[JobView], Field(description="In the order of the request; deleted ones are missing.")]
     created_at: datetime
     must_finish_by: datetime
     urls: dict[str, str]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import cast
 
 from atelier.api.images import orders
-from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchView
+from atelier.api.images.batches.schemas import BatchAccepted, BatchRequest, BatchStatus, BatchView
 from atelier.api.images.schemas import GenerateRequest, JobView
 from atelier.api.images.translate import to_status
 from atelier.api.requesting import Order
@@ -79,17 +80,19 @@ def to_accepted(
 ) -> BatchAccepted:
     """Return the answer to an accepted batch; `replayed`: it was there before, and may be further."""
     standing = standing_of(group, (member.job.status for member in members))
-    return BatchAccepted.model_validate(
-        {
-            "batch_id": group.id,
-            "job_ids": list(job_ids),
-            "total_images": len(group.items),
-            "status": standing.status,
-            "message": f"Batch of {len(group.items)} images {_progress(standing) if replayed else 'queued successfully'}",
-            "warnings": list(dict.fromkeys(warning for member in members for warning in member.job.warnings)),
-            "urls": urls(group.id, base),
-        }
-    )
+    return {
+        "batch_id": group.id,
+        "job_ids": list(job_ids),
+        "total_images": len(group.items),
+        "status": _status(standing),
+        "message": f"Batch of {len(group.items)} images {_progress(standing) if replayed else 'queued successfully'}",
+        "warnings": list(dict.fromkeys(warning for member in members for warning in member.job.warnings)),
+        "urls": urls(group.id, base),
+    }
+
+
+def _status(standing: Standing) -> BatchStatus:
+    return cast("BatchStatus", standing.status.value)  # a group's is one of four
 
 
 def _progress(standing: Standing) -> str:
@@ -100,21 +103,19 @@ def _progress(standing: Standing) -> str:
 def to_view(group: Group, members: Sequence[tuple[Snapshot, Outlook | None]], base: str, now: datetime) -> BatchView:
     """Return a batch as it is now."""
     standing = standing_of(group, (member.job.status for member, _ in members))
-    return BatchView.model_validate(
-        {
-            "batch_id": group.id,
-            "status": standing.status,
-            "total_images": len(group.items),
-            "completed": standing.completed,
-            "failed": standing.failed,
-            "cancelled": standing.cancelled,
-            "deleted": standing.deleted,
-            "jobs": [_job(member, outlook, base) for member, outlook in members],
-            "created_at": group.created_at,
-            "must_finish_by": max([group.must_finish_by(now), *(_deadlines(members))]),
-            "urls": urls(group.id, base),
-        }
-    )
+    return {
+        "batch_id": group.id,
+        "status": _status(standing),
+        "total_images": len(group.items),
+        "completed": standing.completed,
+        "failed": standing.failed,
+        "cancelled": standing.cancelled,
+        "deleted": standing.deleted,
+        "jobs": [_job(member, outlook, base) for member, outlook in members],
+        "created_at": group.created_at,
+        "must_finish_by": max([group.must_finish_by(now), *(_deadlines(members))]),
+        "urls": urls(group.id, base),
+    }
 
 
 def _deadlines(members: Sequence[tuple[Snapshot, Outlook | None]]) -> list[datetime]:
