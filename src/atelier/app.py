@@ -43,7 +43,9 @@ from atelier.wiring import Adapters, Services
 TIDY_SECONDS = 3600
 SHARE_SECONDS = 10
 HEADERS_IN = ["Content-Type", "Authorization", "Prefer", "If-None-Match", "Idempotency-Key", "Last-Event-ID"]
-HEADERS_OUT = ["Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed"]
+HEADERS_OUT = [
+    "Location", "ETag", "Retry-After", "X-Job-Id", "X-Request-Id", "Idempotency-Replayed", "Preference-Applied", "WWW-Authenticate",
+]  # fmt: skip
 
 
 def create_app(config: Settings, adapters: Adapters | None = None) -> FastAPI:

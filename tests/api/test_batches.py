@@ -109,7 +109,7 @@ async def get(live: Live, batch_id: str) -> dict[str, Any]:
 async def watch(live: Live, batch: dict[str, Any]) -> list[dict[str, Any]]:
     response = await live.client.get(batch["urls"]["stream"])
     assert response.headers["content-type"].startswith("text/event-stream")
-    assert response.headers["location"] == batch["urls"]["self"]
+    assert (response.headers["location"], response.headers["x-job-id"]) == (batch["urls"]["self"], batch["batch_id"])
     return states_of(response.text)
 
 

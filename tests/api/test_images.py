@@ -18,6 +18,7 @@ from tests.live import Live, Serve
 
 from atelier.api.images.orders import to_order
 from atelier.api.images.schemas import GenerateRequest, Style
+from atelier.api.openapi import SENT
 from atelier.jobs.engine import NewJob
 
 
@@ -184,6 +185,25 @@ async def test_preflight(live: Live) -> None:
     assert response.headers["access-control-allow-origin"] == "http://127.0.0.1:5173"
 
 
+@pytest.mark.parametrize(("method", "field"), [("POST", "x-requested-with"), ("PATCH", "content-type")])
+async def test_a_preflight_for_what_pages_may_not_send_says_what_they_may(live: Live, method: str, field: str) -> None:
+    asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": field}
+    ours = await live.client.options(f"{ROOT}/generate", headers={"Origin": "http://localhost:5173", **asked})
+    assert (ours.status_code, ours.json()["code"]) == (400, "validation_error")
+    assert "POST" in ours.json()["detail"]
+    assert "Idempotency-Key" in ours.json()["detail"]
+    strange = await live.client.options(f"{ROOT}/generate", headers={"Origin": "https://evil.example", **asked})
+    assert (strange.status_code, strange.json()["code"]) == (400, "origin_refused")
+
+
+async def test_pages_can_read_the_headers_they_are_told_of(live: Live) -> None:
+    page = {"Origin": "http://localhost:5173", "Prefer": "wait=10"}
+    response = await live.client.post(f"{ROOT}/generate", json=NOOP, headers=page)
+    exposed = {name.strip().lower() for name in response.headers["access-control-expose-headers"].split(",")}
+    told = {name.lower() for name in SENT} | {"x-request-id"}
+    assert exposed == told
+
+
 BAD = [
     ({}, "prompt"),
     ({"prompt": ""}, "prompt"),
@@ -266,6 +286,8 @@ async def test_bodies_that_are_no_proper_json(live: Live, body: bytes) -> None:
         ("/api/generate-images", {}, {"projectPath": "p", "promptsByStyle": []}, "an object that has lists"),
         (f"{ROOT}/jobs?created_after=yesterday", {}, None, "should be a moment like 2026-01-31T12:00:00Z"),
         (f"{ROOT}/jobs?created_after=2026-01-31T25", {}, None, "should be a moment like"),
+        (f"{ROOT}/jobs?limit=many", {}, None, "should be a whole number"),
+        ("/api/v1/tickets", {}, {"job_id": "x", "group": "y"}, "Name one thing"),
     ],
 )
 async def test_what_is_wrong_is_said_in_words_of_http_and_json(
@@ -274,7 +296,9 @@ async def test_what_is_wrong_is_said_in_words_of_http_and_json(
     method = "GET" if body is None else "POST"
     refused = await live.client.request(method, path, headers=headers, json=body)
     assert refused.status_code == 422, refused.text
-    assert any(sentence in error["msg"] for error in refused.json()["errors"]), refused.json()["errors"]
+    said = [error["msg"] for error in refused.json()["errors"]]
+    assert any(sentence in one for one in said), said
+    assert not any("validation" in one or "parse" in one for one in said)
 
 
 async def test_a_problem_never_echoes_the_input(live: Live) -> None:
@@ -574,7 +598,7 @@ async def test_hold_until_waits_without_a_slot(serve: Serve) -> None:
         held = await submit(live, {"prompt": "x", "sandbox": {"scenario": "noop", "hold_until": time.time() + 4}})
         job = (await live.client.get(f"{ROOT}/jobs/{held}")).json()
         assert (job["status"], job["state_reason"]) == ("queued", "waiting_until")
-        assert job["resume_at"]
+        assert job["message"] == f"Waiting until {job['resume_at']}"
         other = await ended(live, await submit(live, NOOP))
         assert other["status"] == "completed"
         assert (await live.client.get(f"{ROOT}/jobs/{held}")).json()["status"] == "queued"

@@ -53,6 +53,7 @@ SENTENCES = {
     "datetime_parsing": MOMENT,
     "datetime_type": MOMENT,
     "datetime_from_date_parsing": MOMENT,
+    "int_parsing": "Input should be a whole number",
 }
 """What is wrong, by the library's name for it."""
 
@@ -155,7 +156,8 @@ def _sentence(item: dict[str, Any]) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if kind == "string_pattern_mismatch":
         return PATTERNS.get(context["pattern"], str(item["msg"]))
-    return SENTENCES.get(kind, str(item["msg"]).removeprefix("Value error, "))
+    said = str(item["msg"]).removeprefix("Value error, ")
+    return SENTENCES.get(kind, said.split(" after validation, ")[0])
 
 
 def _invalid(errors: Sequence[FieldError]) -> ProblemResponse:

@@ -10,6 +10,9 @@ from atelier.api.wire_schemas import AcceptedJob, JobState, Steps
 from atelier.jobs.estimates import Estimate, Outlook
 from atelier.jobs.models import Job, Json, Reason, Status, Step, Update
 
+WAITS = {Reason.WAITING_FOR_SLOT: "Waiting for a slot", Reason.WAITING_FOR_KEY: "Waiting for a key"}
+"""Reasons that are no sentence by themselves."""
+
 
 def urls(root: str, job_id: str, base: str) -> dict[str, str]:
     """Return where a job can be read, watched, cancelled, retried and shared."""
@@ -124,10 +127,17 @@ def sentence(job: Job) -> str:
     if job.status in {Status.FAILED, Status.CANCELLED} and job.fault is not None:
         return job.fault.message
     if job.state_reason is not None:
-        why = job.state_reason.replace("_", " ").capitalize()
+        why = _why(job, job.state_reason)
         return f"{why}: {job.fault.message}" if job.fault else why
     attempt = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 and not job.status.terminal else ""
     return stage_of(job).replace("_", " ").capitalize() + attempt
+
+
+def _why(job: Job, reason: Reason) -> str:
+    """Say in words why a job waits."""
+    if reason is Reason.WAITING_UNTIL and job.run_at is not None:
+        return f"Waiting until {stamp(job.run_at)}"
+    return WAITS.get(reason, reason.replace("_", " ").capitalize())
 
 
 def stage_of(job: Job) -> str:

@@ -28,6 +28,9 @@ JOB_ID = re.compile(r"[0-9a-f]{32}")
 VARIES = (b"vary", b"Origin")
 BAD_HOST = "The Host header is not one name or address with an optional port."
 UNKNOWN_HOST = "The service is not known by this name; set ATELIER_PUBLIC_URL to the address that callers use."
+UNKNOWN_TO_PAGES = (
+    "Pages of other origins may ask with these methods: {methods}; and send these header fields: {fields}."
+)
 FOREIGN = "Pages of this origin may not use the service; see ATELIER_CORS_ORIGINS."
 
 
@@ -149,14 +152,17 @@ class _Answer:
 
     def _correct(self, headers: MutableHeaders) -> None:
         if headers.get("content-type", "").startswith("text/plain"):
-            self._instead = self._problem()
+            self._instead = self._problem(headers)
             headers.update(self._instead.headers)
 
-    def _problem(self) -> ProblemResponse:
+    def _problem(self, headers: MutableHeaders) -> ProblemResponse:
         status = HTTPStatus(self.status)
-        if self._method == "OPTIONS" and status is HTTPStatus.BAD_REQUEST:
+        if self._method != "OPTIONS" or status is not HTTPStatus.BAD_REQUEST:
+            return problem_of(status)
+        if "access-control-allow-origin" not in headers:
             return problem("origin_refused", FOREIGN, status=status)
-        return problem_of(status)
+        methods, fields = (headers.get(f"access-control-allow-{what}", "") for what in ("methods", "headers"))
+        return problem("validation_error", UNKNOWN_TO_PAGES.format(methods=methods, fields=fields), status=status)
 
 
 def route_of(scope: Scope) -> str:

@@ -43,7 +43,7 @@ async def ticket(body: TicketRequest, call: Call) -> TicketView:
             return task_ticket(task_id, call)
         case _:
             raise InvalidInput(
-                "Name what the ticket shall be for: this, `group`, or `task_id`.", loc=("body", "job_id")
+                "Name one thing that the ticket shall be for: this, `group`, or `task_id`.", loc=("body", "job_id")
             )
 
 

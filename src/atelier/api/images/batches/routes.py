@@ -77,7 +77,7 @@ async def batch(batch_id: str, call: Reader) -> Response:
 async def batch_stream(batch_id: str, call: Reader) -> Response:
     """Send every job's latest state, then each change, until all have ended. Connecting again starts afresh."""
     group = await _batch(batch_id, call)
-    headers = {"Location": translate.urls(group.id, call.base)["self"]}
+    headers = {"X-Job-Id": group.id, "Location": translate.urls(group.id, call.base)["self"]}
     engine = call.around.engine
     message = partial(to_message, base=call.base, estimate=engine.estimate)
     return group_stream(engine.groups.follow(group.id), message, headers)
