@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -113,7 +113,11 @@ class House:
         self.engine = self.another_engine()
 
     def another_engine(
-        self, *, longest_run: timedelta | None = None, lease: timedelta = timedelta(seconds=30)
+        self,
+        *,
+        longest_run: timedelta | None = None,
+        lease: timedelta = timedelta(seconds=30),
+        slots: Mapping[str, int] | None = None,
     ) -> JobEngine:
         return JobEngine(
             store=self.store,
@@ -121,7 +125,7 @@ class House:
             presence=self.presence,
             pipelines={"image": self.pipeline, **self.others},
             limits=Limits(
-                slots={},
+                slots=slots or {},
                 queue=300,
                 max_attempts=3,
                 deadlines={

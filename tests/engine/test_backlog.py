@@ -104,6 +104,35 @@ async def test_what_an_owner_sent_at_once_counts_before_it_is_seen(store: Store,
         await backlog.admit("image", "ann")
 
 
+async def test_an_owner_alone_in_the_queue_has_no_more_than_a_part_of_it(store: Store, clock: Clock) -> None:
+    backlog = Backlog(store, limit=100, share=3, now=clock)
+    for number in range(3):
+        await queue(store, clock, f"job-{number}", owner="ann")
+    clock.pass_(seconds=2)
+    with pytest.raises(QueueFull):
+        await backlog.admit("image", "ann")
+
+
+async def test_a_batch_counts_as_many_as_it_has(store: Store, clock: Clock) -> None:
+    backlog = Backlog(store, limit=100, share=3, now=clock)
+    await asyncio.gather(*(queue(store, clock, f"b{number}", owner="bob") for number in range(5)))
+    await backlog.admit("image", "ann", 3)
+    with pytest.raises(QueueFull, match="3 of your jobs are waiting"):
+        await backlog.admit("image", "ann")
+    assert backlog.soon("image") == 5 + 3, "what was let in since the look waits as well"
+
+
+async def test_of_many_places_the_latest_are_remembered(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atelier.jobs.backlog.REMEMBERED", 2)
+    backlog = Backlog(store, limit=100, share=None, now=clock)
+    jobs = [await queue(store, clock, f"job-{number}") for number in range(4)]
+    for job in jobs:
+        assert await backlog.ahead(job) is not None
+    assert [*backlog._places] == [job.id for job in jobs[2:]]
+
+
 async def test_many_questions_are_one_look(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     job, looks = await queue(store, clock, "job-1"), 0
     waiting = store.waiting

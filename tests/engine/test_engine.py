@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.house import Count, Gate, House, Nothing, failing
+from tests.jobs import new_job
 from tests.stores import Backend, deaf
 
 from atelier.errors import (
@@ -19,17 +20,20 @@ from atelier.errors import (
     ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
+    QueueFull,
     StorageError,
     StoreFull,
+    StoreUnavailable,
 )
 from atelier.jobs import followers
 from atelier.jobs.engine import NewJob
-from atelier.jobs.events import CancelRequested, Failed, Retried
+from atelier.jobs.events import Cancelled, CancelRequested, Failed, Retried
+from atelier.jobs.groups import NewGroup, NewMember
 from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Decide, Decision, Delivery, Ready, Touch
-from atelier.jobs.progress import Milestone
-from atelier.jobs.verdicts import backoff, fault_of, interrupted
+from atelier.jobs.progress import Milestone, Progress
+from atelier.jobs.verdicts import backoff, cancelling, fault_of, interrupted, receipt_of
 
 
 async def test_a_job_runs_through_its_stages(house: House) -> None:
@@ -53,6 +57,17 @@ async def test_a_key_makes_one_job_for_each_owner(house: House) -> None:
     await house.deliver(first.id)
     again = await house.engine.submit(NewJob(kind="image", owner="ann", params=Nothing(), key="k-1"))
     assert (again.replayed, again.snapshot.job.status, again.snapshot.result) == (True, Status.COMPLETED, {"value": 2})
+
+
+async def test_a_full_queue_takes_no_new_key_but_knows_those_it_took(house: House) -> None:
+    first = await house.submit(key="k", request="r")
+    members = [NewMember(name=str(place), params={}) for place in range(299)]
+    await house.engine.groups.create(NewGroup(kind="batch", member_kind="image", owner="ann", members=members))
+    for key in ("k-2", None):
+        with pytest.raises(QueueFull):
+            await house.submit(key=key, request="r")
+    assert await house.store.get(house.engine.id_of("ann", "image", "k-2")) is None
+    assert (await house.submit(key="k", request="r")).id == first.id
 
 
 async def test_repeated_and_stale_deliveries_change_nothing(house: House) -> None:
@@ -494,6 +509,22 @@ async def test_a_job_that_kills_its_workers_fails_after_its_attempts(house: Hous
     assert (ended.status, ended.fault.code, ended.attempt) == (Status.FAILED, "worker_lost", 3)
 
 
+async def test_a_delivery_takes_no_job_over_whose_attempts_are_used_up(house: House) -> None:
+    """A queue outside delivers again when a worker was lost, sooner than a sweep looks."""
+    job = await house.submit()
+    for _ in range(2):
+        await house.lose(job.id)
+        house.clock.pass_(seconds=31)
+        await house.engine.sweep()
+    await house.lose(job.id)
+    house.clock.pass_(seconds=31)
+    await house.engine.deliver(job.id, (await house.job(job.id)).dispatch)
+    ended = await house.job(job.id)
+    assert ended.fault is not None
+    assert (ended.status, ended.fault.code, ended.attempt) == (Status.FAILED, "worker_lost", 3)
+    assert house.pipeline.entered == []
+
+
 async def test_a_beating_worker_keeps_its_job(house: House) -> None:
     job = await house.submit()
     await house.lose(job.id)
@@ -502,6 +533,48 @@ async def test_a_beating_worker_keeps_its_job(house: House) -> None:
         await house.store.touch(Touch(job_id=job.id, fence=1, lease_until=house.clock() + timedelta(seconds=30)))
         await house.engine.sweep()
     assert (await house.job(job.id)).worker == "elsewhere-1"
+
+
+async def test_a_lease_is_renewed_well_before_it_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = house.pipeline.acts["first"] = Gate()
+    lease, renewed, touch = timedelta(seconds=2.4), asyncio.Event(), house.store.touch
+
+    async def noted(asked: Touch) -> Job | None:
+        renewed.set()
+        return await touch(asked)
+
+    monkeypatch.setattr(house.store, "touch", noted)
+    job = await house.submit()
+    running = asyncio.create_task(house.another_engine(lease=lease).deliver(job.id, 1))
+    await gate.reached.wait()
+    async with asyncio.timeout(lease.total_seconds()):
+        await renewed.wait()
+    gate.open.set()
+    assert await running is Delivery.SETTLED
+
+
+@pytest.mark.parametrize(("passed", "delivery"), [(0.5, Delivery.SETTLED), (0.7, Delivery.BUSY)])
+async def test_a_run_goes_on_without_the_store_for_as_long_as_its_lease(
+    house: House, monkeypatch: pytest.MonkeyPatch, passed: float, delivery: Delivery
+) -> None:
+    gate, asked = Gate(), asyncio.Event()
+    house.pipeline.acts["second"] = gate
+
+    async def away(_: Touch) -> None:
+        asked.set()
+        raise StoreUnavailable("Away.")
+
+    monkeypatch.setattr(house.store, "touch", away)
+    job = await house.submit()
+    running = asyncio.create_task(house.another_engine(lease=timedelta(seconds=0.6)).deliver(job.id, 1))
+    await gate.reached.wait()
+    house.clock.pass_(seconds=passed)
+    async with asyncio.timeout(60):
+        await asked.wait()
+        if delivery is Delivery.SETTLED:
+            gate.open.set()
+        assert await running is delivery
+    assert (await house.job(job.id)).status.terminal == (delivery is Delivery.SETTLED)
 
 
 async def test_the_deadline_ends_waiting_and_running_jobs(house: House) -> None:
@@ -680,6 +753,27 @@ async def test_what_an_attempt_reached_is_kept_when_it_is_retried(house: House) 
     assert house.pipeline.entered == ["first", "second", "second"]
 
 
+async def test_an_end_is_written_when_the_store_is_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made and paid for is not thrown away because the store was away for a moment."""
+    gate = house.pipeline.acts["second"] = Gate()
+    monkeypatch.setattr("atelier.jobs.runner.SETTLE_PAUSES", (0, 0, 0, 0, 0))
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    left, write = iter(range(3)), house.store.write
+
+    async def away(job_id: str, decide: Decide) -> Snapshot | None:
+        if next(left, None) is not None:
+            raise StoreUnavailable("Away.")
+        return await write(job_id, decide)
+
+    monkeypatch.setattr(house.store, "write", away)
+    gate.open.set()
+    assert await running is Delivery.SETTLED
+    assert (await house.job(job.id)).status is Status.COMPLETED
+    assert house.pipeline.entered == ["first", "second"]
+
+
 async def test_drain_gives_running_jobs_back_with_their_attempt(house: House) -> None:
     gate = house.pipeline.acts["second"] = Gate()
     job = await house.submit()
@@ -695,6 +789,18 @@ async def test_drain_gives_running_jobs_back_with_their_attempt(house: House) ->
     await successor.deliver(job.id, back.dispatch)
     assert (await house.job(job.id)).status is Status.COMPLETED
     assert house.pipeline.entered == ["first", "second", "second"]
+
+
+async def test_a_process_tells_what_it_runs(house: House) -> None:
+    gate = house.pipeline.acts["second"] = Gate()
+    job = await house.submit()
+    running = asyncio.create_task(house.engine.deliver(job.id, 1))
+    await gate.reached.wait()
+    assert house.engine.running == 1
+    gate.open.set()
+    await running
+    assert house.engine.running == 0
+    assert not house.engine._runner._running, "of a delivery that has ended nothing is kept"
 
 
 async def test_drain_lets_a_quick_job_finish(house: House) -> None:
@@ -785,3 +891,17 @@ def test_backoff_doubles_with_a_spread_and_a_cap() -> None:
         for _ in range(50):
             assert 0.8 * middle <= backoff(attempt, base, None).total_seconds() <= 1.2 * middle
     assert backoff(1, base, timedelta(seconds=60)) == timedelta(seconds=60)
+
+
+def test_a_provider_that_asks_for_less_is_not_asked_sooner() -> None:
+    assert backoff(4, timedelta(seconds=2), timedelta(seconds=1)) >= timedelta(seconds=12)
+
+
+async def test_a_receipt_tells_when_the_cancel_was_asked_for_and_what_was_paid(house: House) -> None:
+    now = house.clock()
+    waiting = new_job(now, status=Status.QUEUED, attempt=1, billed="yes")
+    (cancelled,) = cancelling(waiting, now).events
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.receipt.billed == "yes", "what was noted is certain"
+    asked = new_job(now, status=Status.PROCESSING, cancel_requested_at=now)
+    assert receipt_of(asked, Progress(), now + timedelta(seconds=4)).requested_at == now

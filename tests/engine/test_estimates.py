@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from tests.house import House, failing
 from tests.jobs import Clock, new_job
 
+from atelier.errors import ProviderUnavailable
 from atelier.jobs.estimates import SAMPLES, Estimate, Estimates, remaining
 from atelier.jobs.models import Status, Step
 from atelier.jobs.ports import Store
@@ -55,6 +57,17 @@ async def test_processes_share_what_they_measure_and_lose_nothing(store: Store, 
     assert sorted(document.body["seconds"]) == list(range(40))
 
 
+async def test_what_another_process_measured_replaces_what_was_told(store: Store, clock: Clock) -> None:
+    job = new_job(clock(), pace="p", expected=3.0)
+    here, there = Estimates(store), Estimates(store)
+    assert here.of(job).basis == "table"
+    for _ in range(5):
+        there.measured(job, 1)
+    await there.exchange()
+    await here.exchange()
+    assert (here.of(job).p50, here.of(job).basis) == (1, "measured")
+
+
 async def test_only_the_latest_samples_are_kept(store: Store, clock: Clock) -> None:
     estimates, job = Estimates(store), new_job(clock(), pace="p")
     for _ in range(3):
@@ -65,6 +78,30 @@ async def test_only_the_latest_samples_are_kept(store: Store, clock: Clock) -> N
         estimates.measured(job, 1)
     await estimates.exchange()
     assert (estimates.of(job).p50, estimates.of(job).samples) == (1, SAMPLES)
+
+
+async def test_who_waits_is_told_of_turns_of_all_slots_and_who_runs_of_none(house: House) -> None:
+    engine = house.another_engine(slots={"image": 4})
+    jobs = [await house.submit(expected=timedelta(seconds=10)) for _ in range(9)]
+    outlook = await engine.outlook(jobs[-1])
+    assert outlook is not None
+    assert (outlook.ahead, outlook.eta.p50) == (0, 10.0), "they came at the same moment"
+    assert engine.estimate(jobs[-1]).p50 == 30.0, "nine wait: two turns of four, then its own"
+    assert engine.estimate(jobs[-1], 7).p50 == 20.0
+    await house.lose(jobs[0].id)
+    assert engine.estimate(await house.job(jobs[0].id)).p50 == 10.0
+
+
+async def test_what_was_tried_again_measures_nothing(house: House) -> None:
+    """Its time has a pause in it, and the work of two attempts."""
+    await house.deliver((await house.submit(pace="p")).id)
+    again = await house.submit(pace="p")
+    house.pipeline.acts["first"] = failing(ProviderUnavailable("Down."))
+    assert (await house.deliver(again.id)).status is Status.QUEUED
+    house.clock.pass_(minutes=1)
+    ended = await house.deliver(again.id)
+    assert ended.status is Status.COMPLETED
+    assert house.engine.usual(ended).samples == 1
 
 
 def test_what_remains_never_promises_more_surely_what_is_sooner(clock: Clock) -> None:

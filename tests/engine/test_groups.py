@@ -19,7 +19,7 @@ from atelier.errors import (
     QueueFull,
     StoreUnavailable,
 )
-from atelier.jobs.groups import Group, NewGroup, NewMember, Phase, standing_of
+from atelier.jobs.groups import Group, NewGroup, NewMember, Phase, models, standing_of
 from atelier.jobs.groups.register import CONTENT, ENDED, GROUP, WORK
 from atelier.jobs.models import Job, Json, Reason, Status
 from atelier.jobs.pipeline import Run
@@ -136,6 +136,33 @@ async def test_one_bad_member_does_not_stop_the_others(house: House) -> None:
     assert standing_of(group, [job.status for job in await jobs(house, group)]).status is Status.PROCESSING
     await house.deliver(again.id)
     assert await statuses(house, group) == {Status.COMPLETED: 6}
+
+
+async def test_what_is_tried_again_never_shortens_the_time_of_the_others(house: House) -> None:
+    house.pipeline.acts["first"] = failing(ProviderRefused("No."))
+    held = NewMember(name="held", params={}, not_before=house.clock() + timedelta(hours=2))
+    group = await create(house, members=[NewMember(name="now", params={}), held])
+    assert group.deadline == house.clock() + timedelta(hours=3)
+    await run_all(house, group)
+    assert await house.engine.groups.retry_failed(group) == 1
+    assert (await found(house, group.id)).deadline == group.deadline
+
+
+async def test_a_pause_neither_starves_a_member_nor_takes_time_from_it(house: House) -> None:
+    group = await create(house, 1)
+    house.clock.pass_(minutes=59)
+    paused = await house.engine.groups.pause(group.id)
+    assert paused.must_finish_by(house.clock()) == house.clock() + models.PAUSED_LOOK
+    house.clock.pass_(minutes=-30)
+    assert (await house.engine.groups.resume(group.id)).deadline == group.deadline, "another machine's clock is behind"
+
+
+async def test_a_group_remembers_so_many_marks(house: House) -> None:
+    group = await create(house, 1)
+    for number in range(models.MARKS + 1):
+        group = models.marked(group, models.Mark(key=str(number), request="r"))
+    assert len(group.marks) == models.MARKS
+    assert models.done_before(group, models.Mark(key=str(models.MARKS), request="r")), "the latest is known"
 
 
 async def test_a_key_makes_one_group_for_each_owner(house: House) -> None:

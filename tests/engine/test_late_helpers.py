@@ -238,6 +238,44 @@ async def test_many_announce_one_group_at_once(house: House) -> None:
     assert entry.rev == 30
 
 
+async def test_a_sweep_leaves_a_group_that_is_about_to_be_committed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its members are made from is there, the group is not yet."""
+    stop, put = Stop("in front"), house.store.put
+
+    async def stopping(kind: str, *args: Any, **kwargs: Any) -> Document | None:
+        if kind == GROUP and not stop.reached.is_set():
+            await stop.stand()
+        return await put(kind, *args, **kwargs)
+
+    monkeypatch.setattr(house.store, "put", stopping)
+    creating = asyncio.create_task(create(house, key="k"))
+    await stop.reached.wait()
+    await house.another_engine().sweep()
+    stop.go_on.set()
+    group = await creating
+    assert len(await jobs(house, group)) == 6
+    await run_all(house, group)
+    assert await statuses(house, group) == {Status.COMPLETED: 6}
+
+
+async def test_who_helps_late_runs_nothing_a_third_time(house: House) -> None:
+    """What a revision lets run again, and fails again, stays so, however late somebody else finishes the same revision."""
+    house.pipeline.acts["first"] = failing(*[ProviderRefused("No.")] * 4)
+    asked = new_group(2, key="k", request="r")
+    group = await create(house, 2, key="k", request="r")
+    await run_all(house, group)
+    house.clock.pass_(seconds=1)
+    group, _ = await house.engine.groups.revise(asked)
+    assert await statuses(house, group) == {Status.QUEUED: 2}
+    house.clock.pass_(seconds=1)
+    await run_all(house, group)
+    assert await statuses(house, group) == {Status.FAILED: 2}
+    await house.another_engine().groups.finish_creating(group)
+    assert [(job.status, job.run) for job in await jobs(house, group)] == [(Status.FAILED, 2)] * 2
+
+
 @pytest.mark.parametrize("stops", ["find", "_documents"])
 async def test_a_late_sweep_removes_no_content_of_a_group_that_was_made_since(
     house: House, monkeypatch: pytest.MonkeyPatch, stops: str

@@ -11,7 +11,7 @@ from tests.house import House, failing
 
 from atelier.errors import Conflict, ProviderRefused
 from atelier.jobs.groups import Group, NewMember, Phase
-from atelier.jobs.groups.register import GROUP
+from atelier.jobs.groups.register import CONTENT, GROUP, TITLE, WORK
 from atelier.jobs.models import Job, Status
 
 
@@ -77,6 +77,30 @@ async def test_a_group_of_which_a_member_goes_on_stays_whole(house: House) -> No
     assert await statuses(house, group) == {Status.COMPLETED: 4}
     await house.engine.delete_group(group)
     assert await house.store.documents(GROUP) == []
+
+
+async def test_of_a_group_that_is_removed_nothing_is_left(house: House) -> None:
+    group = await create(house, 2, key="k", title="Tide")
+    await run_all(house, group)
+    await house.engine.delete_group(await found(house, group.id))
+    assert [await house.store.documents(kind) for kind in (GROUP, CONTENT, WORK, TITLE)] == [[]] * 4
+
+
+async def test_what_else_failed_runs_again_while_a_member_is_removed(house: House) -> None:
+    group = await create(house, 2, key="k")
+    house.pipeline.acts["first"] = failing(*[ProviderRefused("No.")] * 2)
+    await run_all(house, group)
+    going, staying = await jobs(house, group)
+    reopened: list[int] = []
+
+    async def retry(_: str) -> None:
+        reopened.append(await house.engine.groups.retry_failed(group))
+
+    when_removed(house, retry)
+    await house.engine.delete("ann", going.id)
+    assert reopened == [1]
+    assert (await house.job(staying.id)).status is Status.QUEUED
+    assert await house.store.get(going.id) is None
 
 
 async def test_a_paused_group_that_stays_is_paused(house: House) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -212,6 +213,45 @@ async def test_retry_failed_runs_only_what_failed_and_through_the_window(house: 
     await run_all(house, group)
     with pytest.raises(Conflict, match="has failed"):
         await house.engine.groups.retry_failed(group)
+
+
+async def test_retry_failed_leaves_earlier_drawings_and_what_was_left_out(house: House) -> None:
+    """They are jobs of their own: nobody asked for their pictures again, which cost money."""
+    house.pipeline.acts["first"] = failing(*[ProviderRefused("No.")] * 3)
+    group = await post(house, names(0, 1, 2))
+    await run_all(house, group)
+    earlier, left_out, failed = await house.engine.groups.members(group)
+    group, _ = await redraw(house, group, "a/0", "v2")
+    await run_all(house, group)
+    house.pipeline.acts["first"] = failing(ProviderRefused("No."))
+    group = await post(house, {"a/0": "v2", "a/2": "v1"})
+    await run_all(house, group)
+    assert await house.engine.groups.retry_failed(group) == 1
+    assert [(await house.job(one.job.id)).run for one in (earlier, left_out, failed)] == [1, 1, 3]
+
+
+async def test_what_is_made_again_after_the_deadline_has_time_of_its_own(house: House) -> None:
+    house.pipeline.acts["first"] = failing(ProviderRefused("No."))
+    group = await post(house, names(0, 1))
+    await run_all(house, group)
+    house.clock.pass_(hours=72)
+    await house.engine.groups.retry_failed(group)
+    group, _ = await redraw(house, group, "a/1", "v2")
+    for one in await house.engine.groups.members(group):
+        assert one.job.must_finish_by == house.clock() + timedelta(hours=48)
+    first, second = [one.job.created_at for one in await house.engine.groups.members(group)]
+    assert (first, second) == (group.created_at, house.clock()), "a drawing is as old as it is, not as its group"
+
+
+async def test_what_runs_again_with_a_revision_counts_as_well(house: House) -> None:
+    house.pipeline.acts["first"] = failing(*[ProviderRefused("No.")] * 3)
+    group = await post(house, names(0, 1, 2))
+    await run_all(house, group)
+    others = [member(f"b/{number}") for number in range(297)]
+    await house.engine.groups.create(NewGroup(kind="batch", member_kind="image", owner="ann", members=others))
+    with pytest.raises(QueueFull):
+        await post(house, names(0, 1, 2))
+    assert set((await statuses(house, group)).values()) == {Status.FAILED}
 
 
 async def test_one_item_is_drawn_again_while_the_others_go_on(house: House) -> None:

@@ -208,6 +208,16 @@ def what_is_shown_stays_shown(path: Path) -> None:
         assert after.shows == (before.shows | event.shows if isinstance(event, Advanced) else before.shows)
 
 
+def a_run_tells_of_nothing_but_itself(path: Path) -> None:
+    for before, event, after, _ in path:
+        assert (after.completed_at is not None) == after.status.terminal
+        assert (after.cancellation is not None) == (after.status is Status.CANCELLED)
+        if isinstance(event, Reopened):
+            assert after.started_at is None
+        elif before.started_at is not None:
+            assert after.started_at == before.started_at, "a run began with its first attempt"
+
+
 LAWS = (
     only_reopened_leaves_a_terminal_state,
     nothing_changes_after_the_end_but_the_mark_of_what_is_to_go,
@@ -220,6 +230,7 @@ LAWS = (
     only_live_jobs_ask_for_attention,
     a_deadline_is_only_ever_postponed_within_a_run,
     what_is_shown_stays_shown,
+    a_run_tells_of_nothing_but_itself,
 )
 
 
