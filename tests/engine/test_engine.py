@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from atelier.errors import (
     AlreadyTerminal,
     Conflict,
     IdempotencyMismatch,
+    JobConflict,
     NotFound,
     ProviderRateLimited,
     ProviderRefused,
@@ -31,7 +32,7 @@ from atelier.jobs.events import Cancelled, CancelRequested, Failed, Retried
 from atelier.jobs.groups import NewGroup, NewMember
 from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
-from atelier.jobs.ports import Decide, Decision, Delivery, Ready, Touch
+from atelier.jobs.ports import Decide, Decision, Delivery, Heard, Ready, Touch
 from atelier.jobs.progress import Milestone, Progress
 from atelier.jobs.verdicts import backoff, cancelling, fault_of, interrupted, receipt_of
 
@@ -332,6 +333,50 @@ async def test_many_followers_share_one_reader(house: House, monkeypatch: pytest
     await house.deliver(job.id)
     await asyncio.gather(*watching)
     assert reads <= 8, "reads count changes, not clients"
+
+
+async def test_who_watches_no_more_is_told_nothing_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    listen, heard = house.store.listen, list[str]()
+
+    def counted(job_id: str, told: Heard) -> Callable[[], None]:
+        stop = listen(job_id, told)
+        heard.append(job_id)
+
+        def stopped() -> None:
+            heard.remove(job_id)
+            stop()
+
+        return stopped
+
+    monkeypatch.setattr(house.store, "listen", counted)
+    job = await house.submit()
+    watching = asyncio.create_task(collect(house, job.id))
+    await house.deliver(job.id)
+    async with asyncio.timeout(60):
+        await watching
+    assert (heard, house.engine.followed) == ([], 0)
+
+
+async def test_nobody_waits_for_a_process_that_is_about_to_end(house: House) -> None:
+    job = await house.submit()
+    house.engine.close()
+    async with asyncio.timeout(60):
+        assert await house.engine.wait(job.id, timedelta(minutes=10)) is None
+        assert await collect(house, job.id) == []
+
+
+async def test_a_run_whose_job_is_gone_writes_nothing_and_says_so(house: House) -> None:
+    """It is about to order something that costs money: what it noted was not kept."""
+    runs = list[Run[Nothing, Count]]()
+
+    async def keep(run: Run[Nothing, Count]) -> None:
+        runs.append(run)
+
+    house.pipeline.acts["second"] = keep
+    job = await house.deliver((await house.submit()).id)
+    await house.engine.delete("ann", job.id)
+    with pytest.raises(JobConflict, match="deleted"):
+        await runs[0].note()
 
 
 async def test_a_waiting_job_is_cancelled_at_once(house: House) -> None:
