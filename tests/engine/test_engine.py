@@ -30,7 +30,7 @@ from atelier.jobs import followers
 from atelier.jobs.engine import NewJob
 from atelier.jobs.events import Cancelled, CancelRequested, Failed, Retried
 from atelier.jobs.groups import NewGroup, NewMember
-from atelier.jobs.models import Fault, Job, Json, Reason, Snapshot, Status, Update
+from atelier.jobs.models import Billed, Fault, Job, Json, Reason, Snapshot, Status, Update
 from atelier.jobs.pipeline import Run
 from atelier.jobs.ports import Decide, Decision, Delivery, Heard, Ready, Touch
 from atelier.jobs.progress import Milestone, Progress
@@ -430,6 +430,24 @@ async def test_receipts_before_and_after_the_order(house: House, place: str, out
     assert cancelled.cancellation is not None
     assert (cancelled.cancellation.outcome, cancelled.cancellation.billed) == (outcome, billed)
     await running
+
+
+PRICES: tuple[Billed, ...] = ("yes", "no")
+
+
+async def test_what_was_paid_for_once_stays_paid_for(house: House) -> None:
+    """A later order that costs nothing makes no earlier one free."""
+    told = list[str]()
+
+    async def order(run: Run[Nothing, Count]) -> None:
+        for price in PRICES:
+            async with run.ordering(abort="confirmed_by_provider", billed="no", price=price):
+                told.append(run.progress.billed)
+            told.append(run.progress.billed)
+
+    house.pipeline.acts["first"] = order
+    await house.deliver((await house.submit()).id)
+    assert told == ["no", "yes", "yes", "yes"]
 
 
 async def test_a_result_that_comes_after_the_cancel_request_is_discarded(house: House) -> None:
