@@ -110,6 +110,13 @@ async def test_a_dead_provider_is_left_alone_and_tried_again_by_one(line: Line) 
     assert line.called.count("one") == 6, "it counts anew"
 
 
+async def test_a_provider_that_is_away_for_days_is_tried_every_ten_minutes(line: Line) -> None:
+    for _ in range(50):
+        await line.rests.failed("provider-one", "Down.")
+    rest = (await line.rests.all())["provider-one"]
+    assert (rest.until, rest.failures) == (line.clock() + timedelta(minutes=10), 50)
+
+
 async def test_a_probe_that_is_lost_does_not_close_the_door(line: Line) -> None:
     line.fail("one", DOWN)
     for _ in range(3):
@@ -161,6 +168,22 @@ async def test_those_to_avoid_are_avoided(line: Line) -> None:
 async def test_an_order_is_attached_to_where_it_was_placed(line: Line) -> None:
     assert await line.draw(order_id="o-1", placed_with="three") == "three"
     assert line.called == ["three"]
+
+
+async def test_an_order_is_waited_for_while_its_provider_is_left_alone(line: Line) -> None:
+    for _ in range(3):
+        await line.rests.failed("provider-three", "Down.")
+    assert await line.draw(order_id="o-1", placed_with="three") == "three"
+
+
+async def test_who_is_left_alone_says_for_how_long(line: Line) -> None:
+    for name in line.vendors:
+        for _ in range(3):
+            await line.rests.failed(f"provider-{name}", "Down.")
+    line.clock.pass_(seconds=20)
+    with pytest.raises(ProviderUnavailable) as down:
+        await line.draw()
+    assert down.value.retry_after == timedelta(seconds=40)
 
 
 OUTCOMES: dict[str, AtelierError | None] = {

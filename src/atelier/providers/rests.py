@@ -16,6 +16,9 @@ FAILURES = 3
 """So many failures in a row, and a provider rests."""
 
 FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(minutes=10)
+MOST_DOUBLINGS = 4
+"""So many lead beyond the longest rest; days of failures would lead beyond what a duration can be."""
+
 PROBE = timedelta(minutes=3)
 """How long one caller tries whether a provider is back, while the others still leave it alone."""
 
@@ -60,7 +63,8 @@ class Rests:
         found = await self._documents.document(self._kind, name)
         failures = (_rest_of(found).failures if found is not None else 0) + 1
         rests = failures >= FAILURES
-        until = self._now() + min(FIRST_REST * 2 ** max(failures - FAILURES, 0), LONGEST_REST) if rests else None
+        doublings = min(max(failures - FAILURES, 0), MOST_DOUBLINGS)
+        until = self._now() + min(FIRST_REST * 2**doublings, LONGEST_REST) if rests else None
         noted = Rest(state="resting" if rests else "ok", until=until, why=why, failures=failures)
         await self._put(name, noted, found.rev if found is not None else 0)
 
