@@ -97,13 +97,13 @@ class Shop:
     def pool(
         self, *vendors: Vendor, buckets: tuple[str, ...] = (), rpm: int | None = 9
     ) -> KeyPool[ImageRequest, GeneratedImage, Offer]:
-        """Return a pool of the vendors' keys, each in the bucket of its place or in its own."""
+        """Return a pool of the vendors' keys, each in the bucket of its place or in its own; `a-new` is another key of alias `a`."""
         members = []
         for number, vendor in enumerate(vendors):
             bucket = buckets[number] if buckets else None
             quota = bucket or vendor._key
             key = Key(
-                alias=f"alias-{vendor._key}",
+                alias=f"alias-{vendor._key.partition('-')[0]}",
                 fingerprint=fingerprint(vendor._key),
                 bucket=bucket,
                 quota=quota,

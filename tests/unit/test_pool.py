@@ -24,7 +24,10 @@ from atelier.errors import (
     ProviderRefused,
     ProviderUnavailable,
     ProviderWaits,
+    StoreUnavailable,
 )
+from atelier.pipelines.keys import KeyState
+from atelier.providers.rests import Rests
 from atelier.stores.sqlite import SqliteStore
 
 LIMITED = ProviderRateLimited("Too many.", retry_after=timedelta(seconds=20))
@@ -33,6 +36,13 @@ LIMITED = ProviderRateLimited("Too many.", retry_after=timedelta(seconds=20))
 @pytest.fixture
 def shop(store: SqliteStore, clock: Clock) -> Shop:
     return Shop(store, clock)
+
+
+class Noteless(Rests):
+    """A register that can be read and not be written."""
+
+    async def rest(self, name: str, *, state: KeyState, until: datetime | None, why: str) -> None:  # noqa: ARG002 - as it is asked
+        raise StoreUnavailable("The store did not answer in time.")
 
 
 async def states(shop: Shop, *vendors: Vendor) -> list[str]:
@@ -117,7 +127,20 @@ async def test_what_a_key_rests_for(shop: Shop, error: AtelierError, state: str,
     shop.clock.pass_(days=400)
     assert (await states(shop, one, two))[0] == ("bad" if back is None else "ok")
     renewed = Vendor("gemini", "a-new", called)
-    assert await states(shop, renewed, two) == ["ok", "ok"], "another key under its name is another key"
+    report, _ = await shop.pool(renewed, two).keys()
+    assert (report.alias, report.state) == ("alias-a", "ok"), "another key under its name is another key"
+
+
+async def test_a_key_whose_rest_cannot_be_noted_is_not_asked_again(shop: Shop) -> None:
+    called: list[str] = []
+    one, two = Vendor("gemini", "a", called, lambda: LIMITED), Vendor("gemini", "b", called)
+    shop.rests = Noteless(shop.store, shop.clock)
+    await shop.pool(one, two).generate(image_request(), Desk())
+    assert called == ["a", "b"]
+    two.trouble = lambda: LIMITED
+    with pytest.raises(ProviderRateLimited, match="Too many"):
+        await shop.pool(one, two).generate(image_request(), Desk())
+    assert called == ["a", "b", "a", "b"], "each once, and nobody is told that the keys are bad"
 
 
 async def test_when_none_is_left_the_error_says_what_to_wait_for(shop: Shop) -> None:
@@ -126,6 +149,8 @@ async def test_when_none_is_left_the_error_says_what_to_wait_for(shop: Shop) -> 
     with pytest.raises(ProviderWaits) as waits:
         await shop.pool(one, two).generate(image_request(), Desk())
     assert (waits.value.until, waits.value.for_key) == (shop.clock() + timedelta(seconds=20), True)
+    assert waits.value.__cause__ is not None
+    assert not isinstance(waits.value.__cause__, ProviderNoCredit), "there is money: its key has no room for now"
     two.trouble = lambda: ProviderNoCredit("Empty.")
     shop.clock.pass_(seconds=21)
     for _ in range(2):
@@ -137,6 +162,27 @@ async def test_when_none_is_left_the_error_says_what_to_wait_for(shop: Shop) -> 
     for _ in range(2):
         with pytest.raises(ProviderBadKey):
             await shop.pool(one, two).generate(image_request(), Desk())
+
+
+async def test_the_first_key_that_is_back_is_waited_for(shop: Shop) -> None:
+    called: list[str] = []
+    one, two = Vendor("gemini", "a", called, lambda: ProviderNoCredit("Empty.")), Vendor("gemini", "b", called)
+    two.trouble = lambda: LIMITED
+    for _ in range(2):
+        with pytest.raises(ProviderWaits) as waits:
+            await shop.pool(one, two).generate(image_request(), Desk())
+        assert waits.value.until == shop.clock() + timedelta(seconds=20)
+    assert called == ["a", "b"]
+
+
+async def test_a_key_rests_until_it_has_credit_and_its_quota_room(shop: Shop) -> None:
+    one, two = Vendor("gemini", "a", [], lambda: ProviderNoCredit("Empty.")), Vendor("gemini", "b", [])
+    two.trouble = lambda: ProviderRateLimited("Done.", retry_after=timedelta(hours=7))
+    pool = shop.pool(one, two, buckets=("p", "p"))
+    with pytest.raises(ProviderWaits):
+        await pool.generate(image_request(), Desk())
+    report, other = await pool.keys()
+    assert (report.state, report.until) == ("resting", shop.clock() + timedelta(hours=7)) == (other.state, other.until)
 
 
 @pytest.mark.parametrize("error", [ProviderRefused("No."), ProviderUnavailable("Down."), MaybeCharged("Lost.")])

@@ -189,7 +189,8 @@ class KeyPool(Generic[AskedT, MadeT, OfferT]):
         found = [_rest(member, rests) for member in self._members]
         back = [rest.until for rest in found if rest.until is not None]
         if not back:
-            return ProviderBadKey(f"No key of {self.name} is valid.")
+            bad = ProviderBadKey(f"No key of {self.name} is valid.")
+            return bad if all(rest.state == "bad" for rest in found) else failure or bad  # a rest may not be noted
         until = max(min(back), self._now() + EARLY)
         empty = all(rest.state in {"no_credit", "bad"} for rest in found)
         waits = ProviderWaits(f"All keys of {self.name} rest until {_moment(until)}.", until=until, for_key=True)
