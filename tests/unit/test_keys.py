@@ -44,6 +44,14 @@ async def test_names_that_cannot_be_owners(keys: Keys, owner: str) -> None:
     assert [key async for key in keys.listed()] == []
 
 
+@pytest.mark.parametrize("scheme", ["", "Basic", "Token", "Bearer,", "Bearer Bearer"])
+async def test_a_key_counts_as_a_bearer_s_only(keys: Keys, scheme: str) -> None:
+    key = await keys.create("ann")
+    with pytest.raises(Unauthorized):
+        await keys.owner_of(f"{scheme} {key}")
+    assert await keys.owner_of(f"bEARER {key}") == "ann", "a scheme's name is of any case"
+
+
 async def test_one_wrong_character_is_refused(keys: Keys) -> None:
     key = await keys.create("ann")
     for place in range(len(key)):

@@ -143,6 +143,30 @@ async def test_those_who_ask_together_are_served_by_one_write(store: SqliteStore
     assert len(document.body["starts"]) == 50
 
 
+async def test_who_stops_waiting_takes_no_slot(store: SqliteStore, clock: Clock) -> None:
+    budgets, allowance = Budgets(store, clock), Allowance(bucket="b", starts=9)
+    first, second = (asyncio.create_task(budgets.reserve([allowance])) for _ in range(2))
+    await asyncio.sleep(0)  # both have asked, and one is being served
+    second.cancel()
+    await first
+    await budgets.reserve([allowance])
+    assert await starts_of("b", store) == [clock().timestamp()] * 2
+
+
+async def test_a_slot_that_is_given_back_for_one_of_another_bucket_is_free(store: SqliteStore, clock: Clock) -> None:
+    budgets = Budgets(store, clock)
+    slot = await budgets.reserve([Allowance(bucket="b", starts=9)])
+    await budgets.reserve([Allowance(bucket="c", starts=9)], instead_of=slot)
+    assert [await starts_of(bucket, store) for bucket in "bc"] == [[], [clock().timestamp()]]
+
+
+async def starts_of(bucket: str, store: SqliteStore) -> list[float]:
+    """Return a bucket's starts as every process reads them."""
+    document = await store.document("budget", bucket)
+    assert document is not None
+    return list(document.body["starts"])
+
+
 async def test_another_s_writes_are_waited_for_and_not_for_ever(tmp_path: Path, clock: Clock) -> None:
     store, allowance = Crowded(tmp_path / "crowded.db", clock), Allowance(bucket="b", starts=20)
     await store.open()
