@@ -165,6 +165,16 @@ async def test_those_to_avoid_are_avoided(line: Line) -> None:
         await line.draw(avoid=frozenset(line.vendors))
 
 
+async def test_the_time_is_shared_by_those_who_may_still_be_asked(store: SqliteStore, clock: Clock) -> None:
+    vendors = [Vendor(name, name, [], lambda: DOWN) for name in ("one", "two", "three", "four")]
+    pools = [Shop(store, clock).pool(vendor, rpm=None) for vendor in vendors]
+    wanted = image_request(until=clock() + timedelta(seconds=60), avoid=frozenset({"three"}))
+    with pytest.raises(ProviderUnavailable):
+        await FirstThatWorks("all", pools, clock=clock).generate(wanted, Desk())
+    given = [[request.patience for request in vendor.requests] for vendor in vendors]
+    assert given == [[timedelta(seconds=20)], [timedelta(seconds=30)], [], [None]]
+
+
 async def test_an_order_is_attached_to_where_it_was_placed(line: Line) -> None:
     assert await line.draw(order_id="o-1", placed_with="three") == "three"
     assert line.called == ["three"]

@@ -86,6 +86,13 @@ def test_reading_one_address_once_a_second_does_not_count() -> None:
         assert not admitted(rate, method="POST", path="/generate") or tick >= 59
 
 
+def test_what_others_read_counts_for_nobody_else() -> None:
+    rate = Rate(1, Monotonic())
+    for owner in ("ann", "bob", "cyd"):
+        assert admitted(rate, owner, "GET", "/jobs/a")
+        assert admitted(rate, owner, "POST", "/generate"), "the whole bucket is left"
+
+
 def test_reading_one_address_faster_counts() -> None:
     time = Monotonic()
     rate = Rate(10, time)

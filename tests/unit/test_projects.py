@@ -25,7 +25,7 @@ from atelier import media
 from atelier.errors import InvalidInput, StorageError, StorageRefused
 from atelier.pipelines.projects import MOST_BYTES, Copy, Spot, name_of, path_of
 from atelier.storage.projects import confined
-from atelier.storage.projects.disk import DiskProjects
+from atelier.storage.projects.disk import LARGEST, DiskProjects
 
 LOC = ("body", "projectPath")
 
@@ -254,6 +254,14 @@ async def test_special_files_are_not_waited_for(ground: Ground) -> None:
     os.mkfifo(ground.file())
     async with asyncio.timeout(60):
         assert await ground.projects.earlier(SPOT) is None
+
+
+async def test_a_file_that_is_too_large_is_no_picture(ground: Ground) -> None:
+    ground.file().parent.mkdir(parents=True)
+    with ground.file().open("wb") as file:
+        file.truncate(LARGEST + 1)  # holes take no room
+    assert await ground.projects.earlier(SPOT) is None
+    assert await ground.projects.there([SPOT]) == frozenset()
 
 
 async def test_a_folder_that_cannot_be_written_is_told(ground: Ground) -> None:
