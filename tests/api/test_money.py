@@ -146,6 +146,12 @@ async def test_a_useless_picture_is_tried_with_another_seed_then_with_the_next(s
         job = await drawn(live, provider="gemini")
         assert (job["status"], job["error_code"], job["cost"]) == ("failed", "invalid_image", 0.08)
         assert len(two.requests) == 1, "a named provider is used alone"
+        one._script, two._script = [garbage] * 2, [garbage]
+        job = await drawn(live)
+        assert (job["status"], job["error_code"], job["cost"]) == ("failed", "invalid_image", 0.12)
+        assert job["error_message"] == "What the provider sent is not a complete picture.", (
+            "not that nobody is left to be asked"
+        )
 
 
 async def test_what_is_no_picture_of_what_was_asked_for_is_not_taken_for_one(serve: Serve, tmp_path: Path) -> None:
@@ -253,6 +259,13 @@ async def test_an_order_that_is_still_there_is_waited_for_and_may_cost(serve: Se
         job = await drawn(live)
         assert (job["status"], job["warnings"]) == ("completed", [])
         assert [request.order_id for request in painter.requests] == [None, "o-1", None], "one that failed is given up"
+        painter.requests.clear()
+        painter._script = [MaybeCharged("Lost."), b"This is not a picture."]
+        job = await drawn(live)
+        assert (job["status"], job["cost"]) == ("completed", 0.08)
+        assert [request.order_id for request in painter.requests] == [None, "o-1", None], (
+            "nor is a useless one asked for again"
+        )
     painter._script = [MaybeCharged("Lost.")]
     async with served(serve, tmp_path / "data", painter, retry_base_seconds=30) as live:
         job_id = await submit(live, HILL)

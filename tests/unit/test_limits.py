@@ -120,6 +120,8 @@ def test_what_is_not_used_is_forgotten_and_memory_is_bounded(monkeypatch: pytest
     assert fading.get("name-95", 100) == 95
     assert fading.get("name-50", 100) < 0
     assert fading.get("name-95", 1000) < 0
+    fading.put("name-1000", 1000)
+    assert fading.get("name-1000", 5000) < 0, "however long nobody asked"
     monkeypatch.setattr(limits, "ADDRESSES", 10)
     rate = Rate(1000, Monotonic())
     for number in range(100):

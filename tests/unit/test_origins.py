@@ -31,3 +31,34 @@ def test_addresses_private_names_and_configured_ones_are_known(host: str) -> Non
 def test_public_names_are_not_unless_they_are_configured(host: str) -> None:
     assert not origins(NAMES).reached_as(host)
     assert origins(None).reached_as(host), "where a key is asked for"
+
+
+@pytest.mark.parametrize(
+    ("configured", "public_url", "origin", "host", "allowed"),
+    [
+        (None, None, "http://localhost:5173", "atelier:8000", True),
+        (None, None, "https://127.0.0.1", "atelier:8000", True),
+        (None, None, "http://localhost.evil.example", "atelier:8000", False),
+        (None, None, "http://localhost:1@evil.example", "atelier:8000", False),
+        (None, None, "http://atelier:8000", "atelier:8000", True),
+        (None, None, "http://evil.example:8000", "evil.example:8000", False),  # its name was pointed at the service
+        (None, None, "null", "atelier:8000", False),
+        (None, None, "", "", False),
+        ((), None, "http://localhost:5173", "atelier:8000", False),
+        (("https://app.example",), None, "http://127.0.0.1:8000", "atelier:8000", False),
+        (("https://app.example",), None, "https://app.example", "atelier:8000", True),
+        (("https://app.example",), None, "https://app.example:444", "atelier:8000", False),
+        (("https://app.example",), None, "http://app.example", "atelier:8000", False),
+        ((), "https://atelier.example", "https://atelier.example", "10.0.0.1", True),
+        ((), "https://atelier.example", "http://10.0.0.1", "10.0.0.1", False),
+        ((), None, "http://[broken", "[broken", False),
+    ],
+)
+def test_pages_that_may_write(
+    configured: tuple[str, ...] | None,
+    public_url: str | None,
+    origin: str,
+    host: str,
+    allowed: bool,  # noqa: FBT001 - a case's own
+) -> None:
+    assert Origins(configured=configured, public_url=public_url).allow(origin, host) is allowed

@@ -344,6 +344,9 @@ async def test_a_turn_that_never_comes_is_said_and_holds_up_nobody_else(
         async with asyncio.timeout(2):
             await asyncio.to_thread(lambda: None)
         outcomes = await asyncio.gather(*brings, return_exceptions=True)
+        await ground.projects.bring(
+            [ground.copy(SPOT.model_copy(update={"project": "films/other"}))]
+        )  # places are free
     finally:
         os.close(handle)
     assert {str(outcome)[:36] for outcome in outcomes} == {"Another process keeps this project's"}
