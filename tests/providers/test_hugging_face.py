@@ -120,5 +120,21 @@ async def test_a_model_that_is_loading_says_how_long(fake: Fake, estimated: floa
     assert (type(error), error.retry_after) == (ProviderUnavailable, timedelta(seconds=seconds))
 
 
+@pytest.mark.parametrize("estimated", [float("nan"), True, "soon", None])
+async def test_what_is_no_time_is_not_waited_for(fake: Fake, estimated: object) -> None:
+    error = await failure(fake, hf_error(503, "Model x/y is currently loading", estimated_time=estimated))
+    assert (type(error), error.retry_after) == (ProviderUnavailable, None)
+
+
+@pytest.mark.parametrize("status", [402, 410, 429, 500])
+async def test_a_ping_tells_what_stands_in_the_way_whatever_is_asked_for(fake: Fake, status: int) -> None:
+    provider = hugging_face(fake.base)
+    fake.says(hf_error(status, "No."), hf_error(404, "There is nothing to read here."))
+    with pytest.raises(ProviderError):
+        await provider.ping()
+    await provider.ping()
+    await provider.close()
+
+
 async def test_an_old_address_is_said_to_be_one(fake: Fake) -> None:
     assert "old address" in (await failure(fake, hf_error(410, "gone"))).message

@@ -157,6 +157,14 @@ async def test_the_older_envelope_is_understood_and_shows_no_key(fake: Fake) -> 
 async def test_without_a_word_about_it_a_429_lasts_a_minute(fake: Fake) -> None:
     error = await failure(fake, stability_error(429, "rate_limit_exceeded", "You have exceeded the rate limit."))
     assert error.retry_after == timedelta(seconds=60)
+    assert (await failure(fake, stability_error(500, "internal_error", "Oops."))).retry_after is None
+
+
+async def test_a_draft_that_is_refused_without_a_word_of_the_model_is_not_drawn_by_another(fake: Fake) -> None:
+    fake.says(as_json({"name": "bad_request"}, 400), stability_picture())
+    with pytest.raises(ProviderInvalidRequest):
+        await drawn(fake, request(quality="draft"))
+    assert len(fake.seen) == 1
 
 
 async def test_a_draft_s_engine_that_is_gone_is_stood_in_for(fake: Fake) -> None:

@@ -150,14 +150,15 @@ async def test_the_order_s_name_is_kept_before_it_is_waited_for(fake: Fake) -> N
     assert desk.orders == [ORDER]
 
 
-async def test_an_order_whose_name_cannot_be_kept_is_withdrawn(fake: Fake) -> None:
+@pytest.mark.parametrize("trouble", [JobConflict("The lease is gone."), asyncio.CancelledError()])
+async def test_an_order_whose_name_cannot_be_kept_is_withdrawn(fake: Fake, trouble: BaseException) -> None:
     fake.answer = scripted(DONE)
 
     class Lost(Noted):
-        async def placed(self, order_id: str) -> None:
-            raise JobConflict(f"The lease is gone, and with it {order_id}.")
+        async def placed(self, order_id: str) -> None:  # noqa: ARG002 - as it is told
+            raise trouble
 
-    with pytest.raises(JobConflict):
+    with pytest.raises(type(trouble)):
         await drawn(fake, desk=Lost())
     assert calls(fake)[1:] == [f"DELETE {STATUS}"]
 
