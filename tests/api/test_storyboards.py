@@ -388,6 +388,10 @@ async def test_a_plan_says_what_would_be_done_and_creates_nothing(live: Live) ->
         return found
 
     fresh = await plan(board())
+    one_by_one = await plan({**board(), "max_concurrency": 1})
+    assert (one_by_one["slots"]["have"], one_by_one["bottleneck"]) == (1, {"style": None, "key": None, "rpm": None})
+    assert one_by_one["duration"]["p50"] == pytest.approx(fresh["duration"]["p50"] * fresh["slots"]["have"], rel=0.1)
+    assert (await plan({**board(), "max_concurrency": 50}))["slots"] == fresh["slots"]
     assert (fresh["draw"], fresh["reuse"], fresh["skip"], fresh["storyboard_id"]) == (6, 0, 0, None)
     assert fresh["duration"]["p50"] > 0
     assert fresh["duration"]["p90"] >= fresh["duration"]["p50"]

@@ -33,7 +33,8 @@ async def plan(board: Board, redraw: Redraw, call: Call) -> PlanView:
         )
         for style in styles
     }
-    return to_plan(known.id if known is not None else None, styles, typical, call.around.slots, call.around.now())
+    at_once = min(call.around.slots, new.most or call.around.slots)
+    return to_plan(known.id if known is not None else None, styles, typical, at_once, call.around.now())
 
 
 async def _to_draw(known: Group | None, revision: Revision | None, board: Board, call: Call) -> Sequence[NewMember]:

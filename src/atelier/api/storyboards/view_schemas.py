@@ -175,7 +175,7 @@ class Bottleneck(BaseModel):
 class SlotsView(BaseModel):
     """How many pictures are drawn at once here, and how many it would take to use all that the keys allow."""
 
-    have: int
+    have: int = Field(description="The service's, or the request's `max_concurrency` where that is less.")
     needed: int
 
 
