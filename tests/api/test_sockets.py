@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,52 @@ async def test_a_cancelled_job_has_failed_with_that_word(live: Live) -> None:
     assert (last["status"], last["error"]) == ("failed", "Cancelled")
     answer = (await asking).json()
     assert (answer["success"], answer["message"], answer["code"]) == (False, "Cancelled", "cancelled")
+
+
+def resting(message: dict[str, Any]) -> None:
+    """It says all that is documented of a job between two attempts."""
+    check(message, "task-1")
+    assert (message["status"], message["seq"]) == ("pending", 3)
+    assert message["message"].startswith("Rate limited: ")
+    assert 1 < message["estimated_remaining"] < 60
+    assert message["job_id"]
+
+
+async def test_between_two_attempts_it_is_pending(serve: Serve) -> None:
+    async with serve(retry_base_seconds=3) as live, watching(live.base, "task-1") as watcher:
+        asking = asyncio.create_task(generate(live.client, "task-1", sandbox={"scenario": "rate_limited_then_ok"}))
+        await watcher.until("generating")
+        resting(await watcher.until("pending", within=3))
+        cursors: tuple[dict[str, Any], ...] = ({}, {"after": "2"}, {"after": "3"})
+        for cursor in cursors:
+            async with watching(live.base, "task-1", **cursor) as late:
+                resting(await late.until("pending", within=1))
+                assert [each["seq"] for each in late.messages] == [3] * len(late.messages)
+        assert await watcher.rest() == 1000
+        assert (await asking).json()["success"]
+    in_order(watcher.messages)
+    shown = [message["status"] for message in watcher.messages]
+    assert [one for one, before in zip(shown, ["", *shown], strict=False) if one != before] == [
+        "pending", "generating", "pending", "generating", "completed",
+    ]  # fmt: skip
+    assert shown[2:].count("pending") == 1, "the same state is said once"
+
+
+async def test_a_job_that_is_held_says_until_when(live: Live) -> None:
+    held = {"scenario": "ok", "hold_until": time.time() + 3}
+    async with watching(live.base, "task-1") as watcher:
+        asking = asyncio.create_task(generate(live.client, "task-1", quality="draft", sandbox=held))
+        first, queued, waiting = await watcher.next(), await watcher.next(), await watcher.next(within=2)
+        job = (await live.client.get(f"{ROOT}/jobs/{queued['job_id']}")).json()
+        assert (first["status"], queued["message"], queued["seq"]) == ("pending", "Queued", 1)
+        assert (waiting["status"], waiting["seq"]) == ("pending", 1)
+        assert waiting["message"] == job["message"] == f"Waiting until {job['resume_at']}"
+        assert 1 < waiting["estimated_remaining"] < 60
+        async with watching(live.base, "task-1") as late:
+            assert (await late.next())["message"] == waiting["message"]
+        assert await watcher.rest() == 1000
+        assert (await asking).json()["success"]
+    in_order(watcher.messages)
 
 
 class Taciturn(Sandbox):

@@ -127,14 +127,14 @@ def sentence(job: Job) -> str:
     if job.status in {Status.FAILED, Status.CANCELLED} and job.fault is not None:
         return job.fault.message
     if job.state_reason is not None:
-        why = _why(job, job.state_reason)
+        why = why_it_waits(job, job.state_reason)
         return f"{why}: {job.fault.message}" if job.fault else why
     attempt = f", attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 and not job.status.terminal else ""
     return stage_of(job).replace("_", " ").capitalize() + attempt
 
 
-def _why(job: Job, reason: Reason) -> str:
-    """Say in words why a job waits."""
+def why_it_waits(job: Job, reason: Reason) -> str:
+    """Return in words why a job waits."""
     if reason is Reason.WAITING_UNTIL and job.run_at is not None:
         return f"Waiting until {stamp(job.run_at)}"
     return WAITS.get(reason, reason.replace("_", " ").capitalize())

@@ -95,10 +95,11 @@ class Watch:
         return self._said(update)
 
     def _known(self, update: Update) -> bool:
-        """Whether it is the state that was told last, once more."""
+        """Whether it is the state that was told last, once more; a record tells how it was then, which is no state."""
         told = self._told
-        again = told is not None and (told.job.rev, told.ahead) == (update.job.rev, update.ahead)
-        return again and update.record is None
+        if told is None or told.record is not None or update.record is not None:
+            return False
+        return (told.job.rev, told.ahead) == (update.job.rev, update.ahead)
 
     @property
     def _gives_up(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from atelier.api.images.translate import picture, urls
+from atelier.api.job_views import why_it_waits
 from atelier.api.media.orders import STEPS, TURNS
 from atelier.api.media.schemas import MediaAnswer
 from atelier.api.streams import compact, compact_text
@@ -186,12 +187,8 @@ def _waiting(update: Update) -> str:
         return f"Waiting for a slot: {update.ahead} before it"
     if job.state_reason is None or update.record is not None:
         return "Queued"
-    reason = (
-        "Waiting for a slot"
-        if job.state_reason is Reason.WAITING_FOR_SLOT
-        else job.state_reason.replace("_", " ").capitalize()
-    )
-    return f"{reason}: {job.fault.message}" if job.fault is not None else reason
+    why = why_it_waits(job, job.state_reason)
+    return f"{why}: {job.fault.message}" if job.fault is not None else why
 
 
 def _error(update: Update) -> str:
