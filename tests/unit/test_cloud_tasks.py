@@ -134,6 +134,8 @@ async def test_a_job_is_not_refused_because_cloud_tasks_is_down(
     await desk.queue.dispatch(desk.job(attempt=1, dispatch=2))
     assert desk.server.calls.count("CreateTask") == 3, "who comes next does not wait for a server that is down"
     assert caplog.messages.count("dispatch_not_carried") == 2
+    await desk.queue.withdraw(desk.job(attempt=1))
+    assert "DeleteTask" not in desk.server.calls, "nor does who cancels"
     with pytest.raises(QueueUnavailable):
         await desk.queue.ping()
     desk.server.faults.unavailable = False
@@ -230,11 +232,14 @@ async def test_a_job_of_an_earlier_version_is_handed_over_once_more(
     await earlier.close()
 
 
-async def test_both_tasks_of_a_cancelled_job_are_withdrawn(desk: Desk) -> None:
+async def test_both_tasks_of_a_cancelled_job_are_withdrawn(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     job = desk.job(run_at=desk.clock() + HOUR)
     await desk.queue.dispatch(job)
     await desk.queue.withdraw(job)
     assert not desk.made
+    caplog.set_level("INFO")
+    await desk.queue.withdraw(job)
+    assert "dispatch_not_withdrawn" not in caplog.messages, "what is gone needs no withdrawing"
     before = len(desk.server.calls)
     await desk.queue.withdraw(replace(job, dispatch=0))
     assert len(desk.server.calls) == before, "what was never dispatched has no tasks"
