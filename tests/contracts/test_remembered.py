@@ -15,7 +15,7 @@ from atelier.jobs.events import Completed, Event, Failed, StageStarted
 from atelier.jobs.models import Snapshot
 from atelier.jobs.ports import Touch
 from atelier.stores.sqlite import SqliteStore
-from atelier.stores.sqlite.remembered import CHARACTERS, HEADER, Remembered, Whole
+from atelier.stores.sqlite.remembered import CHARACTERS, HEADER, Remembered, Whole, Written
 
 RUNS = StageStarted(stage="generating", progress=15.0, message="Generating", data={"since": 1.5})
 
@@ -119,6 +119,19 @@ def test_the_oldest_are_forgotten_beyond_the_bound(clock: Clock) -> None:
     assert list(known._jobs) == ["c", "a", "d"]
     for name in ("c", "a", "d"):
         known.forget(name)
+    assert known._characters == 0
+
+
+def test_what_a_commit_adds_counts_towards_the_bound(clock: Clock) -> None:
+    known = Remembered()
+    job = new_job(clock())
+    known.follow(Written(Snapshot(job=job), 0, 1, 10))
+    for change in range(1, 4):
+        known.follow(Written(Snapshot(job=job), change, change + 1, CHARACTERS // 4))
+    assert known._characters == HEADER + 10 + 3 * (CHARACTERS // 4)
+    known.keep(Whole(1, CHARACTERS // 2, Snapshot(job=new_job(clock(), "job-2"))))
+    assert list(known._jobs) == ["job-2"]
+    known.forget("job-2")
     assert known._characters == 0
 
 

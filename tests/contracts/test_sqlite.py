@@ -7,17 +7,18 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic_core import PydanticSerializationError
-from tests.contracts.writing import always, claimed, create, read
+from tests.contracts.writing import FAULT, always, claimed, create, read
 from tests.jobs import Clock, new_job
 from tests.stores import on_file
 
 from atelier.errors import StartRefused, StoreUnavailable
-from atelier.jobs.events import Queued
+from atelier.jobs.events import Failed, Queued
 from atelier.jobs.lifecycle import play
 from atelier.jobs.models import Snapshot, Status
 from atelier.jobs.ports import Find, Waiting, lane_of
@@ -300,3 +301,18 @@ async def test_members_of_an_earlier_file_keep_their_group(tmp_path: Path, clock
     await create(store, clock, "new", group="g")
     assert len((await store.members("g", since="")).snapshots) == 2
     await store.close()
+
+
+async def test_nothing_of_a_deleted_job_comes_back_with_its_number(tmp_path: Path, clock: Clock) -> None:
+    """The last number is given again by who opens the file next."""
+    async with on_file(tmp_path, clock) as store:
+        await create(store, clock, tags={"blog_id": "b"})
+        await store.write("job-1", always(claimed(clock), state={"drawn": "hers"}))
+        await store.write("job-1", always(Failed(fault=FAULT)))
+        await store.delete("job-1")
+    async with on_file(tmp_path, clock) as store:
+        await create(store, clock, "job-2", owner="bob", tags={"story_id": "s"})
+        assert await store.parts("job-2") == {"params": {"prompt": "x"}}
+        mine = Find(owner="bob", kinds=("image",), limit=10)
+        assert [found.job.id for found in await store.find(replace(mine, tags={"story_id": "s"}))] == ["job-2"]
+        assert await store.find(replace(mine, tags={"blog_id": "b"})) == []

@@ -9,15 +9,19 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contracts.writing import create, read
+from tests.contracts.writing import FAULT, always, claimed, create, read
 from tests.jobs import Clock
 from tests.stores import on_file
 
 from atelier.errors import StoreRefused, StoreUnavailable
+from atelier.jobs.events import Failed, Noted, Reopened
+from atelier.jobs.models import Job, Status, Step
+from atelier.jobs.ports import Decision, Touch
 from atelier.stores.sqlite import SqliteStore, threads, writer
 from atelier.stores.sqlite.transaction import Transaction
 
@@ -257,3 +261,59 @@ async def test_a_store_is_ready_that_can_be_written(store: SqliteStore, tmp_path
     await store._writer.do(lambda transaction: transaction.connection.execute("PRAGMA query_only = ON"))
     with pytest.raises(StoreUnavailable, match="readonly"):
         await store.ping()
+
+
+async def test_what_is_deleted_is_gone_for_those_behind_it_in_the_commit(store: SqliteStore, clock: Clock) -> None:
+    """Else a person would be told that a job runs again which is in no table."""
+    await create(store, clock)
+    reopened = Reopened(run_at=clock(), must_finish_by=clock() + timedelta(hours=1))
+    *_, again = await asyncio.gather(
+        store.write("job-1", always(Failed(fault=FAULT))),
+        store.delete("job-1"),
+        store.write("job-1", always(reopened)),
+    )
+    assert again is None
+    assert await store.read("job-1", after=0) is None
+
+
+async def test_of_several_writes_in_a_commit_the_last_one_s_header_stays(
+    store: SqliteStore, clock: Clock, tmp_path: Path
+) -> None:
+    await create(store, clock)
+    await store.write("job-1", always(claimed(clock)))
+    until = clock() + timedelta(hours=1)
+    step = Step(stage="generating", step=1, total=2, progress=50.0, message="Half", at=clock())
+    await asyncio.gather(
+        store.touch(Touch(job_id="job-1", fence=1, lease_until=clock() + timedelta(seconds=30), step=step)),
+        store.touch(Touch(job_id="job-1", fence=1, lease_until=until)),
+        store.write("job-1", always(Failed(fault=FAULT))),
+    )
+    async with on_file(tmp_path, clock) as other:
+        assert (await read(other)).job.status is Status.FAILED
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_run_begins_with_what_was_kept_last(store: SqliteStore, clock: Clock, together: bool) -> None:  # noqa: FBT001
+    """What was paid for is kept there: a run that began with less would buy it again."""
+    await create(store, clock)
+    keeping = store.write("job-1", always(claimed(clock), state={"bought": 1}))
+
+    def begin(_: Job) -> Decision:
+        return Decision(events=(Noted(billed="no"),), reads=True)
+
+    if together:
+        _, begun = await asyncio.gather(keeping, store.write("job-1", begin))
+    else:
+        await keeping
+        begun = await store.write("job-1", begin)
+    assert begun is not None
+    assert begun.parts == {"params": {"prompt": "x"}, "state": {"bought": 1}}
+
+
+async def test_two_processes_give_no_number_twice(store: SqliteStore, clock: Clock, tmp_path: Path) -> None:
+    async with on_file(tmp_path, clock) as other:
+        for number in range(3):
+            await create(store, clock, f"here-{number}")
+            await create(other, clock, f"there-{number}")
+        for number in range(3):
+            assert (await read(store, f"there-{number}")).job.id == f"there-{number}"
