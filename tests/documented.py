@@ -11,6 +11,8 @@ import httpx
 import jsonschema_rs
 from fastapi import FastAPI
 
+from atelier.api.openapi import SENT
+
 Validator = jsonschema_rs.Draft202012Validator
 
 
@@ -34,15 +36,23 @@ class Document:
         key = (path, asked.method.lower(), response.status_code)
         if key not in self._known:
             self._known[key] = self._validator(*key)
-        validator = self._known[key]
+        validator, answer = self._known[key], self._answer(*key)
+        told = {name.lower() for name in answer.get("headers", ())}
+        sent = {name.lower() for name in SENT} & response.headers.keys()
+        assert not answer or sent <= told, f"{key} does not document {sent - told}"
         for error in validator.iter_errors(response.json()) if validator is not None else ():
             raise AssertionError(f"{key}: {error.message}, at {error.instance_path}")
 
     def _validator(self, path: str, method: str, status: int) -> Validator | None:
-        answers = self._document["paths"].get(path, {}).get(method, {}).get("responses", {})
-        content = answers.get(str(status), {}).get("content", {})
+        content = self._answer(path, method, status).get("content", {})
         schema = next((kind["schema"] for name, kind in content.items() if "json" in name), None)
         return Validator({**schema, "components": self._document["components"]}) if schema is not None else None
+
+    def _answer(self, path: str, method: str, status: int) -> dict[str, Any]:
+        """Return what is documented of an answer; empty where nothing is."""
+        operation = self._document["paths"].get(path, {}).get(method, {})
+        found: dict[str, Any] = operation.get("responses", {}).get(str(status), {})
+        return found
 
 
 _DOCUMENTS: dict[str, Document] = {}

@@ -151,9 +151,13 @@ async def test_who_waits_for_a_post_that_is_cancelled_is_told_so(live: Live) -> 
 async def test_a_wait_that_is_too_long_ends_and_the_job_goes_on(serve: Serve) -> None:
     async with serve(blog={"sync_wait_seconds": 0.2}) as live:
         body = {"topic": "x", "length": "short", "sandbox": {"scenario": "slow", "seconds": 4}}
-        answer = await live.client.post(f"{ASK}?async_mode=false", json=body)
+        key = {"Idempotency-Key": "k"}
+        answer = await live.client.post(f"{ASK}?async_mode=false", json=body, headers=key)
         problem = answer.json()
         assert (answer.status_code, problem["code"], problem["retryable"]) == (504, "timeout", True)
+        again = await live.client.post(f"{ASK}?async_mode=false", json=body, headers=key)
+        assert (again.status_code, again.json()["job_id"]) == (504, problem["job_id"])
+        assert again.headers["idempotency-replayed"] == "true"
         assert (await read(live, problem["job_id"]))["status"] in {"queued", "processing"}
         assert (await ended(live, problem["job_id"]))["status"] == "completed"
 

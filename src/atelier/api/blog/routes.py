@@ -28,7 +28,7 @@ EVENTS = events(
     'id: 3\ndata: {"stage":"keyword_analysis","progress":6.0,"message":"Analysing keywords","job_id":"…",'
     '"status":"processing","data":{},"timestamp":"2026-01-01T00:00:00.000000Z","stage_number":2,"total_stages":13}\n\n'
 )
-UNFINISHED = {**PROBLEM, "model": PostProblem, **sends("Location", "X-Job-Id")}
+UNFINISHED = {**PROBLEM, "model": PostProblem, **sends("Location", "X-Job-Id", "Idempotency-Replayed")}
 WAITS: dict[int | str, dict[str, Any]] = {
     200: sends("Location", "X-Job-Id", "ETag", "Retry-After"),
     502: {
